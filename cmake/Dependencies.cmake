@@ -1,0 +1,23 @@
+find_package(Threads REQUIRED)
+find_package(MPI REQUIRED COMPONENTS C)
+# The C interface is all we use; without this, mpi.h brings in the old C++ one, which wants a library of its own.
+set(holdfast_mpi_definitions OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+target_compile_definitions(MPI::MPI_C INTERFACE ${holdfast_mpi_definitions})
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(UCX REQUIRED IMPORTED_TARGET ucx>=1.12)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+
+# Parallel HDF5: Debian's flavour by pkg-config, elsewhere what find_package knows, which has to be parallel.
+pkg_check_modules(HDF5_PARALLEL IMPORTED_TARGET hdf5-openmpi)
+if(TARGET PkgConfig::HDF5_PARALLEL)
+  add_library(holdfast_hdf5 ALIAS PkgConfig::HDF5_PARALLEL)
+else()
+  set(HDF5_PREFER_PARALLEL ON)
+  find_package(HDF5 REQUIRED COMPONENTS C)
+  if(NOT HDF5_IS_PARALLEL)
+    message(FATAL_ERROR "Holdfast needs an HDF5 that was built for MPI; this one is not: ${HDF5_C_LIBRARIES}")
+  endif()
+  add_library(holdfast_hdf5 ALIAS hdf5::hdf5)
+endif()
