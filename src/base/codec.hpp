@@ -1,0 +1,128 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <holdfast/error.hpp>
+
+/// Binary encoding of messages. A struct takes part by one function that names its fields for both directions:
+///
+///     struct Staged { std::uint64_t save; std::uint32_t slot; static void fields(auto& codec, auto& self) { codec(self.save, self.slot); } };
+///
+/// Both ends run on machines of one job, so numbers stand in memory order.
+namespace holdfast {
+
+static_assert(std::endian::native == std::endian::little, "messages and files are little-endian");
+
+using Bytes = std::vector<std::byte>;
+
+class Encoder {
+ public:
+  template <class... Fields>
+  void operator()(const Fields&... fields) {
+    (put(fields), ...);
+  }
+  [[nodiscard]] Bytes take() { return std::move(bytes_); }
+
+ private:
+  void put_raw(const void* data, std::size_t size) {
+    const auto* first = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), first, first + size);
+  }
+  template <class T>
+    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
+  void put(const T& value) {
+    put_raw(&value, sizeof value);
+  }
+  void put(const std::string& text) {
+    put(std::uint64_t{text.size()});
+    put_raw(text.data(), text.size());
+  }
+  template <class T>
+  void put(const std::vector<T>& items) {
+    put(std::uint64_t{items.size()});
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) put_raw(items.data(), items.size() * sizeof(T));
+    else
+      for (const T& item : items) put(item);
+  }
+  template <class T>
+    requires requires(Encoder& codec, const T& value) { T::fields(codec, value); }
+  void put(const T& value) {
+    T::fields(*this, value);
+  }
+
+  Bytes bytes_;
+};
+
+/// Reads what Encoder wrote; throws Error(communication) where the bytes end too soon.
+class Decoder {
+ public:
+  explicit Decoder(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  template <class... Fields>
+  void operator()(Fields&... fields) {
+    (get(fields), ...);
+  }
+  [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
+
+ private:
+  void get_raw(void* data, std::size_t size) {
+    if (size > rest_.size()) throw Error(ErrorCode::communication, "a message ends before its last field");
+    if (size != 0) std::memcpy(data, rest_.data(), size);
+    rest_ = rest_.subspan(size);
+  }
+  /// Every item takes at least a byte, so a count above the remaining bytes is a lie and must not be allocated.
+  std::size_t get_count() {
+    std::uint64_t count = 0;
+    get(count);
+    if (count > rest_.size()) throw Error(ErrorCode::communication, "a message announces more items than it carries");
+    return count;
+  }
+  template <class T>
+    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
+  void get(T& value) {
+    get_raw(&value, sizeof value);
+  }
+  void get(std::string& text) {
+    text.resize(get_count());
+    get_raw(text.data(), text.size());
+  }
+  template <class T>
+  void get(std::vector<T>& items) {
+    items.resize(get_count());
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) get_raw(items.data(), items.size() * sizeof(T));
+    else
+      for (T& item : items) get(item);
+  }
+  template <class T>
+    requires requires(Decoder& codec, T& value) { T::fields(codec, value); }
+  void get(T& value) {
+    T::fields(*this, value);
+  }
+
+  std::span<const std::byte> rest_;
+};
+
+template <class T>
+[[nodiscard]] Bytes encode(const T& value) {
+  Encoder encoder;
+  encoder(value);
+  return encoder.take();
+}
+
+template <class T>
+[[nodiscard]] T decode(std::span<const std::byte> bytes) {
+  T value{};
+  Decoder decoder(bytes);
+  decoder(value);
+  if (!decoder.at_end()) throw Error(ErrorCode::communication, "a message goes on after its last field");
+  return value;
+}
+
+}  // namespace holdfast

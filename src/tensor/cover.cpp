@@ -1,0 +1,88 @@
+#include "tensor/cover.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <vector>
+
+namespace holdfast {
+namespace {
+
+std::size_t distinct_offsets(std::span<const Box> boxes, std::size_t d) {
+  std::vector<std::uint64_t> offsets(boxes.size());
+  std::ranges::transform(boxes, offsets.begin(), [d](const Box& box) { return box.offset[d]; });
+  std::ranges::sort(offsets);
+  return static_cast<std::size_t>(std::unique(offsets.begin(), offsets.end()) - offsets.begin());
+}
+
+/// The dimension along which the boxes are cut most, so that few of them are met at any place of a sweep along it.
+std::size_t most_cut_dimension(std::span<const Box> boxes) {
+  std::size_t best = 0, most = 0;
+  for (std::size_t d = 0; d < boxes.front().dimensions(); ++d)
+    if (const std::size_t cuts = distinct_offsets(boxes, d); cuts > most) best = d, most = cuts;
+  return best;
+}
+
+std::uint64_t end_of(const Box& box, std::size_t d) {
+  return box.offset[d] + box.extent[d];
+}
+
+struct Range {
+  std::uint64_t begin = 0, end = 0;
+};
+
+/// The first range of dimension `d`, within the global extent, where the boxes' cross-sections are less than `full`.
+std::optional<Range> first_deficit(std::span<const Box* const> boxes, std::size_t d, std::uint64_t global_extent,
+                                   std::uint64_t full) {
+  std::map<std::uint64_t, std::int64_t> changes{{0, 0}, {global_extent, 0}};
+  for (const Box* box : boxes) {
+    const auto section =
+        static_cast<std::int64_t>(volume(Shape(box->extent.begin() + static_cast<std::ptrdiff_t>(d) + 1, box->extent.end())));
+    changes[box->offset[d]] += section;
+    changes[end_of(*box, d)] -= section;
+  }
+  std::int64_t covered = 0;
+  for (auto change = changes.begin(); change->first < global_extent; ++change) {
+    covered += change->second;
+    if (covered < static_cast<std::int64_t>(full)) return Range{change->first, std::next(change)->first};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const Box> boxes) {
+  if (boxes.size() < 2) return std::nullopt;
+  if (boxes.front().dimensions() == 0) return std::pair<std::size_t, std::size_t>(0, 1);
+  const std::size_t d = most_cut_dimension(boxes);
+  std::vector<std::size_t> order(boxes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return boxes[i].offset[d]; });
+  std::vector<std::size_t> met;  // boxes that reach the sweep's place
+  for (const std::size_t i : order) {
+    std::erase_if(met, [&](std::size_t other) { return end_of(boxes[other], d) <= boxes[i].offset[d]; });
+    for (const std::size_t other : met)
+      if (overlap(boxes[i], boxes[other])) return std::minmax(i, other);
+    met.push_back(i);
+  }
+  return std::nullopt;
+}
+
+std::optional<Box> find_hole(const Shape& global, std::span<const Box> boxes) {
+  std::uint64_t covered = 0;
+  for (const Box& box : boxes) covered += volume(box.extent);
+  if (covered == volume(global)) return std::nullopt;  // without overlaps, counting is enough
+  Box hole = whole(global);
+  std::vector<const Box*> around(boxes.size());
+  std::ranges::transform(boxes, around.begin(), [](const Box& box) { return &box; });
+  for (std::size_t d = 0; d < global.size(); ++d) {
+    const std::uint64_t full = volume(Shape(global.begin() + static_cast<std::ptrdiff_t>(d) + 1, global.end()));
+    const Range missing = first_deficit(around, d, global[d], full).value();
+    hole.offset[d] = missing.begin;
+    hole.extent[d] = missing.end - missing.begin;
+    std::erase_if(around, [&](const Box* box) { return box->offset[d] > missing.begin || end_of(*box, d) <= missing.begin; });
+  }
+  return hole;
+}
+
+}  // namespace holdfast

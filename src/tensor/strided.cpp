@@ -1,0 +1,141 @@
+#include "tensor/strided.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <holdfast/error.hpp>
+#include <type_traits>
+
+namespace holdfast {
+namespace {
+
+/// Strided memory as few nested loops over runs of contiguous bytes. loops[0] is the innermost; there is always one.
+struct Runs {
+  struct Loop {
+    std::uint64_t count = 1;
+    std::int64_t stride = 0;
+  };
+  std::size_t bytes = 0;  ///< of a run
+  std::array<Loop, max_dimensions> loops{};
+  std::size_t depth = 1;
+};
+
+/// Dimensions that follow each other without a gap become one. The memory must not be empty.
+Runs collapse(const StridedMemory& memory) {
+  Runs runs{.bytes = memory.element_bytes};
+  bool contiguous = true;
+  for (std::size_t d = memory.extent.size(); d-- > 0;) {
+    const std::uint64_t count = memory.extent[d];
+    const std::int64_t stride = memory.stride_bytes[d];
+    Runs::Loop& outermost = runs.loops[runs.depth - 1];
+    if (count == 1) continue;
+    if (contiguous && stride == static_cast<std::int64_t>(runs.bytes)) {
+      runs.bytes *= count;
+      continue;
+    }
+    if (contiguous)
+      outermost = {count, stride};
+    else if (stride == outermost.stride * static_cast<std::int64_t>(outermost.count))
+      outermost.count *= count;
+    else
+      runs.loops[runs.depth++] = {count, stride};
+    contiguous = false;
+  }
+  return runs;
+}
+
+/// Calls `row(memory)` with the start of every innermost loop, in row-major order.
+template <class Row>
+void for_each_row(std::byte* data, const Runs& runs, Row row) {
+  std::array<std::uint64_t, max_dimensions> position{};
+  while (true) {
+    row(data);
+    std::size_t level = 1;
+    for (; level < runs.depth; ++level) {
+      data += runs.loops[level].stride;
+      if (++position[level] < runs.loops[level].count) break;
+      data -= runs.loops[level].stride * static_cast<std::int64_t>(runs.loops[level].count);
+      position[level] = 0;
+    }
+    if (level >= runs.depth) return;
+  }
+}
+
+/// Copies all runs, given how one run is copied between its place in the program's memory and its packed place.
+template <class CopyRun>
+void copy_runs(const StridedMemory& memory, const Runs& runs, CopyRun copy_run) {
+  std::size_t packed = 0;
+  for_each_row(memory.data, runs, [&](std::byte* row) {
+    const auto [count, stride] = runs.loops[0];
+    for (std::uint64_t i = 0; i < count; ++i, row += stride, packed += runs.bytes) copy_run(row, packed);
+  });
+}
+
+/// Calls `copy` with the size of a run, as a compile-time constant where it is that of an element: such runs are many and
+/// too short for a call of memcpy.
+template <class Copy>
+void with_run_size(std::size_t bytes, Copy copy) {
+  switch (bytes) {
+    case 1:
+      return copy(std::integral_constant<std::size_t, 1>{});
+    case 2:
+      return copy(std::integral_constant<std::size_t, 2>{});
+    case 4:
+      return copy(std::integral_constant<std::size_t, 4>{});
+    case 8:
+      return copy(std::integral_constant<std::size_t, 8>{});
+    case 16:
+      return copy(std::integral_constant<std::size_t, 16>{});
+    default:
+      return copy(bytes);
+  }
+}
+
+void check(const StridedMemory& memory) {
+  if (memory.stride_bytes.size() != memory.extent.size() || memory.extent.size() > max_dimensions)
+    throw Error(ErrorCode::internal, "a box of memory whose strides do not fit its dimensions");
+}
+
+bool is_empty(const StridedMemory& memory) noexcept {
+  return std::ranges::find(memory.extent, 0U) != memory.extent.end();
+}
+
+}  // namespace
+
+StridedMemory memory_of(const TensorView& view, const Box& box) {
+  const Shard& shard = view.shard;
+  const auto element_bytes = static_cast<std::int64_t>(size_of(view.dtype));
+  StridedMemory memory{static_cast<std::byte*>(view.data), box.extent, shard.stride, size_of(view.dtype)};
+  if (shard.stride.empty()) memory.stride_bytes = packed_strides(shard.extent);
+  std::int64_t distance = 0;
+  for (std::size_t d = 0; d < box.dimensions(); ++d) {
+    memory.stride_bytes[d] *= element_bytes;
+    distance += static_cast<std::int64_t>(box.offset[d] - shard.offset[d]) * memory.stride_bytes[d];
+  }
+  if (!empty(box)) memory.data += distance;
+  return memory;
+}
+
+std::size_t run_bytes(const StridedMemory& memory) noexcept {
+  return is_empty(memory) ? 0 : collapse(memory).bytes;
+}
+
+void pack(const StridedMemory& from, std::byte* packed) {
+  check(from);
+  if (is_empty(from)) return;
+  const Runs runs = collapse(from);
+  with_run_size(runs.bytes, [&](auto bytes) {
+    copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) { std::memcpy(packed + offset, run, bytes); });
+  });
+}
+
+void unpack(const std::byte* packed, const StridedMemory& to) {
+  check(to);
+  if (is_empty(to)) return;
+  const Runs runs = collapse(to);
+  with_run_size(runs.bytes, [&](auto bytes) {
+    copy_runs(to, runs, [&](std::byte* run, std::size_t offset) { std::memcpy(run, packed + offset, bytes); });
+  });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/box.hpp"
+
+namespace holdfast {
+
+/// A box of memory: `data` is its first element, strides are in bytes per dimension.
+struct StridedMemory {
+  std::byte* data = nullptr;
+  Shape extent;
+  std::vector<std::int64_t> stride_bytes;
+  std::size_t element_bytes = 1;
+};
+
+/// The memory of `box`, which must lie inside the view's own box.
+[[nodiscard]] StridedMemory memory_of(const TensorView& view, const Box& box);
+
+/// Bytes of the longest run at the start of the memory that is contiguous (trailing dimensions that follow each other).
+[[nodiscard]] std::size_t run_bytes(const StridedMemory& memory) noexcept;
+
+/// Copies the box densely packed, row-major, to `packed`, or back from it.
+void pack(const StridedMemory& from, std::byte* packed);
+void unpack(const std::byte* packed, const StridedMemory& to);
+
+}  // namespace holdfast
