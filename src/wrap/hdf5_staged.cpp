@@ -1,0 +1,213 @@
+#include "wrap/hdf5_staged.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <new>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/error_text.hpp"
+#include "wrap/positioned_io.hpp"
+
+namespace holdfast::hdf5 {
+namespace {
+
+[[noreturn]] void fail_call(const char* call, const std::filesystem::path& path) {
+  const int number = errno;
+  throw Error(ErrorCode::storage, fmt::format("{}: {}", call, errno_text(number)),
+              {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
+}
+
+}  // namespace
+
+/// The file on disk under what was written over it.
+class StagedFile::Overlay {
+ public:
+  Overlay(const std::filesystem::path& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+    struct stat status {};
+    if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail_call("open", path_);
+    end_ = static_cast<std::uint64_t>(status.st_size);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+  void set_end(std::uint64_t end) noexcept { end_ = end; }
+
+  bool read(std::uint64_t offset, std::span<std::byte> out) const {
+    if (!read_fully(fd_.get(), out.data(), out.size(), offset)) return false;
+    for (auto it = first_overlap(offset); it != changes_.end() && it->first < offset + out.size(); ++it) {
+      const std::uint64_t begin = std::max(offset, it->first), end = std::min(offset + out.size(), it->first + it->second.size());
+      std::copy_n(it->second.data() + (begin - it->first), end - begin, out.data() + (begin - offset));
+    }
+    return true;
+  }
+
+  void write(std::uint64_t offset, std::span<const std::byte> bytes) {
+    const auto first = first_overlap(offset);
+    if (first != changes_.end() && first->first <= offset && offset + bytes.size() <= first->first + first->second.size()) {
+      std::ranges::copy(bytes, first->second.data() + (offset - first->first));
+      return;
+    }
+    replace(first, offset, bytes);
+    end_ = std::max(end_, offset + bytes.size());
+  }
+
+  void write_out() {
+    for (const auto& [offset, bytes] : changes_)
+      if (!write_fully(fd_.get(), bytes.data(), bytes.size(), offset)) fail_call("write", path_);
+    if (::ftruncate(fd_.get(), static_cast<off_t>(end_)) != 0) fail_call("ftruncate", path_);
+    if (::close(fd_.take()) != 0) fail_call("close", path_);
+  }
+
+ private:
+  using Changes = std::map<std::uint64_t, std::vector<std::byte>>;
+
+  /// The first change that ends after `offset`.
+  Changes::const_iterator first_overlap(std::uint64_t offset) const {
+    auto it = changes_.upper_bound(offset);
+    if (it != changes_.begin() && std::prev(it)->first + std::prev(it)->second.size() > offset) --it;
+    return it;
+  }
+  Changes::iterator first_overlap(std::uint64_t offset) {
+    const auto it = std::as_const(*this).first_overlap(offset);
+    return changes_.erase(it, it);  // erases nothing: the way from a const_iterator to an iterator
+  }
+
+  /// Merges `bytes` with the changes that they overlap.
+  void replace(Changes::iterator it, std::uint64_t offset, std::span<const std::byte> bytes) {
+    const std::uint64_t end = offset + bytes.size();
+    std::vector<std::byte> merged(bytes.begin(), bytes.end());
+    std::uint64_t merged_at = offset;
+    while (it != changes_.end() && it->first < end) {
+      const auto& [at, old] = *it;
+      if (at < offset) {
+        merged.insert(merged.begin(), old.begin(), old.begin() + static_cast<std::ptrdiff_t>(offset - at));
+        merged_at = at;
+      }
+      if (at + old.size() > end) merged.insert(merged.end(), old.begin() + static_cast<std::ptrdiff_t>(end - at), old.end());
+      it = changes_.erase(it);
+    }
+    changes_.emplace(merged_at, std::move(merged));
+  }
+
+  std::filesystem::path path_;
+  FileDescriptor fd_;
+  std::uint64_t end_ = 0;
+  Changes changes_;
+};
+
+namespace {
+
+// The HDF5 driver on top of an Overlay. Its functions are called by C code, so they let no exception out.
+
+/// What HDF5 holds for an open file; the public part has to come first.
+template <class Overlay>
+struct Driver {
+  H5FD_t common;
+  Overlay* overlay;
+  haddr_t end_of_addresses;
+
+  static Driver* of(H5FD_t* file) { return reinterpret_cast<Driver*>(file); }
+  static const Driver* of(const H5FD_t* file) { return reinterpret_cast<const Driver*>(file); }
+
+  static H5FD_t* open(const char*, unsigned flags, hid_t access, haddr_t) {
+    auto* const* overlay = static_cast<Overlay* const*>(H5Pget_driver_info(access));
+    if (overlay == nullptr) return nullptr;
+    if ((flags & H5F_ACC_TRUNC) != 0) (*overlay)->set_end(0);
+    auto* driver = new (std::nothrow) Driver{};
+    if (driver == nullptr) return nullptr;
+    driver->overlay = *overlay;
+    return &driver->common;
+  }
+  static herr_t close(H5FD_t* file) {
+    delete of(file);
+    return 0;
+  }
+  static herr_t query(const H5FD_t*, unsigned long* flags) {
+    *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA;
+    return 0;
+  }
+  static haddr_t get_eoa(const H5FD_t* file, H5FD_mem_t) { return of(file)->end_of_addresses; }
+  static herr_t set_eoa(H5FD_t* file, H5FD_mem_t, haddr_t end) {
+    of(file)->end_of_addresses = end;
+    return 0;
+  }
+  static haddr_t get_eof(const H5FD_t* file, H5FD_mem_t) { return of(file)->overlay->end(); }
+  static herr_t read(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t at, std::size_t size, void* data) {
+    return of(file)->overlay->read(at, {static_cast<std::byte*>(data), size}) ? 0 : -1;
+  }
+  static herr_t write(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t at, std::size_t size, const void* data) try {
+    of(file)->overlay->write(at, {static_cast<const std::byte*>(data), size});
+    return 0;
+  } catch (...) {
+    return -1;  // no memory: the only thing that can be wrong with a write into memory
+  }
+  static herr_t truncate(H5FD_t* file, hid_t, hbool_t) {
+    of(file)->overlay->set_end(of(file)->end_of_addresses);
+    return 0;
+  }
+
+  static H5FD_class_t description() {
+    H5FD_class_t driver{};
+#ifdef H5FD_CLASS_VERSION
+    driver.version = H5FD_CLASS_VERSION;
+    driver.value = static_cast<H5FD_class_value_t>(H5_VFD_RESERVED + 1);
+#endif
+    driver.name = "holdfast_staged";
+    driver.maxaddr = HADDR_MAX;
+    driver.fc_degree = H5F_CLOSE_STRONG;
+    driver.fapl_size = sizeof(Overlay*);
+    driver.open = open;
+    driver.close = close;
+    driver.query = query;
+    driver.get_eoa = get_eoa;
+    driver.set_eoa = set_eoa;
+    driver.get_eof = get_eof;
+    driver.read = read;
+    driver.write = write;
+    driver.truncate = truncate;
+    const H5FD_mem_t map[] = H5FD_FLMAP_DICHOTOMY;
+    std::copy(std::begin(map), std::end(map), driver.fl_map);
+    return driver;
+  }
+};
+
+}  // namespace
+
+StagedFile::StagedFile(std::unique_ptr<Overlay> overlay) : overlay_(std::move(overlay)), access_(file_access()) {
+  const H5FD_class_t description = Driver<Overlay>::description();
+  driver_.reset(call("H5FDregister", H5FDregister, &description));
+  Overlay* target = overlay_.get();
+  call("H5Pset_driver", H5Pset_driver, access_.get(), driver_.get(), &target);
+}
+
+StagedFile::StagedFile(StagedFile&&) noexcept = default;
+StagedFile::~StagedFile() = default;
+
+StagedFile StagedFile::create(const std::filesystem::path& path) {
+  StagedFile staged(std::make_unique<Overlay>(path, O_RDWR | O_CREAT | O_TRUNC));
+  staged.file_.reset(
+      call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, hid_t{H5P_DEFAULT}, staged.access_.get()));
+  return staged;
+}
+
+StagedFile StagedFile::open(const std::filesystem::path& path) {
+  StagedFile staged(std::make_unique<Overlay>(path, O_RDWR));
+  staged.file_.reset(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, staged.access_.get()));
+  return staged;
+}
+
+std::uint64_t StagedFile::finish() {
+  call("H5Fclose", H5Fclose, file_.take());
+  overlay_->write_out();
+  return overlay_->end();
+}
+
+}  // namespace holdfast::hdf5

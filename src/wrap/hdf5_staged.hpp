@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "wrap/hdf5.hpp"
+
+namespace holdfast::hdf5 {
+
+/// A file that one process changes through HDF5, with all changes kept in memory until finish() puts them on disk.
+///
+/// HDF5 does not survive a failed write of its metadata: after H5Fclose met a full disk, 1.10 crashes when the program ends,
+/// in MPI_Finalize. Here it never sees one: finish() closes the HDF5 file, which goes to memory, and writes afterwards, by
+/// calls whose failure is an ordinary Error. What is kept is what HDF5 writes, metadata and small tables; raw data that is
+/// allocated and not written takes no memory.
+class StagedFile {
+ public:
+  /// A new file; truncates what is there.
+  [[nodiscard]] static StagedFile create(const std::filesystem::path& path);
+  /// An existing file, for reading and writing.
+  [[nodiscard]] static StagedFile open(const std::filesystem::path& path);
+  StagedFile(StagedFile&&) noexcept;
+  ~StagedFile();
+
+  [[nodiscard]] hid_t get() const noexcept { return file_.get(); }
+  /// Closes, writes the changes and sets the file's length, which it returns. Without it, nothing reaches the disk.
+  std::uint64_t finish();
+
+ private:
+  class Overlay;
+  explicit StagedFile(std::unique_ptr<Overlay> overlay);
+
+  std::unique_ptr<Overlay> overlay_;
+  UniqueHandle<IdTraits<H5FDunregister>> driver_;
+  Properties access_;
+  File file_;
+};
+
+}  // namespace holdfast::hdf5

@@ -1,0 +1,201 @@
+#include "wrap/mpi.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace holdfast::mpi {
+namespace {
+
+/// The sizes that the other ranks announce, one per rank.
+std::vector<std::uint64_t> exchange_sizes(MPI_Comm comm, const std::vector<Bytes>& out) {
+  std::vector<std::uint64_t> sent(out.size()), received(out.size());
+  std::ranges::transform(out, sent.begin(), &Bytes::size);
+  check(MPI_Alltoall(sent.data(), 1, MPI_UINT64_T, received.data(), 1, MPI_UINT64_T, comm), "MPI_Alltoall");
+  return received;
+}
+
+std::uint64_t maximum(MPI_Comm comm, std::uint64_t value) {
+  check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_UINT64_T, MPI_MAX, comm), "MPI_Allreduce");
+  return value;
+}
+
+std::vector<Bytes> sized(const std::vector<std::uint64_t>& sizes) {
+  std::vector<Bytes> buffers(sizes.size());
+  for (std::size_t r = 0; r < sizes.size(); ++r) buffers[r].resize(sizes[r]);
+  return buffers;
+}
+
+/// The bytes [begin, begin + piece) of each rank's buffer, one after the other, as the v-collectives want them.
+struct Round {
+  std::vector<int> counts, offsets;
+  Bytes bytes;
+
+  Round(const std::vector<Bytes>& buffers, std::uint64_t begin, std::uint64_t piece) {
+    int total = 0;
+    for (const Bytes& buffer : buffers) {
+      const std::uint64_t left = buffer.size() > begin ? buffer.size() - begin : 0;
+      counts.push_back(static_cast<int>(std::min(left, piece)));
+      offsets.push_back(total);
+      total += counts.back();
+    }
+    bytes.resize(static_cast<std::size_t>(total));
+  }
+  void gather(const std::vector<Bytes>& buffers, std::uint64_t begin) {
+    for (std::size_t r = 0; r < buffers.size(); ++r)
+      if (counts[r] > 0) std::copy_n(buffers[r].data() + begin, counts[r], bytes.data() + offsets[r]);
+  }
+  void scatter(std::vector<Bytes>& buffers, std::uint64_t begin) const {
+    for (std::size_t r = 0; r < buffers.size(); ++r)
+      if (counts[r] > 0) std::copy_n(bytes.data() + offsets[r], counts[r], buffers[r].data() + begin);
+  }
+};
+
+std::uint64_t piece_bytes(std::size_t round_bytes, int ranks) {
+  return std::max<std::uint64_t>(1, round_bytes / static_cast<std::size_t>(ranks));
+}
+
+}  // namespace
+
+void check(int status, const char* call) {
+  if (status == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING + 1> text{};
+  int length = 0;
+  if (MPI_Error_string(status, text.data(), &length) != MPI_SUCCESS) length = 0;
+  throw Error(ErrorCode::communication, std::string(call) + ": " + (length > 0 ? text.data() : "unknown MPI error"),
+              {.host = host_name()});
+}
+
+void initialize() {
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  MPI_Comm parents = MPI_COMM_NULL;
+  check(MPI_Comm_get_parent(&parents), "MPI_Comm_get_parent");
+  if (parents != MPI_COMM_NULL) check(MPI_Comm_disconnect(&parents), "MPI_Comm_disconnect");
+}
+
+void finalize() noexcept {
+  MPI_Finalize();
+}
+
+void call_at_finalize(void (*call)()) {
+  // MPI_Finalize deletes the attributes of MPI_COMM_SELF first. The attribute's value is the function to call.
+  const auto on_delete = [](MPI_Comm, int, void* function, void*) {
+    reinterpret_cast<void (*)()>(function)();
+    return MPI_SUCCESS;
+  };
+  int key = MPI_KEYVAL_INVALID;
+  check(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_delete, &key, nullptr), "MPI_Comm_create_keyval");
+  check(MPI_Comm_set_attr(MPI_COMM_SELF, key, reinterpret_cast<void*>(call)), "MPI_Comm_set_attr");
+  check(MPI_Comm_free_keyval(&key), "MPI_Comm_free_keyval");
+}
+
+Communicator Communicator::duplicate(MPI_Comm comm) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  check(MPI_Comm_dup(comm, &copy), "MPI_Comm_dup");
+  return own(copy);
+}
+
+Communicator Communicator::own(MPI_Comm comm) {
+  Communicator result;
+  result.comm_ = comm;
+  if (comm == MPI_COMM_NULL) return result;
+  check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check(MPI_Comm_rank(comm, &result.rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(comm, &result.size_), "MPI_Comm_size");
+  return result;
+}
+
+Communicator Communicator::split_by_node() const {
+  MPI_Comm part = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &part), "MPI_Comm_split_type");
+  return own(part);
+}
+
+Communicator Communicator::split(int color, int key) const {
+  MPI_Comm part = MPI_COMM_NULL;
+  check(MPI_Comm_split(comm_, color, key, &part), "MPI_Comm_split");
+  return own(part);
+}
+
+void Communicator::barrier() const {
+  check(MPI_Barrier(comm_), "MPI_Barrier");
+}
+
+void Communicator::allreduce(std::span<std::int64_t> values, MPI_Op op) const {
+  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T, op, comm_), "MPI_Allreduce");
+}
+
+void Communicator::allreduce(std::span<std::uint64_t> values, MPI_Op op) const {
+  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_UINT64_T, op, comm_), "MPI_Allreduce");
+}
+
+std::uint64_t Communicator::exclusive_sum(std::uint64_t value) const {
+  std::uint64_t sum = 0;
+  check(MPI_Exscan(&value, &sum, 1, MPI_UINT64_T, MPI_SUM, comm_), "MPI_Exscan");
+  return rank_ == 0 ? 0 : sum;
+}
+
+void Communicator::broadcast(Bytes& bytes, int root) const {
+  std::uint64_t size = bytes.size();
+  check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
+  bytes.resize(size);
+  for (std::uint64_t begin = 0; begin < size; begin += max_round_bytes) {
+    const auto count = static_cast<int>(std::min<std::uint64_t>(size - begin, max_round_bytes));
+    check(MPI_Bcast(bytes.data() + begin, count, MPI_BYTE, root, comm_), "MPI_Bcast");
+  }
+}
+
+std::vector<Bytes> Communicator::all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes) const {
+  const std::uint64_t largest = out.empty() ? 0 : std::ranges::max(out, {}, &Bytes::size).size();
+  std::vector<Bytes> in = sized(exchange_sizes(comm_, out));
+  const std::uint64_t end = maximum(comm_, largest);
+  const std::uint64_t piece = piece_bytes(round_bytes, size_);
+  for (std::uint64_t begin = 0; begin < end; begin += piece) {
+    Round sent(out, begin, piece), received(in, begin, piece);
+    sent.gather(out, begin);
+    check(MPI_Alltoallv(sent.bytes.data(), sent.counts.data(), sent.offsets.data(), MPI_BYTE, received.bytes.data(),
+                        received.counts.data(), received.offsets.data(), MPI_BYTE, comm_),
+          "MPI_Alltoallv");
+    received.scatter(in, begin);
+  }
+  return in;
+}
+
+std::vector<Bytes> Communicator::all_gather(const Bytes& bytes, std::size_t round_bytes) const {
+  std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
+  const std::uint64_t own_size = bytes.size();
+  check(MPI_Allgather(&own_size, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, comm_), "MPI_Allgather");
+  std::vector<Bytes> in = sized(sizes);
+  const std::uint64_t end = std::ranges::max(sizes);
+  const std::uint64_t piece = piece_bytes(round_bytes, size_);
+  for (std::uint64_t begin = 0; begin < end; begin += piece) {
+    Round received(in, begin, piece);
+    const std::byte* first = bytes.data() + std::min(begin, own_size);
+    check(MPI_Allgatherv(first, received.counts[static_cast<std::size_t>(rank_)], MPI_BYTE, received.bytes.data(),
+                         received.counts.data(), received.offsets.data(), MPI_BYTE, comm_),
+          "MPI_Allgatherv");
+    received.scatter(in, begin);
+  }
+  return in;
+}
+
+void Communicator::free() {
+  if (comm_ == MPI_COMM_NULL) return;
+  check(MPI_Comm_free(&comm_), "MPI_Comm_free");
+  *this = {};
+}
+
+void agree(const Communicator& comm, const std::optional<Error>& error) {
+  std::int64_t first = error ? comm.rank() : comm.size();
+  comm.allreduce(std::span(&first, 1), MPI_MIN);
+  if (first == comm.size()) return;
+  ErrorRecord record;
+  if (first == comm.rank()) {
+    record = to_record(*error);
+    if (record.rank < 0) record.rank = comm.rank();
+  }
+  broadcast_value(comm, record, static_cast<int>(first));
+  throw to_error(record);
+}
+
+}  // namespace holdfast::mpi

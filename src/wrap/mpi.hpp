@@ -1,0 +1,88 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <holdfast/error.hpp>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/codec.hpp"
+#include "base/error_text.hpp"
+
+/// One thin checked function per MPI call; failures throw Error(communication). Above this layer nobody checks a return code.
+namespace holdfast::mpi {
+
+/// Throws Error(communication) "MPI_Xyz: <MPI's text>" unless `status` is MPI_SUCCESS.
+void check(int status, const char* call);
+
+/// MPI_Init with MPI_THREAD_FUNNELED, for a program of ours; a world that spawned it is let go at once. Collective.
+void initialize();
+/// Collective. For programs of ours; what fails is too late to matter.
+void finalize() noexcept;
+/// Local. Has `call` called when MPI_Finalize begins, while MPI still works (MPI 3.1, 8.7.1). It must not throw.
+void call_at_finalize(void (*call)());
+
+/// A communicator of our own, with MPI_ERRORS_RETURN. free() is collective and explicit; the destructor is silent and leaks
+/// a communicator that was not freed, as a destructor must not communicate. A copy borrows: free only one.
+class Communicator {
+ public:
+  static constexpr std::size_t max_round_bytes = std::numeric_limits<int>::max();
+
+  Communicator() = default;
+  /// Collective over `comm`.
+  static Communicator duplicate(MPI_Comm comm);
+  /// Takes over a communicator that the caller would have had to free.
+  static Communicator own(MPI_Comm comm);
+
+  [[nodiscard]] MPI_Comm get() const noexcept { return comm_; }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+
+  /// Collective: ranks of the same node (MPI_COMM_TYPE_SHARED).
+  [[nodiscard]] Communicator split_by_node() const;
+  [[nodiscard]] Communicator split(int color, int key) const;
+  void barrier() const;
+  void allreduce(std::span<std::int64_t> values, MPI_Op op) const;
+  void allreduce(std::span<std::uint64_t> values, MPI_Op op) const;
+  [[nodiscard]] std::uint64_t exclusive_sum(std::uint64_t value) const;  ///< 0 on rank 0
+  void broadcast(Bytes& bytes, int root) const;                          ///< resizes on the others
+  /// `out[r]` goes to rank r; the result's entry r came from rank r. Sizes may be anything: MPI counts in int, so the
+  /// bytes travel in as many rounds as it takes to move no more than `round_bytes` at once through any rank.
+  [[nodiscard]] std::vector<Bytes> all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes = max_round_bytes) const;
+  [[nodiscard]] std::vector<Bytes> all_gather(const Bytes& bytes, std::size_t round_bytes = max_round_bytes) const;
+  void free();
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = -1;
+  int size_ = 0;
+};
+
+template <class T>
+void broadcast_value(const Communicator& comm, T& value, int root) {
+  Bytes bytes = comm.rank() == root ? encode(value) : Bytes{};
+  comm.broadcast(bytes, root);
+  value = decode<T>(bytes);
+}
+
+/// Collective: if any rank has an error, all throw that of the lowest such rank (its rank filled in); else returns.
+void agree(const Communicator& comm, const std::optional<Error>& error);
+
+/// Runs `local` on every rank and agrees on its outcome: the shape of every collective call here.
+template <class Function>
+void all_or_none(const Communicator& comm, Function&& local) {
+  std::optional<Error> error;
+  try {
+    local();
+  } catch (...) {
+    error = current_error();
+  }
+  agree(comm, error);
+}
+
+}  // namespace holdfast::mpi
