@@ -1,0 +1,80 @@
+#include <algorithm>
+
+#include "plan/merge.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+constexpr std::uint64_t arena_alignment = 64;
+
+/// A share, or a part of one that was cut.
+struct Part {
+  const Share* share = nullptr;
+  Box box;
+  std::uint64_t bytes = 0;
+};
+
+std::vector<Part> cut(const Share& share, std::uint64_t split_bytes) {
+  const std::uint64_t wanted = (share.bytes + split_bytes - 1) / split_bytes;
+  const std::uint64_t element_bytes = share.bytes == 0 ? 0 : share.bytes / volume(share.box.extent);
+  std::vector<Part> parts;
+  for (Box& box : split(share.box, std::min<std::uint64_t>(wanted, share.holders.size()))) {
+    const std::uint64_t bytes = volume(box.extent) * element_bytes;
+    parts.push_back({&share, std::move(box), bytes});
+  }
+  return parts;
+}
+
+/// The parts of all shares that more than one rank holds, largest first.
+std::vector<Part> open_parts(const Merged& merged, std::uint64_t split_bytes) {
+  std::vector<Part> parts;
+  for (const Share& share : merged.shares)
+    if (share.holders.size() > 1) std::ranges::move(cut(share, split_bytes), std::back_inserter(parts));
+  std::ranges::stable_sort(parts, std::ranges::greater{}, &Part::bytes);
+  return parts;
+}
+
+/// The holder with the least load. Where loads are equal, each owner starts from its own rank, so that all owners
+/// together do not choose the same one.
+std::pair<int, std::uint32_t> least_loaded(const Share& share, const std::vector<std::uint64_t>& load, int owner) {
+  const auto ranks = static_cast<int>(load.size());
+  return std::ranges::min(share.holders, {}, [&](const std::pair<int, std::uint32_t>& holder) {
+    return std::pair(load[static_cast<std::size_t>(holder.first)], (holder.first + ranks - owner % ranks) % ranks);
+  });
+}
+
+std::uint64_t aligned(std::uint64_t offset) {
+  return (offset + arena_alignment - 1) / arena_alignment * arena_alignment;
+}
+
+}  // namespace
+
+std::vector<std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
+                                       std::uint64_t split_bytes) {
+  std::vector<std::vector<Piece>> pieces(load.size());
+  const auto give = [&](std::pair<int, std::uint32_t> holder, const Share& share, Box box, std::uint64_t bytes) {
+    const DatasetId dataset{static_cast<std::uint32_t>(owner), share.dataset};
+    pieces[static_cast<std::size_t>(holder.first)].push_back({dataset, holder.second, std::move(box), 0, bytes});
+  };
+  for (const Share& share : merged.shares)
+    if (share.holders.size() == 1) give(share.holders.front(), share, share.box, share.bytes);
+  for (Part& part : open_parts(merged, split_bytes)) {
+    const auto holder = least_loaded(*part.share, load, owner);
+    // The other owners assign at the same time and about as much: counting that in keeps them from all filling one rank.
+    load[static_cast<std::size_t>(holder.first)] += part.bytes * static_cast<std::uint64_t>(owners);
+    give(holder, *part.share, std::move(part.box), part.bytes);
+  }
+  return pieces;
+}
+
+std::uint64_t place(std::vector<Piece>& pieces) {
+  std::ranges::sort(pieces, [](const Piece& a, const Piece& b) { return a.item != b.item ? a.item < b.item : a.box < b.box; });
+  std::uint64_t end = 0;
+  for (Piece& piece : pieces) {
+    piece.arena_offset = aligned(end);
+    end = piece.arena_offset + piece.bytes;
+  }
+  return aligned(end);
+}
+
+}  // namespace holdfast::plan

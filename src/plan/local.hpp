@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <holdfast/state_dict.hpp>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+namespace holdfast::plan {
+
+/// A rank's StateDict in the words of planning: its tensors, then its values, in the order they were added. `memory[i]`
+/// is where the box of `items[i]` lies now.
+struct LocalPlan {
+  std::vector<Item> items;
+  std::vector<TensorView> memory;
+  std::uint64_t fingerprint = 0;  ///< of everything in `items` but the values' contents: what a plan depends on
+  std::uint64_t values = 0;       ///< of the contents of the values that must be the same on all ranks
+};
+
+/// Pure. Throws Error(invalid_argument), naming the tensor: the StateDict's own problem, a null pointer with bytes, a box
+/// outside its global shape, sizes that overflow, more than max_dimensions.
+[[nodiscard]] LocalPlan make_local_plan(const StateDict& state);
+
+}  // namespace holdfast::plan

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <holdfast/error.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/box.hpp"
+
+/// The words of planning. A rank's state becomes `Item`s; all ranks' items of one name become one `Dataset` and the
+/// `Piece`s that say which rank saves which part of it.
+namespace holdfast::plan {
+
+enum class Kind : std::uint8_t {
+  tensor,    ///< dataset /state/<name>
+  value,     ///< the same bytes on every rank; scalar or 1-d dataset /state/<name>
+  string,    ///< the same on every rank; HDF5 string /state/<name>, shape {bytes}
+  per_rank,  ///< each rank's own; 1-d concatenation in rank order, /holdfast/per_rank/<name>
+  per_rank_string,
+  group,  ///< a parent in somebody's name; only travels during planning, to find names that are both
+};
+
+[[nodiscard]] constexpr bool is_per_rank_kind(Kind kind) noexcept {
+  return kind == Kind::per_rank || kind == Kind::per_rank_string;
+}
+/// "a tensor", "a per-rank string": for sentences.
+[[nodiscard]] std::string_view in_words(Kind kind) noexcept;
+
+/// One rank's part in one name.
+struct Item {
+  std::string name;
+  Kind kind{};
+  DType dtype{};
+  Shape global;               ///< per_rank: empty, the merge adds the ranks' extents
+  Box box;                    ///< per_rank: offset {0}, extent {count}; no dimensions if it is one number
+  std::uint64_t content = 0;  ///< checksum of a value's bytes, to find ranks that disagree; 0 for tensors
+
+  static void fields(auto& codec, auto& self) { codec(self.name, self.kind, self.dtype, self.global, self.box, self.content); }
+};
+
+/// One dataset of the file to be.
+struct Dataset {
+  std::string name;
+  Kind kind{};
+  DType dtype{};
+  Shape global;
+
+  bool operator==(const Dataset&) const = default;
+  static void fields(auto& codec, auto& self) { codec(self.name, self.kind, self.dtype, self.global); }
+};
+
+/// Where a dataset's definition stands: position `index` in the list of the rank that planned it.
+struct DatasetId {
+  std::uint32_t owner = 0;
+  std::uint32_t index = 0;
+
+  bool operator==(const DatasetId&) const = default;
+  static void fields(auto& codec, auto& self) { codec(self.owner, self.index); }
+};
+
+/// A part of a dataset that one rank saves. `item` is the position in that rank's own list of items.
+struct Piece {
+  DatasetId dataset;
+  std::uint32_t item = 0;
+  Box box;                         ///< in the dataset's coordinates
+  std::uint64_t arena_offset = 0;  ///< bytes from the start of the rank's arena; packed row-major from there
+  std::uint64_t bytes = 0;
+
+  static void fields(auto& codec, auto& self) { codec(self.dataset, self.item, self.box, self.arena_offset, self.bytes); }
+};
+
+/// What one rank knows of the global plan: no rank knows all of it.
+struct RankPlan {
+  std::uint64_t id = 0;             ///< the same on all ranks; a new one for each new plan
+  std::vector<Dataset> owned;       ///< definitions that this rank planned and hands to its helper
+  std::vector<Piece> pieces;        ///< what this rank stages
+  std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes
+  std::uint64_t total_bytes = 0;    ///< of the whole checkpoint
+  std::uint64_t dataset_count = 0;  ///< of the whole checkpoint
+
+  /// Bytes that this rank copies, without the gaps between pieces.
+  [[nodiscard]] std::uint64_t staged_bytes() const noexcept {
+    std::uint64_t bytes = 0;
+    for (const Piece& piece : pieces) bytes += piece.bytes;
+    return bytes;
+  }
+};
+
+}  // namespace holdfast::plan

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "stage/stager.hpp"
+
+namespace holdfast::stage {
+
+/// memcpy by the calling thread and, above 64 MiB, `threads` - 1 more that live for the call only. Large pieces are cut,
+/// and whoever is done with one takes the next, so that a thread that shares its core does not hold up the others. Throws
+/// what a copy threw, after all threads have ended.
+class HostStager final : public Stager {
+ public:
+  explicit HostStager(int threads) : threads_(threads) {}
+  void stage(std::span<const Copy> copies) override;
+
+ private:
+  int threads_;
+};
+
+/// Threads for one rank: the cores that this process may run on, shared among `ranks_on_node` unless they are its own
+/// by binding; 1 to 8.
+[[nodiscard]] int default_stage_threads(int ranks_on_node);
+
+}  // namespace holdfast::stage

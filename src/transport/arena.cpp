@@ -1,0 +1,123 @@
+#include "transport/arena.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+#include "base/error_text.hpp"
+#include "transport/shared_memory.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+/// Sent at once, so that between two pieces the deadline and the lifeline are looked at and other threads get their turn.
+constexpr std::uint64_t piece_bytes = 16 << 20;
+
+/// The helper's memory as the rank holds it. Making and releasing it touch the line, so they take turns with its users.
+class HelperMemory {
+ public:
+  HelperMemory(std::shared_ptr<Wire> wire, const ArenaReady& ready) : wire_(std::move(wire)), bytes_(ready.bytes) {
+    wire_->with_line([&](const Line& line) { memory_.emplace(line.endpoint(), ready.remote_key, ready.address); });
+  }
+  ~HelperMemory() {
+    wire_->with_line([&](const Line&) { memory_.reset(); });
+  }
+  HelperMemory(const HelperMemory&) = delete;
+  HelperMemory& operator=(const HelperMemory&) = delete;
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::span<std::byte> mapped() {
+    std::byte* first = wire_->with_line([&](const Line&) { return memory_->pointer(); });
+    return first == nullptr ? std::span<std::byte>{} : std::span(first, bytes_);
+  }
+  void put(std::span<const std::byte> bytes, Deadline deadline) {
+    for (std::uint64_t at = 0; at < bytes.size(); at += piece_bytes) {
+      const auto piece = bytes.subspan(at, std::min(piece_bytes, bytes.size() - at));
+      wire_->complete("a part of an arena", deadline, [&](const Line&) { return memory_->put(piece, at); });
+    }
+    wire_->complete("an arena", deadline, [](const Line& line) { return line.endpoint()->flush(); });
+  }
+
+ private:
+  std::shared_ptr<Wire> wire_;
+  std::uint64_t bytes_;
+  std::optional<ucx::RemoteMemory> memory_;
+};
+
+void require_inside(std::uint64_t bytes, std::span<const std::byte> memory) {
+  if (bytes > memory.size())
+    throw Error(ErrorCode::invalid_argument, fmt::format("{} bytes are more than the arena's {}", bytes, memory.size()),
+                {.host = host_name()});
+}
+
+class MappedArena final : public Arena {
+ public:
+  MappedArena(std::unique_ptr<HelperMemory> helper, std::span<std::byte> memory) : helper_(std::move(helper)), memory_(memory) {}
+  [[nodiscard]] std::span<std::byte> memory() const noexcept override { return memory_; }
+  /// The bytes are there already; only their order with what is sent afterwards is left to make sure of.
+  void deliver(std::uint64_t bytes, Deadline /*deadline*/) override {
+    require_inside(bytes, memory_);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+
+ private:
+  std::unique_ptr<HelperMemory> helper_;
+  std::span<std::byte> memory_;
+};
+
+/// Pages of this process alone, without a copy of what forks.
+class PrivatePages {
+ public:
+  explicit PrivatePages(std::uint64_t bytes) : bytes_(bytes) {
+    if (bytes == 0) return;
+    memory_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory_ == MAP_FAILED)
+      throw Error(ErrorCode::out_of_memory, fmt::format("{} bytes for an arena: {}", bytes, errno_text(errno)),
+                  {.host = host_name()});
+  }
+  ~PrivatePages() {
+    if (bytes_ != 0) munmap(memory_, bytes_);
+  }
+  PrivatePages(const PrivatePages&) = delete;
+  PrivatePages& operator=(const PrivatePages&) = delete;
+  [[nodiscard]] std::span<std::byte> span() const noexcept { return {static_cast<std::byte*>(memory_), bytes_}; }
+
+ private:
+  void* memory_ = nullptr;
+  std::uint64_t bytes_;
+};
+
+class PrivateArena final : public Arena {
+ public:
+  explicit PrivateArena(std::unique_ptr<HelperMemory> helper) : pages_(helper->bytes()), helper_(std::move(helper)) {}
+  [[nodiscard]] std::span<std::byte> memory() const noexcept override { return pages_.span(); }
+  void deliver(std::uint64_t bytes, Deadline deadline) override {
+    require_inside(bytes, memory());
+    helper_->put(memory().first(bytes), deadline);
+  }
+
+ private:
+  PrivatePages pages_;
+  std::unique_ptr<HelperMemory> helper_;
+};
+
+}  // namespace
+
+std::unique_ptr<Arena> map_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
+  auto helper = std::make_unique<HelperMemory>(std::move(wire), ready);
+  const std::span<std::byte> memory = helper->mapped();
+  if (memory.data() == nullptr) return nullptr;
+  fault_in(memory);
+  return std::make_unique<MappedArena>(std::move(helper), memory);
+}
+
+std::unique_ptr<Arena> private_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
+  auto arena = std::make_unique<PrivateArena>(std::make_unique<HelperMemory>(std::move(wire), ready));
+  fault_in(arena->memory());
+  return arena;
+}
+
+}  // namespace holdfast::transport

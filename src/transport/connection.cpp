@@ -1,0 +1,114 @@
+#include "transport/connection.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "transport/arena.hpp"
+#include "transport/introduction.hpp"
+#include "transport/socket.hpp"
+#include "transport/wire.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+/// `automatic` only if neither the program nor the environment says more.
+Transport wanted(Transport option) {
+  const char* text = std::getenv("HOLDFAST_TRANSPORT");
+  if (option != Transport::automatic || text == nullptr || *text == '\0') return option;
+  const std::string value = text;
+  if (value == "mapped") return Transport::mapped;
+  if (value == "put") return Transport::put;
+  throw Error(ErrorCode::invalid_argument, fmt::format("HOLDFAST_TRANSPORT is \"{}\"; it can be mapped or put", value),
+              {.host = host_name()});
+}
+
+class UcxConnection final : public Connection {
+ public:
+  UcxConnection(std::shared_ptr<Wire> wire, Transport transport) : wire_(std::move(wire)), transport_(transport) {}
+
+  [[nodiscard]] int helper_pid() const noexcept override { return wire_->helper().pid; }
+  [[nodiscard]] Transport transport() const noexcept override {
+    const Transport now = transport_;
+    return now == Transport::automatic ? Transport::mapped : now;
+  }
+  void send(MessageType type, Bytes payload, Deadline deadline) override { wire_->send(type, std::move(payload), deadline); }
+  std::optional<Message> receive(Deadline deadline) override { return wire_->receive(deadline); }
+  void disconnect() noexcept override { wire_->close(); }
+
+  std::unique_ptr<Arena> map(const ArenaReady& ready) override {
+    if (transport_ != Transport::put) {
+      if (auto arena = map_arena(wire_, ready)) return arena;
+      give_up_mapping();
+    }
+    return private_arena(wire_, ready);
+  }
+
+ private:
+  void give_up_mapping() {
+    if (transport_ == Transport::mapped)
+      throw Error(ErrorCode::communication, "the helper's memory cannot be mapped into this process (ucp_rkey_ptr)",
+                  {.host = host_name()});
+    log::warning("the helper's memory cannot be mapped into this process; staged bytes are sent by ucp_put, at twice the cost");
+    transport_ = Transport::put;
+  }
+
+  std::shared_ptr<Wire> wire_;
+  std::atomic<Transport> transport_;
+};
+
+Error no_answer(const char* what) {
+  return {ErrorCode::launch, fmt::format("the helper {}", what), {.host = host_name()}};
+}
+
+/// Waits for the packet in which the helper introduces itself.
+Bytes receive_answer(int socket, Deadline deadline) {
+  Bytes packet;
+  for (;;) {
+    switch (receive_packet(socket, packet)) {
+      case Arrival::packet:
+        return packet;
+      case Arrival::end:
+        throw no_answer("closed its socket before it had introduced itself");
+      case Arrival::too_long:
+        throw no_answer("introduced itself at too great a length");
+      case Arrival::nothing_yet:
+        break;
+    }
+    if (deadline.over()) throw no_answer("took the connection but did not introduce itself in time");
+    pollfd event{socket, POLLIN, 0};
+    poll(&event, 1, deadline.poll_ms(1000));
+  }
+}
+
+Introduction receive_introduction(int socket, const std::string& nonce, Deadline deadline) {
+  Introduction helper = read_introduction(receive_answer(socket, deadline), peer_of(socket));
+  if (!helper.refusal.sentence.empty()) throw to_error(helper.refusal);
+  require_nonce(helper, nonce);
+  return helper;
+}
+
+}  // namespace
+
+Address helper_address(const std::string& nonce, int index) {
+  return {fmt::format("holdfast-{}-{}", nonce, index), nonce};
+}
+
+std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
+  const Transport chosen = wanted(transport);
+  FileDescriptor socket = connect_to(address.socket_name, deadline);
+  auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
+  if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, line->address()))))
+    throw no_answer("closed its socket before this rank had introduced itself");
+
+  const Introduction helper = receive_introduction(socket.get(), address.nonce, deadline);
+  line->connect(helper.worker_address);
+  return std::make_unique<UcxConnection>(
+      std::make_shared<Wire>(std::move(socket), std::move(line), Wire::Helper{.host = helper.host, .pid = helper.pid}), chosen);
+}
+
+}  // namespace holdfast::transport

@@ -1,0 +1,40 @@
+#include "transport/line.hpp"
+
+#include "transport/shared_memory.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+/// A worker's receive queue (0.7 MB) and what it may still need.
+constexpr std::uint64_t line_bytes = 2 << 20;
+
+}  // namespace
+
+Line::Line(std::shared_ptr<const ucx::Context> context) {
+  require_shared_memory(line_bytes, "a line between rank and helper");
+  worker_ = std::make_shared<ucx::Worker>(std::move(context), [this](auto header, auto payload) { on_message(header, payload); });
+}
+
+void Line::connect(const Bytes& peer_address) {
+  endpoint_ = std::make_shared<ucx::Endpoint>(worker_, peer_address);
+}
+
+std::shared_ptr<ucx::Operation> Line::send(MessageType type, Bytes payload) {
+  return endpoint_->send(encode(Header{.type = type, .number = sent_++}), std::move(payload));
+}
+
+std::optional<Message> Line::take() {
+  const auto next = arrived_.find(taken_);
+  if (next == arrived_.end()) return std::nullopt;
+  Message message = std::move(next->second);
+  arrived_.erase(next);
+  ++taken_;
+  return message;
+}
+
+void Line::on_message(std::span<const std::byte> header, std::span<const std::byte> payload) {
+  const auto [type, number] = decode<Header>(header);
+  arrived_[number] = {.type = type, .payload = Bytes(payload.begin(), payload.end())};
+}
+
+}  // namespace holdfast::transport

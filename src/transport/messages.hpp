@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/codec.hpp"
+#include "base/error_text.hpp"
+
+/// What ranks and helpers say to each other. docs/protocol.md shows the order. Transport carries bytes: plans travel as
+/// encoded blobs that only plan/ and helper/ look into.
+namespace holdfast::transport {
+
+inline constexpr std::uint32_t protocol_version = 1;
+
+/// The first bytes on the UNIX socket, rank to helper, then helper to rank.
+struct Introduction {
+  std::uint32_t protocol = protocol_version;
+  std::string nonce;
+  std::int32_t rank = -1;
+  std::int32_t pid = -1;
+  std::string host;
+  Bytes worker_address;  ///< UCX
+  ErrorRecord refusal;   ///< helper's answer only: a sentence if it refuses
+  static void fields(auto& c, auto& s) { c(s.protocol, s.nonce, s.rank, s.pid, s.host, s.worker_address, s.refusal); }
+};
+
+enum class MessageType : std::uint16_t { hello, welcome, refused, open_arena, arena_ready, plan, staged, done, bye, closed };
+
+/// rank -> helper. The helper answers welcome or refused when all its ranks said hello and the directory is open.
+struct Hello {
+  std::int32_t rank = -1;
+  std::int32_t world_size = 0;
+  std::int32_t helper_ranks = 0;  ///< how many ranks this helper will serve
+  std::string directory;
+  std::int32_t keep_last = 0;
+  std::int64_t keep_every = 0;
+  std::string job;  ///< who holds the directory, in words
+  double lock_timeout_s = 0;
+  static constexpr auto type = MessageType::hello;
+  static void fields(auto& c, auto& s) {
+    c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s);
+  }
+};
+struct Welcome {
+  static constexpr auto type = MessageType::welcome;
+  std::int32_t helpers = 0;  ///< size of the helpers' world
+  static void fields(auto& c, auto& s) { c(s.helpers); }
+};
+/// The answer to hello or open_arena when it cannot be done.
+struct Refused {
+  static constexpr auto type = MessageType::refused;
+  ErrorRecord error;
+  static void fields(auto& c, auto& s) { c(s.error); }
+};
+/// rank -> helper: replace the arena of `slot` by one of `bytes`, or by none (0). Only while no save uses the slot.
+struct OpenArena {
+  static constexpr auto type = MessageType::open_arena;
+  std::uint32_t slot = 0;
+  std::uint64_t bytes = 0;
+  static void fields(auto& c, auto& s) { c(s.slot, s.bytes); }
+};
+struct ArenaReady {
+  static constexpr auto type = MessageType::arena_ready;
+  std::uint32_t slot = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t address = 0;  ///< in the helper
+  Bytes remote_key;           ///< UCX
+  static void fields(auto& c, auto& s) { c(s.slot, s.bytes, s.address, s.remote_key); }
+};
+/// rank -> helper: this rank's part of a plan; saves that follow refer to its id.
+struct Plan {
+  static constexpr auto type = MessageType::plan;
+  std::uint64_t plan = 0;
+  Bytes content;  ///< helper::RankLayout
+  static void fields(auto& c, auto& s) { c(s.plan, s.content); }
+};
+/// rank -> helper: the arena of `slot` holds this rank's part of the save (or `error` says why not).
+struct Staged {
+  static constexpr auto type = MessageType::staged;
+  std::uint64_t save = 0;  ///< counts a Checkpointer's saves from 1
+  std::int64_t step = -1;
+  std::uint64_t plan = 0;
+  std::uint32_t slot = 0;
+  bool failed = false;
+  ErrorRecord error;
+  static void fields(auto& c, auto& s) { c(s.save, s.step, s.plan, s.slot, s.failed, s.error); }
+};
+/// helper -> rank: the save is committed, or failed; either way its slot is free.
+struct Done {
+  static constexpr auto type = MessageType::done;
+  std::uint64_t save = 0;
+  bool failed = false;
+  ErrorRecord error;
+  std::string path;
+  std::uint64_t bytes = 0;
+  double write_s = 0, fsync_s = 0, commit_s = 0;
+  static void fields(auto& c, auto& s) { c(s.save, s.failed, s.error, s.path, s.bytes, s.write_s, s.fsync_s, s.commit_s); }
+};
+/// rank -> helper: nothing more will come. The helper answers closed when this rank's saves are done, and leaves after the
+/// last rank.
+struct Bye {
+  static constexpr auto type = MessageType::bye;
+  static void fields(auto&, auto&) {}
+};
+struct Closed {
+  static constexpr auto type = MessageType::closed;
+  static void fields(auto&, auto&) {}
+};
+
+/// A message as it is received.
+struct Message {
+  MessageType type{};
+  Bytes payload;
+};
+
+}  // namespace holdfast::transport

@@ -1,0 +1,322 @@
+#include "transport/service.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <thread>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "transport/introduction.hpp"
+#include "transport/line.hpp"
+#include "transport/shared_memory.hpp"
+#include "transport/socket.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+/// Who connects has this long to introduce itself.
+constexpr double introduction_timeout_s = 5;
+/// At the end of run(): how long messages that a rank has not taken yet are pushed on.
+constexpr double linger_s = 1;
+/// While a rank's receive queue is full, no descriptor tells when there is room, and its worker's stays readable: all that
+/// can be done is to look again after a pause.
+constexpr int congested_ms = 1;
+
+/// What an epoll event is about. Workers need no number: all are looked at whenever anything happens.
+enum class Source : std::uint32_t { listener, wake, newcomer, lifeline, worker };
+
+void require(bool good, const char* call) {
+  if (!good) throw Error(ErrorCode::launch, fmt::format("{}: {}", call, errno_text(errno)), {.host = host_name()});
+}
+
+/// Descriptors that are slept on; a closed one leaves by itself.
+class Watch {
+ public:
+  struct Event {
+    Source source;
+    std::uint32_t id;
+  };
+  Watch() : epoll_(epoll_create1(EPOLL_CLOEXEC)) { require(static_cast<bool>(epoll_), "epoll_create1"); }
+
+  void add(int fd, Source source, std::uint32_t id = 0, std::uint32_t flags = 0) {
+    epoll_event event{.events = EPOLLIN | flags, .data = {.u64 = static_cast<std::uint64_t>(source) << 32 | id}};
+    require(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
+  }
+  void remove(int fd) noexcept { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+  [[nodiscard]] std::vector<Event> wait(int timeout_ms) {
+    std::array<epoll_event, 64> ready{};
+    const int count = epoll_wait(epoll_.get(), ready.data(), ready.size(), timeout_ms);
+    require(count >= 0 || errno == EINTR, "epoll_wait");
+    std::vector<Event> events;
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
+      events.push_back({static_cast<Source>(data >> 32), static_cast<std::uint32_t>(data)});
+    }
+    return events;
+  }
+
+ private:
+  FileDescriptor epoll_;
+};
+
+/// Somebody who connected and has not introduced itself yet.
+struct Newcomer {
+  FileDescriptor socket;
+  Deadline deadline{Seconds(introduction_timeout_s)};
+};
+
+struct Session {
+  FileDescriptor socket;   ///< lifeline
+  FileDescriptor process;  ///< pidfd: a child that the rank forked may keep the lifeline open after its death
+  int rank = -1;
+  std::unique_ptr<Line> line;
+  bool cut = false;      ///< the rank is gone; what it sent before is still to be handed out
+  bool dropped = false;  ///< by the callbacks' owner, who wants to hear no more of it
+};
+
+/// True if anything happened. The living take turns; what a dead rank has sent is taken to its end.
+bool progress(const Session& session, bool to_the_end) {
+  ucx::Worker& worker = session.line->worker();
+  const bool any = worker.progress();
+  while (any && to_the_end && worker.progress()) {
+  }
+  return any;
+}
+
+class UcxService final : public Service {
+ public:
+  explicit UcxService(const Address& address)
+      : nonce_(address.nonce), listener_(listen_on(address.socket_name)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    require(static_cast<bool>(wake_), "eventfd");
+    watch_.add(wake_.get(), Source::wake);
+    watch_.add(listener_.get(), Source::listener, 0, EPOLLET);  // so that a failing accept does not spin
+  }
+
+  void run(const Callbacks& callbacks) override {
+    while (!stopped_) {
+      const int timeout_ms = serve_all(callbacks);
+      for (const Watch::Event& event : watch_.wait(timeout_ms)) on_event(event, callbacks);
+      refuse_silent_newcomers();
+    }
+    linger();
+  }
+  void stop() override { stopped_ = true; }
+  void wake() override { eventfd_write(wake_.get(), 1); }
+
+  void send(SessionId id, MessageType type, const Bytes& payload) override;
+  ServedArena open_arena(SessionId session, std::uint64_t bytes) override;
+  void close_arena(std::byte* memory) override { arenas_.erase(memory); }
+  void drop(SessionId id) override {
+    if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.dropped = true;
+  }
+
+ private:
+  int serve_all(const Callbacks& callbacks);
+  bool serve(SessionId id, Session& session, const Callbacks& callbacks);
+  void hand_out(SessionId id, Session& session, const Callbacks& callbacks);
+  int bedtime_ms();
+  void on_event(const Watch::Event& event, const Callbacks& callbacks);
+  void accept_newcomers();
+  void on_introduction(std::uint32_t id, const Callbacks& callbacks);
+  SessionId admit(FileDescriptor& socket, const Introduction& rank);
+  void refuse(int socket, const Error& reason);
+  void refuse_silent_newcomers();
+  void linger();
+
+  const std::string nonce_;
+  const FileDescriptor listener_, wake_;
+  Watch watch_;
+  const std::shared_ptr<const ucx::Context> context_ = std::make_shared<const ucx::Context>();
+  std::map<std::uint32_t, Newcomer> newcomers_;
+  std::map<SessionId, Session> sessions_;
+  std::map<std::byte*, std::unique_ptr<ucx::Memory>> arenas_;
+  std::uint32_t next_id_ = 1;
+  bool stopped_ = false;
+};
+
+/// One round over all sessions. Returns how long nothing will have to be done unless a descriptor says so.
+int UcxService::serve_all(const Callbacks& callbacks) {
+  bool active = false;
+  for (auto& [id, session] : sessions_) active |= serve(id, session, callbacks);
+  std::erase_if(sessions_, [](const auto& entry) { return entry.second.cut || entry.second.dropped; });
+  return active || stopped_ ? 0 : bedtime_ms();
+}
+
+/// True if anything happened. A failing line is a lost rank: the others are served on.
+bool UcxService::serve(SessionId id, Session& session, const Callbacks& callbacks) {
+  if (session.dropped) return true;
+  const bool lifeline_cut = session.cut;  // before the last progress, so that nothing it sent before is missed
+  bool any = false;
+  try {
+    any = progress(session, lifeline_cut);
+  } catch (const Error& error) {
+    log::warning("the line to rank {} failed: {}", session.rank, error.what());
+    session.cut = true;
+  }
+  hand_out(id, session, callbacks);
+  if (session.cut && !session.dropped) {
+    session.dropped = true;
+    callbacks.lost(id);
+  }
+  return any || lifeline_cut || session.dropped;
+}
+
+void UcxService::hand_out(SessionId id, Session& session, const Callbacks& callbacks) {
+  while (!session.dropped) {
+    auto message = session.line->take();
+    if (!message) return;
+    callbacks.received(id, std::move(*message));
+  }
+}
+
+/// Arms all workers. 0 if one of them has more to do after all.
+int UcxService::bedtime_ms() {
+  bool congested = false;
+  for (auto& [id, session] : sessions_) {
+    ucx::Worker& worker = session.line->worker();
+    if (worker.arm()) continue;
+    if (worker.progress()) return 0;
+    congested = true;
+  }
+  if (congested) std::this_thread::sleep_for(std::chrono::milliseconds(congested_ms));
+  return congested ? 0 : newcomers_.empty() ? -1 : 1000;
+}
+
+void UcxService::on_event(const Watch::Event& event, const Callbacks& callbacks) {
+  switch (event.source) {
+    case Source::listener:
+      return accept_newcomers();
+    case Source::newcomer:
+      return on_introduction(event.id, callbacks);
+    case Source::worker:
+      return;
+    case Source::lifeline:
+      if (const auto found = sessions_.find(event.id); found != sessions_.end()) found->second.cut = true;
+      return;
+    case Source::wake:
+      eventfd_t ignored = 0;
+      eventfd_read(wake_.get(), &ignored);
+      return callbacks.woken();
+  }
+}
+
+void UcxService::accept_newcomers() {
+  for (;;) {
+    FileDescriptor socket = accept_on(listener_.get());
+    if (!socket && (errno == EINTR || errno == ECONNABORTED)) continue;
+    if (!socket) {
+      if (errno != EAGAIN) log::warning("a rank cannot be let in: {}", errno_text(errno));
+      return;
+    }
+    const std::uint32_t id = next_id_++;
+    watch_.add(socket.get(), Source::newcomer, id);
+    newcomers_.emplace(id, Newcomer{.socket = std::move(socket)});
+  }
+}
+
+void UcxService::on_introduction(std::uint32_t id, const Callbacks& callbacks) {
+  const auto found = newcomers_.find(id);
+  if (found == newcomers_.end()) return;
+  Bytes packet;
+  const Arrival arrival = receive_packet(found->second.socket.get(), packet);
+  if (arrival == Arrival::nothing_yet) return;
+  FileDescriptor socket = std::move(found->second.socket);
+  newcomers_.erase(found);
+  watch_.remove(socket.get());
+  if (arrival == Arrival::end) return;
+  Introduction rank;
+  SessionId session = 0;
+  try {
+    if (arrival == Arrival::too_long) throw Error(ErrorCode::launch, "the introduction is too long", {.host = host_name()});
+    rank = read_introduction(packet, peer_of(socket.get()));
+    require_nonce(rank, nonce_);
+    session = admit(socket, rank);
+  } catch (const Error& error) {
+    return refuse(socket.get(), error);
+  }
+  callbacks.connected(session, rank);
+}
+
+/// A line is made first, then the rank is told of it: when it hears the answer, it can send at once.
+SessionId UcxService::admit(FileDescriptor& socket, const Introduction& rank) {
+  const SessionId id = next_id_++;
+  Session session{.socket = {}, .process = {}, .rank = rank.rank, .line = std::make_unique<Line>(context_)};
+  session.line->connect(rank.worker_address);
+  session.process.reset(static_cast<int>(syscall(SYS_pidfd_open, peer_of(socket.get()).pid, 0)));
+  if (session.process) watch_.add(session.process.get(), Source::lifeline, id);
+  watch_.add(session.line->worker().event_fd(), Source::worker);
+  watch_.add(socket.get(), Source::lifeline, id);
+  if (!send_packet(socket.get(), encode(introduce(nonce_, rank.rank, session.line->address()))))
+    throw Error(ErrorCode::launch, "it has gone before it was let in", {.host = host_name()});
+  session.socket = std::move(socket);
+  sessions_.emplace(id, std::move(session));
+  return id;
+}
+
+void UcxService::refuse(int socket, const Error& reason) {
+  log::warning("somebody is refused: {}", reason.what());
+  Introduction answer = introduce({}, -1, {});
+  answer.refusal = to_record(reason);
+  send_packet(socket, encode(answer));
+}
+
+void UcxService::refuse_silent_newcomers() {
+  std::erase_if(newcomers_, [&](const auto& entry) {
+    const bool over = entry.second.deadline.over();
+    if (over)
+      refuse(entry.second.socket.get(),
+             Error(ErrorCode::launch, fmt::format("no introduction within {} s", introduction_timeout_s), {.host = host_name()}));
+    return over;
+  });
+}
+
+void UcxService::send(SessionId id, MessageType type, const Bytes& payload) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.dropped) return;
+  try {
+    found->second.line->send(type, payload);
+  } catch (const Error& error) {
+    log::warning("rank {} cannot be told: {}", found->second.rank, error.what());
+    found->second.cut = true;
+  }
+}
+
+ServedArena UcxService::open_arena(SessionId /*session*/, std::uint64_t bytes) {
+  require_shared_memory(bytes, "an arena");
+  auto memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1));
+  const std::span<std::byte> all = memory->span();
+  fault_in(all);
+  const auto address = reinterpret_cast<std::uint64_t>(all.data());
+  ServedArena arena{.memory = all.first(bytes),
+                    .ready = {.slot = 0, .bytes = bytes, .address = address, .remote_key = memory->key()}};
+  arenas_.emplace(all.data(), std::move(memory));
+  return arena;
+}
+
+/// The last messages may still stand in the queue of a rank that was busy.
+void UcxService::linger() {
+  const Deadline deadline{Seconds(linger_s)};
+  std::erase_if(sessions_, [](const auto& entry) { return entry.second.cut || entry.second.dropped; });
+  while (!sessions_.empty() && !deadline.over()) {
+    std::erase_if(sessions_, [](auto& entry) {
+      entry.second.line->worker().progress();
+      return entry.second.line->worker().idle();
+    });
+    if (!sessions_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(congested_ms));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Service> listen(const Address& address) {
+  return std::make_unique<UcxService>(address);
+}
+
+}  // namespace holdfast::transport

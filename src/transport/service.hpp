@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "transport/connection.hpp"
+#include "transport/messages.hpp"
+
+namespace holdfast::transport {
+
+/// Identifies a connected rank within one Service.
+using SessionId = std::uint32_t;
+
+/// Memory that the helper lends a rank.
+struct ServedArena {
+  std::span<std::byte> memory;
+  ArenaReady ready;  ///< what the rank needs to reach it (slot is the caller's)
+};
+
+/// The helper's end of all lines: one thread calls run(), which sleeps until something happens and calls back from there.
+class Service {
+ public:
+  struct Callbacks {
+    std::function<void(SessionId, const Introduction&)> connected;
+    std::function<void(SessionId, Message)> received;
+    std::function<void(SessionId)> lost;  ///< the lifeline's end: the rank said bye, or died
+    std::function<void()> woken;          ///< after wake()
+  };
+  virtual ~Service() = default;
+  /// Serves until stop() is called from a callback. Idle, it uses no CPU.
+  virtual void run(const Callbacks& callbacks) = 0;
+  virtual void stop() = 0;
+  /// From any thread: makes run() call `woken`.
+  virtual void wake() = 0;
+
+  // From callbacks only:
+  virtual void send(SessionId session, MessageType type, const Bytes& payload) = 0;
+  /// Memory of `bytes`, faulted in. Throws Error(out_of_memory) saying how much was needed and what the node's shared memory
+  /// has. Freed by close_arena or with the Service; it outlives its session, as a staged save may still be written.
+  virtual ServedArena open_arena(SessionId session, std::uint64_t bytes) = 0;
+  virtual void close_arena(std::byte* memory) = 0;
+  virtual void drop(SessionId session) = 0;
+};
+
+/// Listens on `address`. From here on ranks can connect; they are answered once run() is called.
+[[nodiscard]] std::unique_ptr<Service> listen(const Address& address);
+
+}  // namespace holdfast::transport
