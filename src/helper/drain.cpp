@@ -1,0 +1,150 @@
+#include "helper/drain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "storage/hdf5_writer.hpp"
+
+namespace holdfast::helper {
+namespace {
+
+/// What a helper brings into a round. The smallest one wins.
+enum class Intent : std::int64_t { leave, save };
+
+struct Round {
+  bool all_leave = false;
+  bool all_save = false;
+  bool same_save = false;
+};
+
+/// Collective: one allreduce tells each helper what the others are about to do.
+Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan) {
+  const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan);
+  const auto intent = static_cast<std::int64_t>(mine);
+  std::int64_t least[] = {intent, -intent, number, -number, layout, -layout};
+  comm.allreduce(std::span<std::int64_t>(least), MPI_MIN);
+  const auto lowest = static_cast<Intent>(least[0]), highest = static_cast<Intent>(-least[1]);
+  return {.all_leave = highest == Intent::leave,
+          .all_save = lowest == Intent::save,
+          .same_save = least[2] == -least[3] && least[4] == -least[5]};
+}
+
+/// Definitions of one rank, as helpers exchange them.
+struct OwnedDatasets {
+  std::int32_t rank = -1;
+  std::vector<plan::Dataset> datasets;
+  static void fields(auto& c, auto& s) { c(s.rank, s.datasets); }
+};
+
+}  // namespace
+
+Drain::Drain(mpi::Communicator comm, std::string nonce, std::function<void(Outcome)> report)
+    : comm_(std::move(comm)), nonce_(std::move(nonce)), report_(std::move(report)) {}
+
+void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
+  std::optional<Job> job = jobs.pop(Seconds(first_job_timeout_s));
+  if (!job) log::warning("no rank said hello within {} s; leaving", first_job_timeout_s);
+  for (; job; job = jobs.pop()) {
+    if (const auto* opening = std::get_if<OpenJob>(&*job))
+      report_(open(*opening));
+    else if (const auto* saving = std::get_if<SaveJob>(&*job))
+      report_(save(*saving));
+    else if (leave())
+      return;
+  }
+}
+
+Opened Drain::open(const OpenJob& job) {
+  Opened outcome{.helpers = comm_.size(), .error = {}};
+  try {
+    storage::StoreOptions options{.directory = job.hello.directory,
+                                  .keep_last = job.hello.keep_last,
+                                  .keep_every = job.hello.keep_every,
+                                  .nonce = nonce_,
+                                  .holder = job.hello.job,
+                                  .lock_timeout_s = job.hello.lock_timeout_s};
+    store_ = std::make_unique<storage::CheckpointStore>(comm_, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm_),
+                                                        std::move(options));
+  } catch (...) {
+    outcome.error = current_error();
+  }
+  return outcome;
+}
+
+Saved Drain::save(const SaveJob& job) {
+  Saved outcome{.save = job.save, .error = {}, .result = {}, .commit_s = 0};
+  try {
+    agree_on_save(job);
+    outcome.result = write(job);
+  } catch (...) {
+    outcome.error = current_error();
+    log::warning("save of step {} failed: {}", job.step, outcome.error->what());
+  }
+  outcome.commit_s = job.since_staged.seconds();
+  return outcome;
+}
+
+/// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
+storage::SaveResult Drain::write(const SaveJob& job) {
+  try {
+    return store_->save(make_request(job));
+  } catch (const Error& error) {
+    Where where = error.where();
+    where.rank = -1;
+    throw Error(error.code(), error.sentence(), std::move(where));
+  }
+}
+
+/// True when every helper leaves. Otherwise somebody still had a save that this helper knows nothing of; it fails there.
+bool Drain::leave() {
+  while (!agree_on_round(comm_, Intent::leave, 0, 0).all_leave) {
+  }
+  store_.reset();
+  return true;
+}
+
+void Drain::agree_on_save(const SaveJob& job) {
+  const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan);
+  if (!round.all_save)
+    throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped", {.host = host_name()});
+  mpi::agree(comm_, job.error);
+  if (!round.same_save) throw Error(ErrorCode::internal, "helpers disagree about which save comes next", {.host = host_name()});
+}
+
+/// Collective where the plan is new: every helper learns all definitions, since chunks name datasets by their place among all.
+const std::vector<plan::Dataset>& Drain::datasets_of(const SaveJob& job) {
+  if (layout_.plan == job.plan) return layout_.datasets;
+  std::vector<OwnedDatasets> mine;
+  for (const StagedPart& part : job.parts) mine.push_back({part.layout->rank, part.layout->owned});
+
+  std::vector<OwnedDatasets> all;
+  for (const Bytes& bytes : comm_.all_gather(encode(mine)))
+    for (OwnedDatasets& owned : decode<std::vector<OwnedDatasets>>(bytes)) all.push_back(std::move(owned));
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
+
+  Layout layout{
+      .plan = job.plan, .datasets = {}, .first_of_owner = std::vector<std::uint32_t>(static_cast<std::size_t>(job.world_size))};
+  for (OwnedDatasets& owned : all) {
+    layout.first_of_owner.at(static_cast<std::size_t>(owned.rank)) = static_cast<std::uint32_t>(layout.datasets.size());
+    std::move(owned.datasets.begin(), owned.datasets.end(), std::back_inserter(layout.datasets));
+  }
+  layout_ = std::move(layout);
+  return layout_.datasets;
+}
+
+storage::SaveRequest Drain::make_request(const SaveJob& job) {
+  storage::SaveRequest request{.step = job.step, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
+  for (const StagedPart& part : job.parts)
+    for (const plan::Piece& piece : part.layout->pieces)
+      request.chunks.push_back({.dataset = layout_.first_of_owner.at(piece.dataset.owner) + piece.dataset.index,
+                                .box = piece.box,
+                                .rank = part.layout->rank,
+                                .bytes = {part.arena + piece.arena_offset, piece.bytes}});
+  return request;
+}
+
+}  // namespace holdfast::helper

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mailbox.hpp"
+#include "helper/jobs.hpp"
+#include "storage/commit.hpp"
+#include "wrap/mpi.hpp"
+
+namespace holdfast::helper {
+
+/// The helper's writing side: the only thread that calls MPI and HDF5. Jobs are collective over the helpers. Each helper
+/// gets the same saves in the same order, unless ranks died; therefore every round begins with an agreement on what is done.
+class Drain {
+ public:
+  /// `comm` is the helpers' world. `report` is called in the drain's thread with each outcome.
+  Drain(mpi::Communicator comm, std::string nonce, std::function<void(Outcome)> report);
+
+  /// Works until every helper leaves. Gives up, and returns, if no job comes within `first_job_timeout_s`.
+  void run(Mailbox<Job>& jobs, double first_job_timeout_s);
+
+ private:
+  Opened open(const OpenJob& job);
+  Saved save(const SaveJob& job);
+  [[nodiscard]] bool leave();
+  void agree_on_save(const SaveJob& job);
+  storage::SaveResult write(const SaveJob& job);
+  const std::vector<plan::Dataset>& datasets_of(const SaveJob& job);
+  storage::SaveRequest make_request(const SaveJob& job);
+
+  /// The datasets of one plan, from all helpers, and where each owner's list begins in them.
+  struct Layout {
+    std::uint64_t plan = 0;
+    std::vector<plan::Dataset> datasets;
+    std::vector<std::uint32_t> first_of_owner;
+  };
+
+  mpi::Communicator comm_;
+  std::string nonce_;
+  std::function<void(Outcome)> report_;
+  std::unique_ptr<storage::StorageWriter> store_;
+  Layout layout_;
+};
+
+}  // namespace holdfast::helper

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <holdfast/error.hpp>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "helper/layout.hpp"
+#include "storage/storage.hpp"
+#include "transport/messages.hpp"
+
+/// What the server asks of the drain, and what comes back.
+namespace holdfast::helper {
+
+/// Open the directory as the ranks' hello wants it.
+struct OpenJob {
+  transport::Hello hello;
+};
+
+/// One rank's part of a save, in its arena.
+struct StagedPart {
+  std::shared_ptr<const RankLayout> layout;
+  const std::byte* arena = nullptr;
+};
+
+/// Write a save that all ranks of this helper have staged; with `error`, take part in giving it up.
+struct SaveJob {
+  std::uint64_t save = 0;
+  std::int64_t step = -1;
+  std::uint64_t plan = 0;
+  int world_size = 0;
+  std::vector<StagedPart> parts;
+  std::optional<Error> error;
+  Stopwatch since_staged;
+};
+
+/// Nothing more will come.
+struct LeaveJob {};
+
+using Job = std::variant<OpenJob, SaveJob, LeaveJob>;
+
+struct Opened {
+  int helpers = 0;
+  std::optional<Error> error;
+};
+struct Saved {
+  std::uint64_t save = 0;
+  std::optional<Error> error;
+  storage::SaveResult result;
+  double commit_s = 0;
+};
+
+using Outcome = std::variant<Opened, Saved>;
+
+}  // namespace holdfast::helper

@@ -1,0 +1,206 @@
+#include "helper/server.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+
+namespace holdfast::helper {
+
+using transport::MessageType;
+using transport::SessionId;
+
+template <class T>
+void Server::send(const Session& session, const T& message) {
+  if (session.connected) service_.send(session.id, T::type, encode(message));
+}
+
+void Server::run() {
+  service_.run(
+      {.connected = [this](SessionId id, const transport::Introduction& who) { sessions_[id] = {.id = id, .rank = who.rank}; },
+       .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
+       .lost = [this](SessionId id) { on_lost(id); },
+       .woken = [this] { on_woken(); }});
+}
+
+void Server::report(Outcome outcome) {
+  outcomes_.push(std::move(outcome));
+  service_.wake();
+}
+
+void Server::finish() {
+  outcomes_.push(Ending{});
+  service_.wake();
+}
+
+void Server::on_woken() {
+  while (auto item = outcomes_.try_pop()) {
+    if (std::holds_alternative<Ending>(*item)) return service_.stop();
+    std::visit([this](const auto& outcome) { on_outcome(outcome); }, std::get<Outcome>(*item));
+  }
+}
+
+/// A message that cannot be read ends its session: what the rank wants next is unknown.
+void Server::on_message(SessionId id, const transport::Message& message) {
+  Session& session = sessions_.at(id);
+  try {
+    switch (message.type) {
+      case MessageType::hello:
+        return on_hello(session, decode<transport::Hello>(message.payload));
+      case MessageType::open_arena:
+        return on_open_arena(session, decode<transport::OpenArena>(message.payload));
+      case MessageType::plan:
+        return on_plan(session, decode<transport::Plan>(message.payload));
+      case MessageType::staged:
+        return on_staged(session, decode<transport::Staged>(message.payload));
+      case MessageType::bye:
+        return on_bye(session);
+      default:
+        throw Error(ErrorCode::communication, "a rank sent a message that only helpers send");
+    }
+  } catch (...) {
+    log::warning("rank {} is dropped: {}", session.rank, current_error().what());
+    service_.drop(id);
+    on_lost(id);
+  }
+}
+
+void Server::on_hello(Session& session, const transport::Hello& hello) {
+  session.said_hello = true;
+  if (!hello_) hello_ = hello;
+  const auto greeted =
+      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second.said_hello; });
+  if (greeted == hello_->helper_ranks) jobs_.push(OpenJob{*hello_});
+}
+
+void Server::on_outcome(const Opened& opened) {
+  opened_ = !opened.error;
+  for (const auto& [id, session] : sessions_) {
+    if (opened.error)
+      send(session, transport::Refused{to_record(*opened.error)});
+    else
+      send(session, transport::Welcome{.helpers = opened.helpers});
+  }
+}
+
+void Server::on_open_arena(Session& session, const transport::OpenArena& wish) {
+  if (auto old = session.arenas.find(wish.slot); old != session.arenas.end()) {
+    service_.close_arena(old->second.memory.data());
+    session.arenas.erase(old);
+  }
+  if (wish.bytes == 0) return send(session, transport::ArenaReady{.slot = wish.slot, .remote_key = {}});
+  try {
+    transport::ServedArena arena = service_.open_arena(session.id, wish.bytes);
+    arena.ready.slot = wish.slot;
+    send(session, arena.ready);
+    session.arenas.emplace(wish.slot, std::move(arena));
+  } catch (...) {
+    send(session, transport::Refused{to_record(current_error({.rank = session.rank}))});
+  }
+}
+
+void Server::on_plan(Session& session, const transport::Plan& plan) {
+  std::erase_if(session.plans, [&](const auto& entry) {
+    return std::none_of(session.staged.begin(), session.staged.end(),
+                        [&](const auto& staged) { return staged.second.plan == entry.first; });
+  });
+  session.plans[plan.plan] = std::make_shared<const RankLayout>(decode<RankLayout>(plan.content));
+}
+
+void Server::on_staged(Session& session, transport::Staged staged) {
+  const std::uint64_t save = staged.save;
+  session.staged.emplace(save, std::move(staged));
+  hand_over(save);
+}
+
+void Server::hand_over(std::uint64_t save) {
+  if (handed_over_.contains(save)) return;
+  const transport::Staged* any = nullptr;
+  for (const auto& [id, session] : sessions_) {
+    const auto staged = session.staged.find(save);
+    if (staged != session.staged.end())
+      any = &staged->second;
+    else if (session.connected)
+      return;  // this rank is still copying
+  }
+  if (any == nullptr) return;
+  handed_over_.insert(save);
+  jobs_.push(make_job(save, *any));
+}
+
+SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const {
+  SaveJob job{.save = save,
+              .step = any.step,
+              .plan = any.plan,
+              .world_size = hello_->world_size,
+              .parts = {},
+              .error = {},
+              .since_staged = {}};
+  for (const auto& [id, session] : sessions_) {
+    const auto staged = session.staged.find(save);
+    if (staged == session.staged.end()) {
+      job.error = Error(ErrorCode::invalid_state, "a rank died before it had staged its part; the save is dropped",
+                        {.rank = session.rank, .host = host_name()});
+    } else if (staged->second.failed) {
+      job.error = to_error(staged->second.error);
+    } else {
+      const std::byte* arena =
+          session.arenas.contains(staged->second.slot) ? session.arenas.at(staged->second.slot).memory.data() : nullptr;
+      job.parts.push_back({.layout = session.plans.at(staged->second.plan), .arena = arena});
+    }
+  }
+  return job;
+}
+
+void Server::on_outcome(const Saved& saved) {
+  transport::Done done{.save = saved.save,
+                       .failed = saved.error.has_value(),
+                       .error = saved.error ? to_record(*saved.error) : ErrorRecord{},
+                       .path = saved.result.path.string(),
+                       .bytes = saved.result.bytes,
+                       .write_s = saved.result.write_s,
+                       .fsync_s = saved.result.fsync_s,
+                       .commit_s = saved.commit_s};
+  handed_over_.erase(saved.save);
+  for (auto& [id, session] : sessions_) {
+    if (session.staged.erase(saved.save) == 0) continue;
+    send(session, done);
+    close_idle(session);
+  }
+  leave_if_alone();
+}
+
+void Server::on_bye(Session& session) {
+  session.said_bye = true;
+  close_idle(session);
+  leave_if_alone();
+}
+
+void Server::close_idle(Session& session) {
+  if (session.said_bye && session.staged.empty()) send(session, transport::Closed{});
+}
+
+/// Saves that the lost rank had staged go on; those that wait for it can only be given up.
+void Server::on_lost(SessionId id) {
+  Session& session = sessions_.at(id);
+  session.connected = false;
+  if (!session.said_bye && opened_) log::warning("rank {} is gone without a word", session.rank);
+  std::set<std::uint64_t> open;
+  for (const auto& entry : sessions_)
+    for (const auto& staged : entry.second.staged) open.insert(staged.first);
+  for (const std::uint64_t save : open) hand_over(save);
+  leave_if_alone();
+}
+
+/// Leaving is one more job, so that the saves before it are written first.
+void Server::leave_if_alone() {
+  const bool alone = std::all_of(sessions_.begin(), sessions_.end(),
+                                 [](const auto& entry) { return entry.second.said_bye || !entry.second.connected; });
+  if (!alone || leaving_) return;
+  leaving_ = true;
+  jobs_.push(LeaveJob{});
+}
+
+}  // namespace holdfast::helper

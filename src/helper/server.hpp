@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <variant>
+
+#include "base/mailbox.hpp"
+#include "helper/jobs.hpp"
+#include "transport/service.hpp"
+
+namespace holdfast::helper {
+
+/// The helper's listening side, a state machine over its ranks' messages:
+///
+///     rank:    hello … open_arena, plan … staged, staged … bye
+///     server:  welcome … arena_ready …    done, done   … closed
+///
+/// All calls and callbacks are in the thread of Service::run, but for report().
+class Server {
+ public:
+  Server(transport::Service& service, Mailbox<Job>& jobs) : service_(service), jobs_(jobs) {}
+
+  /// Serves until all ranks are gone and the drain has nothing left.
+  void run();
+  /// From the drain's thread: hands over an outcome.
+  void report(Outcome outcome);
+  /// From any thread: ends run().
+  void finish();
+
+ private:
+  /// One rank's line, from its introduction until it said bye or died.
+  struct Session {
+    transport::SessionId id = 0;
+    int rank = -1;
+    bool connected = true;
+    bool said_hello = false;
+    bool said_bye = false;
+    std::map<std::uint32_t, transport::ServedArena> arenas;  ///< by slot
+    std::map<std::uint64_t, std::shared_ptr<const RankLayout>> plans;
+    std::map<std::uint64_t, transport::Staged> staged;  ///< by save, until it is done
+  };
+  struct Ending {};
+
+  void on_message(transport::SessionId id, const transport::Message& message);
+  void on_lost(transport::SessionId id);
+  void on_woken();
+
+  void on_hello(Session& session, const transport::Hello& hello);
+  void on_open_arena(Session& session, const transport::OpenArena& wish);
+  void on_plan(Session& session, const transport::Plan& plan);
+  void on_staged(Session& session, transport::Staged staged);
+  void on_bye(Session& session);
+  void on_outcome(const Opened& opened);
+  void on_outcome(const Saved& saved);
+
+  /// Hands saves to the drain that every rank has staged, or that cannot be staged by all any more.
+  void hand_over(std::uint64_t save);
+  [[nodiscard]] SaveJob make_job(std::uint64_t save, const transport::Staged& any) const;
+  void close_idle(Session& session);
+  void leave_if_alone();
+  template <class T>
+  void send(const Session& session, const T& message);
+
+  transport::Service& service_;
+  Mailbox<Job>& jobs_;
+  Mailbox<std::variant<Outcome, Ending>> outcomes_;
+  std::map<transport::SessionId, Session> sessions_;
+  std::optional<transport::Hello> hello_;  ///< what the first rank asked for; the others ask for the same
+  std::set<std::uint64_t> handed_over_;    ///< saves at the drain
+  bool opened_ = false;
+  bool leaving_ = false;
+};
+
+}  // namespace holdfast::helper

@@ -1,0 +1,147 @@
+// How a checkpoint becomes visible. "All agree" means that each writer knows of every writer's failure before any goes on
+// (mpi::all_or_none), so that all leave with the same Error.
+//
+//  1. writer 0 creates the partial file with every dataset in its place              | all agree
+//  2. writer 0 reserves the file's bytes, so that a full disk is met here            | all agree
+//  3. every writer looks whether it sees that file: is the directory really shared?  | all agree
+//  4. all write their chunks; writer 0 the tables with the checksums; all close      | all agree
+//  5. every writer makes what it wrote durable (fsync)                               | all agree
+//  6. writer 0 renames the partial file to its final name                            | all agree
+//  7. writer 0 makes the name durable (fsync of the directory)                       | all agree
+//     -- the checkpoint is committed; what follows is for comfort, its failures are log lines --
+//  8. writer 0 points `latest` to the newest step
+//  9. writer 0 appends a line to events.jsonl
+// 10. writer 0 removes what retention gives up
+//
+// A failure in 1 to 7 ends the save: writer 0 removes the partial file and appends an event, every writer throws. Until 6,
+// what stood under the final name stands there still. If 7 fails, a step that is new is taken back; one that replaced an
+// older file of its step stays, as it is complete and the older one is gone.
+
+#include "storage/commit.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "storage/catalog.hpp"
+#include "storage/events.hpp"
+#include "storage/format.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+/// Runs what must not fail a save that is committed.
+template <class Function>
+void try_to(const char* what, Function&& function) noexcept {
+  try {
+    function();
+  } catch (const std::exception& error) {
+    log::warning("{}: {}", what, error.what());
+  }
+}
+
+}  // namespace
+
+CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files,
+                                 std::unique_ptr<FileEngine> engine, StoreOptions options)
+    : comm_(comm), files_(std::move(files)), engine_(std::move(engine)), options_(std::move(options)) {
+  mpi::all_or_none(comm_, [&] {
+    if (!leads()) return;
+    files_->make_directory(options_.directory);
+    lock_ = files_->lock(options_.directory / format::lock_file, options_.holder, options_.lock_timeout_s);
+    sweep();
+  });
+}
+
+/// The lock is ours, so nobody is still writing these.
+void CheckpointStore::sweep() {
+  for (const std::string& name : files_->list(options_.directory))
+    if (is_partial_name(name)) files_->remove(options_.directory / name);
+}
+
+SaveResult CheckpointStore::save(const SaveRequest& request) {
+  const Stopwatch total;
+  const std::filesystem::path partial = options_.directory / partial_name(request.step, options_.nonce);
+  SaveResult result{.path = options_.directory / file_name(request.step)};
+  try {
+    write_partial(partial, request, result);
+    publish(partial, result.path);
+  } catch (const Error& error) {
+    if (leads()) discard(partial, request.step, error);
+    throw;
+  }
+  result.total_s = total.seconds();
+  agree_on(request, result);
+  if (leads()) announce(request, result);
+  return result;
+}
+
+/// Steps 1 to 5.
+void CheckpointStore::write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result) {
+  const Stopwatch writing;
+  const std::uint64_t file_bytes = engine_->create(partial, request, utc_now());
+  mpi::all_or_none(comm_, [&] {
+    if (leads()) files_->reserve(partial, file_bytes);
+  });
+  mpi::all_or_none(comm_, [&] { files_->check_access(partial); });
+  engine_->write(partial, request);
+  result.write_s = writing.seconds();
+
+  const Stopwatch syncing;
+  mpi::all_or_none(comm_, [&] { files_->sync_file(partial); });
+  result.fsync_s = syncing.seconds();
+}
+
+/// Steps 6 and 7.
+void CheckpointStore::publish(const std::filesystem::path& partial, const std::filesystem::path& final) {
+  bool replaces = false;
+  mpi::all_or_none(comm_, [&] {
+    if (!leads()) return;
+    replaces = std::filesystem::exists(final);
+    files_->rename(partial, final);
+  });
+  mpi::all_or_none(comm_, [&] {
+    if (leads()) try {
+        files_->sync_directory(options_.directory);
+      } catch (...) {
+        if (!replaces) files_->remove(final);
+        throw;
+      }
+  });
+}
+
+void CheckpointStore::discard(const std::filesystem::path& partial, std::int64_t step, const Error& error) {
+  try_to("removing an unfinished checkpoint", [&] { files_->remove(partial); });
+  try_to("writing an event", [&] { files_->append(options_.directory / format::events_file, failed_save_event(step, error)); });
+}
+
+/// Everybody reports the slowest writer's times and the bytes of all.
+void CheckpointStore::agree_on(const SaveRequest& request, SaveResult& result) const {
+  std::uint64_t bytes = 0;
+  for (const Chunk& chunk : request.chunks) bytes += chunk.bytes.size();
+  comm_.allreduce(std::span(&bytes, 1), MPI_SUM);
+  result.bytes = bytes;
+  double* const times[] = {&result.write_s, &result.fsync_s, &result.total_s};
+  std::int64_t nanoseconds[std::size(times)];
+  std::ranges::transform(times, nanoseconds, [](const double* time) { return static_cast<std::int64_t>(*time * 1e9); });
+  comm_.allreduce(std::span<std::int64_t>(nanoseconds), MPI_MAX);
+  for (std::size_t i = 0; i < std::size(times); ++i) *times[i] = static_cast<double>(nanoseconds[i]) * 1e-9;
+}
+
+/// Steps 8 to 10.
+void CheckpointStore::announce(const SaveRequest& request, const SaveResult& result) {
+  try_to("moving `latest`", [&] { move_latest(); });
+  try_to("writing an event", [&] { files_->append(options_.directory / format::events_file, save_event(request, result)); });
+  try_to("removing old checkpoints", [&] { prune(request.step); });
+}
+
+/// A program that went back to an older step and saves from there leaves newer files standing: `latest` is the newest step.
+void CheckpointStore::move_latest() {
+  files_->replace_link(file_name(steps_in(options_.directory).back()), options_.directory / format::latest_link);
+}
+
+void CheckpointStore::prune(std::int64_t saved) {
+  for (const std::int64_t step : to_prune(steps_in(options_.directory), options_.keep_last, options_.keep_every))
+    if (step != saved) files_->remove(options_.directory / file_name(step));
+}
+
+}  // namespace holdfast::storage

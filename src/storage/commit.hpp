@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "storage/filesystem.hpp"
+#include "storage/storage.hpp"
+#include "wrap/mpi.hpp"
+
+namespace holdfast::storage {
+
+struct StoreOptions {
+  std::filesystem::path directory;
+  int keep_last = 0;
+  std::int64_t keep_every = 0;
+  std::string nonce;   ///< of this run; part of the names of unfinished files
+  std::string holder;  ///< who holds the directory, for the one that is refused: "host n1, pid 42, job 7, since …"
+  double lock_timeout_s = 10;
+};
+
+/// A directory of checkpoints, opened for writing by the helpers together.
+class CheckpointStore final : public StorageWriter {
+ public:
+  /// Collective. Makes the directory, takes its lock (writer 0), sweeps away unfinished files. `comm` is borrowed.
+  CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files, std::unique_ptr<FileEngine> engine,
+                  StoreOptions options);
+
+  /// Collective. A step that is there already is replaced. Retention never takes the step just saved.
+  SaveResult save(const SaveRequest& request) override;
+
+ private:
+  void sweep();
+  void write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result);
+  void publish(const std::filesystem::path& partial, const std::filesystem::path& final);
+  void announce(const SaveRequest& request, const SaveResult& result);
+  void move_latest();
+  void prune(std::int64_t saved);
+  void discard(const std::filesystem::path& partial, std::int64_t step, const Error& error);
+  void agree_on(const SaveRequest& request, SaveResult& result) const;
+  [[nodiscard]] bool leads() const noexcept { return comm_.rank() == 0; }
+
+  const mpi::Communicator& comm_;
+  std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<FileEngine> engine_;
+  StoreOptions options_;
+  std::unique_ptr<DirectoryLock> lock_;
+};
+
+}  // namespace holdfast::storage

@@ -1,0 +1,68 @@
+#include "storage/events.hpp"
+
+#include <fmt/chrono.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace holdfast::storage {
+namespace {
+
+/// One line. Names and paths need not be UTF-8; what is not is replaced.
+std::string line(const nlohmann::ordered_json& event) {
+  return event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+double per_second(std::uint64_t bytes, double seconds) {
+  return seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
+}
+
+}  // namespace
+
+std::string save_event(const SaveRequest& request, const SaveResult& result) {
+  return line({{"event", "save"},
+               {"time", utc_now()},
+               {"step", request.step},
+               {"file", result.path.filename().string()},
+               {"ranks", request.world_size},
+               {"datasets", request.datasets.size()},
+               {"bytes", result.bytes},
+               {"write_s", result.write_s},
+               {"fsync_s", result.fsync_s},
+               {"total_s", result.total_s},
+               {"bytes_per_s", per_second(result.bytes, result.total_s)}});
+}
+
+std::string failed_save_event(std::int64_t step, const Error& error) {
+  const Where& where = error.where();
+  return line({{"event", "save_failed"},
+               {"time", utc_now()},
+               {"step", step},
+               {"code", to_string(error.code())},
+               {"error", error.sentence()},
+               {"rank", where.rank},
+               {"host", where.host},
+               {"path", where.path},
+               {"tensor", where.tensor}});
+}
+
+std::string load_event(const LoadReport& report, int world_size) {
+  return line({{"event", "load"},
+               {"time", utc_now()},
+               {"step", report.step},
+               {"file", std::filesystem::path(report.path).filename().string()},
+               {"ranks", world_size},
+               {"saved_by_ranks", report.saved_by_ranks},
+               {"bytes", report.bytes},
+               {"total_s", report.seconds},
+               {"bytes_per_s", per_second(report.bytes, report.seconds)},
+               {"missing", report.missing},
+               {"unexpected", report.unexpected},
+               {"skipped", report.skipped}});
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace holdfast::storage

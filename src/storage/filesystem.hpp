@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace holdfast::storage {
+
+/// A held lock on a directory; released when destroyed.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
+/// The system calls of the commit path, one member each, so that tests can make every one fail. Members throw
+/// Error(storage) with path, errno and host.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  /// Creates the directory and its parents; throws also when the path is a file or cannot be written.
+  virtual void make_directory(const std::filesystem::path& path) = 0;
+  /// Throws unless this process sees the file and may write it.
+  virtual void check_access(const std::filesystem::path& path) = 0;
+  /// Sets aside `bytes` for an existing file, so that writing them cannot meet a full disk. File systems that cannot
+  /// reserve (EOPNOTSUPP) are left alone.
+  virtual void reserve(const std::filesystem::path& path, std::uint64_t bytes) = 0;
+  /// Makes this node's writes to the file durable.
+  virtual void sync_file(const std::filesystem::path& path) = 0;
+  virtual void sync_directory(const std::filesystem::path& path) = 0;
+  virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  /// Removes a file; one that is gone already is no error.
+  virtual void remove(const std::filesystem::path& path) = 0;
+  /// Makes `link` a symbolic link to `target`, replacing atomically what is there.
+  virtual void replace_link(const std::filesystem::path& target, const std::filesystem::path& link) = 0;
+  /// Names (not paths) in the directory, unsorted.
+  virtual std::vector<std::string> list(const std::filesystem::path& directory) = 0;
+  virtual std::uint64_t free_bytes(const std::filesystem::path& directory) = 0;
+  /// Appends in one write.
+  virtual void append(const std::filesystem::path& path, const std::string& text) = 0;
+  /// Takes the lock, writing `holder` into the file; waits at most `timeout_s`, then throws Error(in_use) with the text
+  /// that the holder wrote.
+  virtual std::unique_ptr<DirectoryLock> lock(const std::filesystem::path& file, const std::string& holder, double timeout_s) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<FileSystem> make_posix_filesystem();
+
+}  // namespace holdfast::storage

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+/// Every name in a checkpoint file and its directory. docs/format.md is the prose; the two change together.
+namespace holdfast::storage::format {
+
+inline constexpr std::int64_t version = 1;
+
+// Attributes of the root group
+inline constexpr char attr_format[] = "format";  // string "holdfast"
+inline constexpr char format_name[] = "holdfast";
+inline constexpr char attr_version[] = "format_version";           // i64
+inline constexpr char attr_step[] = "step";                        // i64
+inline constexpr char attr_created[] = "created";                  // string, UTC, ISO 8601
+inline constexpr char attr_world_size[] = "world_size";            // i64
+inline constexpr char attr_library_version[] = "library_version";  // string
+
+// Groups and tables
+inline constexpr char state_group[] = "/state";
+inline constexpr char internal_group[] = "/holdfast";
+inline constexpr char per_rank_group[] = "/holdfast/per_rank";
+/// 1-d compound {name: fixed string, kind: enum of plan::Kind}; the row number is a chunk's `dataset`.
+inline constexpr char datasets_table[] = "/holdfast/datasets";
+/// 1-d compound {dataset u64, rank i64, first u64, xxh3 u64}: one row per saved chunk; `first` is where its box starts
+/// in boxes_table: offsets, then extents, one number per dimension of the dataset.
+inline constexpr char chunks_table[] = "/holdfast/chunks";
+inline constexpr char boxes_table[] = "/holdfast/boxes";  // 1-d u64
+/// XXH3-64 over the raw bytes of the three tables in the order datasets, chunks, boxes (u64, attribute of /holdfast).
+inline constexpr char attr_tables_checksum[] = "tables_xxh3";
+
+// The directory
+inline constexpr char file_prefix[] = "step-";  // step-000000000100.h5, 12 digits or more
+inline constexpr char file_suffix[] = ".h5";
+inline constexpr char partial_suffix[] = ".partial";  // .step-000000000100.h5.<nonce>.partial
+inline constexpr char latest_link[] = "latest";       // symbolic link to the newest file's name
+inline constexpr char lock_file[] = ".holdfast.lock";
+inline constexpr char events_file[] = "events.jsonl";
+
+}  // namespace holdfast::storage::format

@@ -1,0 +1,76 @@
+#include "storage/hdf5_layout.hpp"
+
+#include <holdfast/version.hpp>
+
+#include "base/error_text.hpp"
+#include "storage/format.hpp"
+#include "storage/hdf5_types.hpp"
+#include "wrap/hdf5_staged.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+void write_header(hid_t file, const SaveRequest& request, const std::string& created) {
+  const hdf5::Object root = hdf5::open_object(file, "/");
+  hdf5::write_attribute(root.get(), format::attr_format, std::string(format::format_name));
+  hdf5::write_attribute(root.get(), format::attr_version, format::version);
+  hdf5::write_attribute(root.get(), format::attr_step, request.step);
+  hdf5::write_attribute(root.get(), format::attr_created, created);
+  hdf5::write_attribute(root.get(), format::attr_world_size, std::int64_t{request.world_size});
+  hdf5::write_attribute(root.get(), format::attr_library_version, std::string(version()));
+}
+
+void create_tables(hid_t file, const hdf5::DatasetAccess& datasets, const TableSizes& sizes) {
+  for (const char* group : {format::state_group, format::internal_group, format::per_rank_group}) hdf5::create_group(file, group);
+  datasets.create(file, format::datasets_table, dataset_row_type(sizes).get(), {sizes.datasets});
+  datasets.create(file, format::chunks_table, chunk_row_type().get(), {sizes.chunks});
+  datasets.create(file, format::boxes_table, H5T_STD_U64LE, {sizes.boxes});
+  hdf5::write_attribute(hdf5::open_object(file, format::internal_group).get(), format::attr_tables_checksum, std::uint64_t{0});
+}
+
+void create_state(hid_t file, const hdf5::DatasetAccess& datasets, std::span<const plan::Dataset> definitions) {
+  const FileTypes types;
+  for (const plan::Dataset& dataset : definitions) try {
+      if (dataset.kind == plan::Kind::string)
+        datasets.create(file, path_of(dataset), hdf5::string_type(dataset.global.at(0) + 1).get(), {});
+      else
+        datasets.create(file, path_of(dataset), types.of(dataset.dtype), dataset.global);
+    } catch (...) {
+      throw current_error({.rank = -1, .host = {}, .path = {}, .tensor = dataset.name});
+    }
+}
+
+void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type, const void* rows,
+                 std::uint64_t count) {
+  if (count == 0) return;
+  const hdf5::Dataset table = datasets.open(file, path);
+  hdf5::write(table, type, hdf5::select_all(table), hdf5::independent_transfer(), rows);
+}
+
+}  // namespace
+
+std::uint64_t create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                            const std::string& created) {
+  const hdf5::Quiet quiet;
+  hdf5::StagedFile file = hdf5::StagedFile::create(path);
+  write_header(file.get(), request, created);
+  const hdf5::DatasetAccess datasets;
+  create_tables(file.get(), datasets, sizes);
+  create_state(file.get(), datasets, request.datasets);
+  return file.finish();
+}
+
+void write_tables(const std::filesystem::path& path, const Tables& tables) {
+  const hdf5::Quiet quiet;
+  hdf5::StagedFile file = hdf5::StagedFile::open(path);
+  const hdf5::DatasetAccess datasets;
+  write_table(file.get(), datasets, format::datasets_table, dataset_row_type(tables.sizes).get(), tables.datasets.data(),
+              tables.sizes.datasets);
+  write_table(file.get(), datasets, format::chunks_table, chunk_row_type().get(), tables.chunks.data(), tables.sizes.chunks);
+  write_table(file.get(), datasets, format::boxes_table, H5T_STD_U64LE, tables.boxes.data(), tables.sizes.boxes);
+  hdf5::rewrite_attribute(hdf5::open_object(file.get(), format::internal_group).get(), format::attr_tables_checksum,
+                          tables.checksum());
+  file.finish();
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,159 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "base/unique_handle.hpp"
+#include "storage/filesystem.hpp"
+#include "storage/format.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const char* action, int number, const fs::path& path, ErrorCode code = ErrorCode::storage) {
+  throw Error(code, fmt::format("{}: {}", action, errno_text(number)),
+              {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
+}
+
+FileDescriptor open_file(const fs::path& path, int flags, const char* action) {
+  FileDescriptor fd(::open(path.c_str(), flags | O_CLOEXEC, 0644));
+  if (!fd) fail(action, errno, path);
+  return fd;
+}
+
+void sync(const fs::path& path, int flags, const char* action) {
+  const FileDescriptor fd = open_file(path, flags, action);
+  if (::fsync(fd.get()) != 0) fail(action, errno, path);
+}
+
+/// One write for the whole text, so that lines of several writers do not mix.
+void write_at_once(int fd, const std::string& text, const char* action, const fs::path& path) {
+  const ssize_t written = ::write(fd, text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size())) fail(action, written < 0 ? errno : ENOSPC, path);
+}
+
+/// What the holder wrote into the lock file.
+std::string holder_of(int fd) {
+  std::array<char, 512> text{};
+  const ssize_t got = ::pread(fd, text.data(), text.size() - 1, 0);
+  return got > 0 ? std::string(text.data()) : "somebody who left no name";
+}
+
+class PosixLock final : public DirectoryLock {
+ public:
+  explicit PosixLock(FileDescriptor fd) : fd_(std::move(fd)) {}
+
+ private:
+  FileDescriptor fd_;  // closing gives the lock back
+};
+
+/// Tries until it is ours or the time is over. False: the file system has no locks.
+bool take_lock(int fd, const fs::path& file, double timeout_s) {
+  constexpr auto pause = std::chrono::milliseconds(20);
+  const Deadline deadline{Seconds(timeout_s)};
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) return false;
+    if (errno != EWOULDBLOCK && errno != EINTR) fail("locking the directory", errno, file);
+    if (deadline.over())
+      throw Error(ErrorCode::in_use, "another run writes checkpoints here: " + holder_of(fd),
+                  {.rank = -1, .host = host_name(), .path = file.parent_path().string(), .tensor = {}});
+    std::this_thread::sleep_for(pause);  // there is no call that waits for a lock with a time limit
+  }
+  return true;
+}
+
+/// The text is for people; that a full disk has no room for it is no reason to refuse the directory.
+void sign(int fd, const std::string& holder, const fs::path& file) {
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, holder.data(), holder.size(), 0) != static_cast<ssize_t>(holder.size()))
+    log::warning("{}: the holder's name could not be written: {}", file.string(), errno_text(errno));
+}
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  void make_directory(const fs::path& path) override {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) fail("creating the directory", error.value(), path);
+    if (!fs::is_directory(path)) fail("creating the directory", ENOTDIR, path);
+    if (::access(path.c_str(), W_OK | X_OK) != 0) fail("writing into the directory", errno, path);
+  }
+
+  void check_access(const fs::path& path) override { open_file(path, O_RDWR, "opening for writing"); }
+
+  void reserve(const fs::path& path, std::uint64_t bytes) override {
+    const FileDescriptor fd = open_file(path, O_RDWR, "reserving space");
+    if (bytes == 0) return;
+    int status = 0;
+    do status = ::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes));
+    while (status != 0 && errno == EINTR);
+    if (status == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return;
+    const int number = errno;
+    fail(fmt::format("reserving {} bytes, {} are free", bytes, free_bytes(path.parent_path())).c_str(), number, path);
+  }
+
+  void sync_file(const fs::path& path) override { sync(path, O_RDWR, "fsync"); }
+  void sync_directory(const fs::path& path) override { sync(path, O_RDONLY | O_DIRECTORY, "fsync of the directory"); }
+
+  void rename(const fs::path& from, const fs::path& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) fail("renaming", errno, to);
+  }
+
+  void remove(const fs::path& path) override {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("removing", errno, path);
+  }
+
+  void replace_link(const fs::path& target, const fs::path& link) override {
+    const fs::path fresh = link.parent_path() / fmt::format(".{}{}", link.filename().string(), format::partial_suffix);
+    remove(fresh);
+    if (::symlink(target.c_str(), fresh.c_str()) != 0) fail("making a symbolic link", errno, link);
+    rename(fresh, link);
+  }
+
+  std::vector<std::string> list(const fs::path& directory) override {
+    std::vector<std::string> names;
+    std::error_code error;
+    fs::directory_iterator entries(directory, error), end;
+    for (; !error && entries != end; entries.increment(error)) names.push_back(entries->path().filename().string());
+    if (error) fail("reading the directory", error.value(), directory);
+    return names;
+  }
+
+  std::uint64_t free_bytes(const fs::path& directory) override {
+    struct statvfs status {};
+    if (::statvfs(directory.c_str(), &status) != 0) fail("asking for free space", errno, directory);
+    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+  }
+
+  void append(const fs::path& path, const std::string& text) override {
+    const FileDescriptor fd = open_file(path, O_WRONLY | O_APPEND | O_CREAT, "appending");
+    write_at_once(fd.get(), text, "appending", path);
+  }
+
+  std::unique_ptr<DirectoryLock> lock(const fs::path& file, const std::string& holder, double timeout_s) override {
+    FileDescriptor fd = open_file(file, O_RDWR | O_CREAT, "opening the lock file");
+    if (!take_lock(fd.get(), file, timeout_s))
+      log::warning("{}: this file system has no locks; nothing keeps a second run away", file.string());
+    sign(fd.get(), holder, file);
+    return std::make_unique<PosixLock>(std::move(fd));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> make_posix_filesystem() {
+  return std::make_unique<PosixFileSystem>();
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+/// The interfaces of storage. The helper sees StorageWriter; CheckpointStore (commit.hpp) carries out the commit around a
+/// FileEngine, which knows how bytes get into a file (hdf5_writer.hpp).
+namespace holdfast::storage {
+
+/// A piece of a dataset in this writer's memory, packed row-major.
+struct Chunk {
+  std::uint32_t dataset = 0;  ///< position in SaveRequest::datasets
+  Box box;
+  int rank = -1;  ///< who staged it
+  std::span<const std::byte> bytes;
+};
+
+/// One writer's view of a save. `datasets`, `step`, `world_size` are the same on all writers; chunks are its own.
+struct SaveRequest {
+  std::int64_t step = -1;
+  int world_size = 0;
+  std::span<const plan::Dataset> datasets;
+  std::vector<Chunk> chunks;
+};
+
+struct SaveResult {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;  ///< of all chunks of all writers
+  double write_s = 0;
+  double fsync_s = 0;
+  double total_s = 0;
+};
+
+class StorageWriter {
+ public:
+  virtual ~StorageWriter() = default;
+  /// Collective over the writers: durable and visible on return, or the same Error on all and nothing visible.
+  virtual SaveResult save(const SaveRequest& request) = 0;
+};
+
+/// Writes the content of one file. Collective over the writers; each member throws the same Error on all of them, and
+/// leaves no file open, whether it returns or throws: after a failure there is nothing to abandon but the file itself.
+class FileEngine {
+ public:
+  virtual ~FileEngine() = default;
+  /// Creates the file (truncating what is there) with every dataset in its place; returns the bytes that it will have.
+  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created) = 0;
+  /// Writes the chunks, then the tables with their checksums. It may have to overwrite, but never to allocate.
+  virtual void write(const std::filesystem::path& path, const SaveRequest& request) = 0;
+};
+
+}  // namespace holdfast::storage
