@@ -1,0 +1,145 @@
+#include "load/reshard.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include "tensor/convert.hpp"
+
+namespace holdfast::load {
+namespace {
+
+using plan::Dataset;
+using plan::Item;
+using plan::Kind;
+
+[[noreturn]] void mismatch(const Item& item, std::string sentence) {
+  throw Error(ErrorCode::mismatch, std::move(sentence), {.tensor = item.name});
+}
+
+[[noreturn]] void corrupt(const std::string& name, std::string sentence) {
+  throw Error(ErrorCode::corrupt, std::move(sentence), {.tensor = name});
+}
+
+/// The file's datasets by name, and the chunks of each.
+class Index {
+ public:
+  explicit Index(const Saved& saved) : saved_(saved), chunks_(saved.datasets.size()) {
+    for (std::uint32_t i = 0; i < saved.datasets.size(); ++i) by_name_.emplace(saved.datasets[i].name, i);
+    for (std::uint32_t i = 0; i < saved.chunks.size(); ++i) add_chunk(i);
+  }
+
+  [[nodiscard]] const std::uint32_t* find(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const std::vector<std::uint32_t>& chunks_of(std::uint32_t dataset) const { return chunks_[dataset]; }
+
+ private:
+  void add_chunk(std::uint32_t i) {
+    const storage::ChunkRecord& chunk = saved_.chunks[i];
+    if (chunk.dataset >= saved_.datasets.size()) corrupt({}, fmt::format("chunk {} belongs to no dataset", i));
+    const Dataset& dataset = saved_.datasets[chunk.dataset];
+    if (!inside(chunk.box, dataset.global))
+      corrupt(dataset.name, fmt::format("chunk {} lies outside the tensor", to_string(chunk.box)));
+    chunks_[chunk.dataset].push_back(i);
+  }
+
+  const Saved& saved_;
+  std::unordered_map<std::string_view, std::uint32_t> by_name_;
+  std::vector<std::vector<std::uint32_t>> chunks_;
+};
+
+void check_kind_and_dtype(const Item& item, const Dataset& dataset, const LoadOptions& options) {
+  if (item.kind != dataset.kind)
+    mismatch(item, fmt::format("it is {} in the file, and {} in the program", in_words(dataset.kind), in_words(item.kind)));
+  const bool fits = item.dtype == dataset.dtype || (options.convert && convertible(dataset.dtype, item.dtype));
+  if (!fits)
+    mismatch(item, fmt::format("the dtype is {} in the file, and {} in the program{}", to_string(dataset.dtype),
+                               to_string(item.dtype), options.convert ? ", and there is no conversion" : ""));
+}
+
+/// Vectors and strings may have another length in the file; everything else has to be as it was.
+void check_shape(const Item& item, const Dataset& dataset) {
+  const bool resizable = item.kind != Kind::tensor && item.global.size() == 1 && dataset.global.size() == 1;
+  if (item.global != dataset.global && !resizable)
+    mismatch(item, fmt::format("the global shape is {} in the file, and {} in the program", to_string(dataset.global),
+                               to_string(item.global)));
+}
+
+class Resharder {
+ public:
+  Resharder(const Saved& saved, int rank, const LoadOptions& options) : saved_(saved), index_(saved), options_(options) {
+    source_rank_ = saved.world_size > 0 ? rank % saved.world_size : rank;
+    list_.dataset_used.resize(saved.datasets.size());
+  }
+
+  void add(std::uint32_t number, const Item& item) {
+    const std::uint32_t* found = index_.find(item.name);
+    if (found == nullptr) return list_.missing.push_back(item.name);
+    const Dataset& dataset = saved_.datasets[*found];
+    list_.dataset_used[*found] = true;
+    check_kind_and_dtype(item, dataset, options_);
+    if (is_per_rank_kind(item.kind)) return add_per_rank({number, *found, {}}, item);
+    check_shape(item, dataset);
+    if (item.kind == Kind::tensor)
+      add_tensor({number, *found, item.box});
+    else
+      add_read({number, *found, whole(dataset.global)});
+  }
+
+  ReadList take() {
+    std::ranges::sort(list_.chunks);
+    return std::move(list_);
+  }
+
+ private:
+  void add_tensor(Read read) {
+    if (!empty(read.box)) add_read(std::move(read));
+  }
+
+  /// A rank that saved a value has exactly one chunk of it.
+  void add_per_rank(Read read, const Item& item) {
+    for (const std::uint32_t i : index_.chunks_of(read.dataset)) {
+      if (saved_.chunks[i].rank != source_rank_) continue;
+      read.box = saved_.chunks[i].box;
+      if (item.box.dimensions() == 0 && volume(read.box.extent) != 1)
+        mismatch(item, fmt::format("rank {} saved {} numbers, and the program wants one", source_rank_, volume(read.box.extent)));
+      return add_read(std::move(read));
+    }
+    list_.missing.push_back(item.name);
+  }
+
+  /// Adds the read and the chunks that it touches, which must cover it: what no chunk covers no checksum guards.
+  void add_read(Read read) {
+    std::uint64_t covered = 0;
+    for (const std::uint32_t i : index_.chunks_of(read.dataset)) {
+      const auto common = intersect(saved_.chunks[i].box, read.box);
+      if (!common) continue;
+      covered += volume(common->extent);
+      list_.chunks.push_back(i);
+    }
+    if (covered != volume(read.box.extent))
+      corrupt(saved_.datasets[read.dataset].name,
+              fmt::format("the file has {} of the {} elements in {}", covered, volume(read.box.extent), to_string(read.box)));
+    list_.reads.push_back(std::move(read));
+  }
+
+  const Saved& saved_;
+  Index index_;
+  const LoadOptions& options_;
+  int source_rank_;
+  ReadList list_;
+};
+
+}  // namespace
+
+ReadList reshard(std::span<const Item> wanted, const Saved& saved, int rank, const LoadOptions& options) {
+  Resharder resharder(saved, rank, options);
+  for (std::uint32_t i = 0; i < wanted.size(); ++i) resharder.add(i, wanted[i]);
+  return resharder.take();
+}
+
+}  // namespace holdfast::load
