@@ -1,0 +1,77 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <holdfast/catalog.hpp>
+#include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
+#include <holdfast/future.hpp>
+#include <holdfast/options.hpp>
+#include <holdfast/state_dict.hpp>
+#include <holdfast/tensor.hpp>
+#include <holdfast/version.hpp>
+
+namespace holdfast {
+
+/// Takes checkpoints of an MPI program without stopping it, and loads them on any number of ranks.
+///
+/// Every member marked collective must be called by all ranks of the communicator in the same order, with the same
+/// step and options; if it fails, it throws an equal Error on all of them. MPI_THREAD_SINGLE is enough: the library
+/// calls MPI only inside these calls, in the caller's thread, on a duplicate of the communicator. Several Checkpointers
+/// may live at once, each with a directory and helpers of its own. Not thread-safe.
+///
+/// | call            | collective | blocks until                                       | the tensors                    |
+/// | --------------- | ---------- | -------------------------------------------------- | ------------------------------ |
+/// | constructor     | yes        | the helpers answered (Options::launch_timeout_s)   | -                              |
+/// | warm_up         | yes        | plan made, arenas there and faulted in             | are not read                   |
+/// | async_save      | yes        | staged (or at once with overlap_staging)           | may change on return (or after wait_staged) |
+/// | load            | yes        | loaded                                             | are written, all or none       |
+/// | latest          | yes        | rank 0 looked into the directory                   | -                              |
+/// | close           | yes        | saves in flight ended (Options::close_timeout_s)   | -                              |
+/// | ~Checkpointer   | no         | never                                              | -                              |
+///
+/// If a rank dies before a save is staged, that save is dropped; the file system shows complete checkpoints only.
+class HOLDFAST_API Checkpointer {
+ public:
+  /// Collective. Starts one helper per node unless options.read_only, takes the directory's lock and sweeps away what
+  /// unfinished saves left. The communicator is duplicated.
+  Checkpointer(MPI_Comm comm, Options options);
+  Checkpointer(Checkpointer&&) noexcept;
+  Checkpointer& operator=(Checkpointer&&) noexcept;
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+  /// Local and silent. A Checkpointer that was not closed is closed by MPI_Finalize, bounded; saves that were staged
+  /// are committed.
+  ~Checkpointer();
+
+  /// Collective. Makes the plan and the arenas for `state` ahead of the first save, which is then as fast as any.
+  void warm_up(const StateDict& state);
+
+  /// Collective. Saves `state` as `step` (>= 0; saving a step again replaces it). Throws what planning met; what staging or
+  /// writing meets, the future throws, on all ranks. One allreduce and one memory copy if the state's layout did not change.
+  SaveFuture async_save(std::int64_t step, const StateDict& state, SaveOptions options = {});
+
+  /// Collective. Loads into the memory that `state` describes, reading what this rank needs. The newest valid
+  /// checkpoint, or options.step. Saves in flight are not waited for.
+  ///
+  /// A per-rank value goes back to the rank of the same number. On more ranks than saved, rank r gets the value of
+  /// rank r modulo the saving number; on fewer, the values of the ranks that are gone are left in the file.
+  LoadReport load(StateDict& state, LoadOptions options = {});
+
+  /// Collective. The newest step whose file opens as a checkpoint, if any.
+  [[nodiscard]] std::optional<std::int64_t> latest();
+
+  /// Collective. Waits for saves in flight and lets the helpers go. Throws the failure of a save that nobody waited
+  /// for, or timeout. Afterwards only close() may be called; a second call does nothing.
+  void close();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast

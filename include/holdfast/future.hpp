@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <holdfast/export.hpp>
+
+namespace holdfast {
+
+/// Where the time of one save went. Bytes are of the whole checkpoint; plan and stage seconds are this rank's, the
+/// others the helpers' (the slowest one).
+struct SaveStats {
+  std::int64_t step = -1;
+  std::string path;              ///< of the committed file
+  std::uint64_t bytes = 0;       ///< tensor and value bytes in the file, replicas counted once
+  std::uint64_t rank_bytes = 0;  ///< bytes that this rank staged
+  bool plan_cached = false;      ///< the plan of the save before was used again
+  double plan_s = 0;             ///< agreeing, and planning where needed
+  double stage_s = 0;            ///< copying into the arena
+  double blocked_s = 0;          ///< async_save from call to return
+  double write_s = 0;            ///< creating the file and writing into it
+  double fsync_s = 0;            ///< making it durable
+  double commit_s = 0;           ///< from the last rank's staged to committed, all included
+};
+
+namespace api {
+class Save;
+}
+
+/// One save under way. It has two moments: staged (the tensors may change) and committed (durable and visible).
+/// Copyable; copies speak of the same save. All calls are local to the rank, and every rank learns the same outcome.
+/// Valid after close() of its Checkpointer too. Not thread-safe against calls on the same Checkpointer.
+class HOLDFAST_API SaveFuture {
+ public:
+  SaveFuture() = default;
+  explicit SaveFuture(std::shared_ptr<api::Save> save) : save_(std::move(save)) {}
+
+  /// False for a default-constructed one.
+  [[nodiscard]] bool valid() const noexcept { return save_ != nullptr; }
+  [[nodiscard]] std::int64_t step() const;
+  /// True when WhenBusy::skip left this save out; wait() then returns at once.
+  [[nodiscard]] bool skipped() const;
+
+  /// Blocks until the caller may change its tensors; at once unless SaveOptions::overlap_staging. Throws what staging met.
+  void wait_staged() const;
+  /// Committed or failed? Never blocks.
+  [[nodiscard]] bool ready() const;
+  /// Blocks until committed and returns the statistics, or throws what went wrong: Error with code timeout when
+  /// `timeout` is over (the save goes on; wait again), otherwise the save's failure. Without an argument the timeout is
+  /// Options::save_timeout_s.
+  SaveStats wait() const;
+  SaveStats wait(std::chrono::duration<double> timeout) const;
+
+ private:
+  std::shared_ptr<api::Save> save_;
+};
+
+}  // namespace holdfast

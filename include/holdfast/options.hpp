@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// How the helpers are started. More launchers come with Slurm support.
+enum class Launcher {
+  automatic,  ///< the one that fits how the program was started
+  spawn,      ///< MPI_Comm_spawn_multiple: under mpirun, or a program started alone
+};
+
+/// How staged bytes reach the helper.
+enum class Transport {
+  automatic,  ///< HOLDFAST_TRANSPORT if set ("mapped" or "put"), else mapped, else put
+  mapped,     ///< the rank writes the helper's memory in place (ucp_rkey_ptr): one copy
+  put,        ///< the rank stages into memory of its own and ucp_put sends it: two copies, works wherever UCX does
+};
+
+/// What async_save does when both arenas still hold saves that are being written.
+enum class WhenBusy {
+  wait,  ///< until one is free, at most Options::save_timeout_s
+  skip,  ///< return a future that says skipped()
+  fail,  ///< throw ErrorCode::busy on all ranks
+};
+
+/// Settings of a Checkpointer, the same on every rank. Precedence: default < environment < a field set here.
+struct Options {
+  /// Where the checkpoints are; created if missing. Every rank and helper must see it under this path.
+  std::filesystem::path directory = {};
+
+  /// How many of the newest checkpoints stay. 0 keeps all. Keep at least 2, so that a bad newest one has a fallback.
+  int keep_last = 0;
+  /// Steps divisible by this stay besides keep_last. 0: none. For archiving every n-th.
+  std::int64_t keep_every = 0;
+
+  /// Most shared memory that the arenas of one node may take together, in bytes. 0: no limit but the node's.
+  /// Two saves' worth is used where it fits, one otherwise; less than one is ErrorCode::out_of_memory.
+  std::uint64_t memory_limit_bytes = 0;
+
+  /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks
+  /// of its node, at most 8.
+  int stage_threads = 0;
+
+  /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
+  bool read_only = false;
+
+  Launcher launcher = Launcher::automatic;
+  Transport transport = Transport::automatic;
+  /// The helper program. Empty: HOLDFAST_HELPER, then beside the library or program, then ../bin, then PATH.
+  std::filesystem::path helper = {};
+  /// One helper serves at most this many ranks of a node. 0: all of them. Set it for a helper per socket or NIC.
+  int ranks_per_helper = 0;
+
+  /// Longest wait for the helpers to start and answer, in seconds.
+  double launch_timeout_s = 60;
+  /// Longest wait for a save to be staged, for a free arena, and of SaveFuture::wait(), in seconds.
+  double save_timeout_s = 1800;
+  /// Longest that close() waits for saves in flight, in seconds.
+  double close_timeout_s = 600;
+};
+
+/// Settings of one save, the same on every rank.
+struct SaveOptions {
+  WhenBusy when_busy = WhenBusy::wait;
+  /// Return before the copy is done; the tensors must stay unchanged until SaveFuture::wait_staged() returns. A thread
+  /// of the library copies meanwhile.
+  bool overlap_staging = false;
+};
+
+/// Settings of one load, the same on every rank.
+struct LoadOptions {
+  /// The step to load; -1 is the newest valid one. A given step that is bad is an error, without fallback.
+  std::int64_t step = -1;
+  /// Every name of the StateDict must be in the file and the other way round. false: load what both have and report the
+  /// rest in LoadReport. What is not loaded keeps its content.
+  bool strict = true;
+  /// Convert between numeric dtypes (rounding to nearest, saturating integers); otherwise a different dtype is an error.
+  bool convert = false;
+  /// Check the checksums of everything that will be read before the first byte of the program's memory is written, so
+  /// that a damaged file costs nothing but the fallback to the one before.
+  bool verify = true;
+};
+
+/// What a load did; the same on every rank but for the names, which are this rank's.
+struct LoadReport {
+  std::int64_t step = -1;
+  std::string path;
+  int saved_by_ranks = 0;                ///< size of the world that saved it
+  std::uint64_t bytes = 0;               ///< read by this rank
+  double seconds = 0;
+  std::vector<std::string> missing;      ///< in this rank's StateDict, not in the file (only with strict = false)
+  std::vector<std::string> unexpected;   ///< in the file, in no rank's StateDict (only with strict = false)
+  std::vector<std::string> skipped;      ///< newer checkpoints that were passed over, each with its reason
+};
+
+}  // namespace holdfast

@@ -1,0 +1,164 @@
+// The main path. Saving is in saver.cpp, loading in load/loader.cpp; here they become one object that is closed in time.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <holdfast/checkpointer.hpp>
+
+#include "api/finalize.hpp"
+#include "api/saver.hpp"
+#include "base/checksum.hpp"
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "load/loader.hpp"
+#include "storage/catalog.hpp"
+#include "storage/reader.hpp"
+#include "wrap/mpi.hpp"
+
+namespace holdfast {
+namespace {
+
+void check(const Options& options) {
+  const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::invalid_argument, sentence); };
+  if (options.directory.empty()) refuse("Options::directory is empty");
+  if (options.keep_last < 0 || options.keep_every < 0) refuse("Options::keep_last and keep_every are 0 or more");
+  if (options.stage_threads < 0 || options.ranks_per_helper < 0)
+    refuse("Options::stage_threads and ranks_per_helper are 0 or more");
+  for (const double timeout_s : {options.launch_timeout_s, options.save_timeout_s, options.close_timeout_s})
+    if (!(timeout_s > 0) || !std::isfinite(timeout_s)) refuse("the timeouts of Options are positive numbers of seconds");
+}
+
+/// A number that is equal where the options are.
+std::uint64_t fingerprint(const Options& o) {
+  Encoder encoder;
+  encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
+          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.save_timeout_s, o.close_timeout_s);
+  return checksum(encoder.take());
+}
+
+void check_together(const mpi::Communicator& comm, const Options& options) {
+  mpi::all_or_none(comm, [&] { check(options); });
+  std::uint64_t least[] = {fingerprint(options), ~fingerprint(options)};
+  comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
+  if (least[0] != ~least[1]) throw Error(ErrorCode::plan_conflict, "ranks were given different Options");
+}
+
+/// The newest step whose file opens.
+std::int64_t newest_step(const std::filesystem::path& directory) {
+  const std::vector<std::int64_t> steps = storage::steps_in(directory);
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    try {
+      return storage::CheckpointReader(directory / storage::file_name(*step)).info().step;
+    } catch (const Error& error) {
+      log::warning("the checkpoint of step {} is passed over: {}", *step, error.what());
+    }
+  }
+  return -1;
+}
+
+}  // namespace
+
+class Checkpointer::Impl final : public api::FinalizeListener {
+ public:
+  Impl(MPI_Comm comm, Options options) : comm_(mpi::Communicator::duplicate(comm)), options_(std::move(options)) {
+    try {
+      check_together(comm_, options_);
+      if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
+    } catch (...) {
+      comm_.free();  // every rank threw the same, so this collective call is met by all
+      throw;
+    }
+  }
+
+  api::Saver& saver() {
+    check_open();
+    if (!saver_)
+      throw Error(ErrorCode::invalid_state, "the Checkpointer was opened with read_only", {.path = options_.directory.string()});
+    return *saver_;
+  }
+
+  LoadReport load(StateDict& state, const LoadOptions& options) {
+    check_open();
+    return load::load(comm_, options_.directory, state, options);
+  }
+
+  std::optional<std::int64_t> latest() {
+    check_open();
+    std::int64_t step = -1;
+    mpi::all_or_none(comm_, [&] {
+      if (comm_.rank() == 0) step = newest_step(options_.directory);
+    });
+    mpi::broadcast_value(comm_, step, 0);
+    return step >= 0 ? std::optional(step) : std::nullopt;
+  }
+
+  void close() {
+    if (closed_) return;
+    closed_ = true;
+    const std::optional<Error> problem = saver_ ? saver_->close() : std::nullopt;
+    std::optional<Error> shared;
+    try {
+      mpi::agree(comm_, problem);
+    } catch (const Error& error) {
+      shared = error;
+    }
+    if (saver_) saver_->free_communicators();
+    comm_.free();
+    if (shared) throw *shared;
+  }
+
+  void on_finalize() noexcept override {
+    if (closed_) return;
+    closed_ = true;
+    if (!saver_) return;
+    if (const std::optional<Error> problem = saver_->close())
+      log::warning("a Checkpointer that was left to MPI_Finalize: {}", problem->what());
+  }
+
+ private:
+  void check_open() const {
+    if (closed_) throw Error(ErrorCode::invalid_state, "the Checkpointer is closed", {.path = options_.directory.string()});
+  }
+
+  mpi::Communicator comm_;
+  Options options_;
+  std::unique_ptr<api::Saver> saver_;
+  bool closed_ = false;
+};
+
+namespace {
+
+template <class Impl>
+Impl& checked(const std::shared_ptr<Impl>& impl) {
+  if (!impl) throw Error(ErrorCode::invalid_state, "the Checkpointer was moved from");
+  return *impl;
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(MPI_Comm comm, Options options) : impl_(std::make_shared<Impl>(comm, std::move(options))) {
+  api::remember_until_finalize(impl_);
+}
+Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
+Checkpointer& Checkpointer::operator=(Checkpointer&&) noexcept = default;
+Checkpointer::~Checkpointer() = default;
+
+void Checkpointer::warm_up(const StateDict& state) {
+  checked(impl_).saver().warm_up(state);
+}
+SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options) {
+  return checked(impl_).saver().async_save(step, state, options);
+}
+LoadReport Checkpointer::load(StateDict& state, LoadOptions options) {
+  return checked(impl_).load(state, options);
+}
+std::optional<std::int64_t> Checkpointer::latest() {
+  return checked(impl_).latest();
+}
+
+void Checkpointer::close() {
+  Impl& impl = checked(impl_);
+  api::forget(&impl);
+  impl.close();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,34 @@
+#include "api/finalize.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "wrap/mpi.hpp"
+
+namespace holdfast::api {
+namespace {
+
+std::vector<std::shared_ptr<FinalizeListener>>& listeners() {
+  static std::vector<std::shared_ptr<FinalizeListener>> all;
+  return all;
+}
+
+void call_all() {
+  const auto all = std::exchange(listeners(), {});
+  for (const auto& listener : all) listener->on_finalize();
+}
+
+}  // namespace
+
+void remember_until_finalize(std::shared_ptr<FinalizeListener> listener) {
+  static const bool hooked = (mpi::call_at_finalize(call_all), true);
+  static_cast<void>(hooked);
+  listeners().push_back(std::move(listener));
+}
+
+void forget(const FinalizeListener* listener) noexcept {
+  std::erase_if(listeners(), [&](const auto& entry) { return entry.get() == listener; });
+}
+
+}  // namespace holdfast::api

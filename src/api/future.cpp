@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <holdfast/future.hpp>
+
+#include "api/save.hpp"
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+
+namespace holdfast {
+namespace api {
+
+void Save::wait_staged() {
+  if (staging_.valid()) stats_.stage_s = staging_.get();
+}
+
+void Save::finish_staging() noexcept {
+  try {
+    wait_staged();
+  } catch (const std::exception& error) {
+    log::warning("step {} was not staged: {}", stats_.step, error.what());
+  }
+}
+
+bool Save::ready() {
+  if (!skipped_ && !done_) done_ = line_->poll(number_);
+  return skipped_ || done_;
+}
+
+/// The staging thread tells the helper what it met, so its exception is not needed here.
+bool Save::staged_before(Deadline deadline) {
+  return !staging_.valid() || staging_.wait_until(deadline.end()) == std::future_status::ready;
+}
+
+bool Save::settle(Deadline deadline) {
+  if (!skipped_ && !done_ && staged_before(deadline)) done_ = line_->wait(number_, deadline);
+  return skipped_ || done_;
+}
+
+SaveStats Save::wait(Seconds timeout) {
+  if (!settle(Deadline(timeout)))
+    throw Error(ErrorCode::timeout,
+                fmt::format("the save of step {} is not committed after {} s; it goes on", stats_.step, timeout.count()),
+                {.host = host_name()});
+  if (skipped_) return stats_;
+  seen_ = true;
+  if (done_->failed) throw to_error(done_->error);
+  wait_staged();
+  stats_.path = done_->path;
+  stats_.bytes = done_->bytes;
+  stats_.write_s = done_->write_s;
+  stats_.fsync_s = done_->fsync_s;
+  stats_.commit_s = done_->commit_s;
+  return stats_;
+}
+
+std::optional<Error> Save::unseen_failure() const {
+  if (seen_ || !done_ || !done_->failed) return std::nullopt;
+  return to_error(done_->error);
+}
+
+namespace {
+
+Save& checked(const std::shared_ptr<Save>& save) {
+  if (!save) throw Error(ErrorCode::invalid_state, "the SaveFuture belongs to no save");
+  return *save;
+}
+
+}  // namespace
+}  // namespace api
+
+std::int64_t SaveFuture::step() const {
+  return api::checked(save_).step();
+}
+bool SaveFuture::skipped() const {
+  return api::checked(save_).skipped();
+}
+void SaveFuture::wait_staged() const {
+  api::checked(save_).wait_staged();
+}
+bool SaveFuture::ready() const {
+  return api::checked(save_).ready();
+}
+SaveStats SaveFuture::wait() const {
+  return wait(api::checked(save_).default_timeout());
+}
+SaveStats SaveFuture::wait(std::chrono::duration<double> timeout) const {
+  return api::checked(save_).wait(timeout);
+}
+
+}  // namespace holdfast

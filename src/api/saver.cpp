@@ -1,0 +1,319 @@
+#include "api/saver.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "helper/layout.hpp"
+#include "launch/launcher.hpp"
+#include "plan/exchange.hpp"
+#include "stage/host_stager.hpp"
+#include "transport/messages.hpp"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::size_t most_slots = 2;
+
+std::string job_in_words() {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  return fmt::format("host {}, pid {}{}, since {:%Y-%m-%dT%H:%M:%SZ}", host_name(), getpid(),
+                     job ? fmt::format(", Slurm job {}", job) : "", fmt::gmtime(std::time(nullptr)));
+}
+
+std::int64_t as_number(const SaveOptions& options) {
+  return static_cast<std::int64_t>(options.when_busy) * 2 + options.overlap_staging;
+}
+
+}  // namespace
+
+Saver::Saver(const mpi::Communicator& comm, Options options)
+    : comm_(comm), options_(std::move(options)), node_(comm.split_by_node()), slots_(most_slots) {
+  try {
+    start_helpers();
+  } catch (...) {
+    node_.free();  // collective, as the failure is
+    throw;
+  }
+}
+
+void Saver::start_helpers() {
+  const Deadline deadline{Seconds(options_.launch_timeout_s)};
+  launch::Started started = launch::start_helpers(comm_, options_);
+  line_ = std::make_shared<Line>(std::move(started.connection));
+  const int threads =
+      options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
+  stager_ = std::make_shared<stage::HostStager>(threads);
+  mpi::all_or_none(comm_, [&] { say_hello(deadline, started.placement.helper_ranks); });
+}
+
+void Saver::say_hello(const Deadline& deadline, int helper_ranks) {
+  const transport::Hello hello{.rank = comm_.rank(),
+                               .world_size = comm_.size(),
+                               .helper_ranks = helper_ranks,
+                               .directory = std::filesystem::absolute(options_.directory).string(),
+                               .keep_last = options_.keep_last,
+                               .keep_every = options_.keep_every,
+                               .job = job_in_words(),
+                               .lock_timeout_s = options_.launch_timeout_s / 2};
+  static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
+}
+
+// --- saves ---------------------------------------------------------------------------------------------------------
+
+void Saver::warm_up(const StateDict& state) {
+  static_cast<void>(prepare(0, state, {}));
+}
+
+SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+  const Stopwatch watch;
+  const Prepared prepared = prepare(step, state, options);
+  if (prepared.skip) return SaveFuture(std::make_shared<Save>(step));
+  SaveStats stats{.step = step,
+                  .path = {},
+                  .rank_bytes = plan_.staged_bytes(),
+                  .plan_cached = prepared.plan_cached,
+                  .plan_s = watch.seconds()};
+  std::shared_ptr<Save> save = stage(state, prepared.local, options, std::move(stats));
+  save->blocked_for(watch.seconds());
+  return SaveFuture(std::move(save));
+}
+
+/// Everything before the copy: afterwards all ranks have a plan for this state, and a free arena that fits it.
+Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+  Prepared prepared;
+  const Verdict verdict = agree(comm_, propose(step, state, options, prepared.local));
+  if (!verdict.helper_up)
+    restart();
+  else if (!verdict.arena_free) {
+    if (options.when_busy != WhenBusy::skip) throw Error(ErrorCode::busy, "both arenas hold saves that are still being written");
+    prepared.skip = true;
+    return prepared;
+  }
+  prepared.plan_cached = verdict.plan_known && verdict.helper_up;
+  if (!prepared.plan_cached) replan(prepared.local);
+  return prepared;
+}
+
+/// Local, and never throws: what this rank has to say, its error included.
+Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options, plan::LocalPlan& local) noexcept {
+  Proposal mine{.step = step, .settings = as_number(options), .error = {}};
+  try {
+    if (step < 0) throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
+    local = plan::make_local_plan(state);
+    mine.values = local.values;
+    mine.plan_known = fingerprint_ == local.fingerprint;
+    mine.arena_free = make_free(slots_[next_save_ % slots_.size()], options.when_busy);
+    mine.helper_up = !line_->lost();
+  } catch (...) {
+    mine.error = current_error();
+  }
+  return mine;
+}
+
+/// True when the slot's last save has ended; waits for that only if the caller wants it.
+bool Saver::make_free(Slot& slot, WhenBusy when_busy) {
+  if (!slot.save) return true;
+  const double timeout_s = when_busy == WhenBusy::wait ? options_.save_timeout_s : 0;
+  if (slot.save->settle(Deadline(Seconds(timeout_s)))) {
+    note_failure(*slot.save);
+    slot.save.reset();
+    return true;
+  }
+  if (when_busy != WhenBusy::wait) return false;
+  throw Error(
+      ErrorCode::timeout,
+      fmt::format("no arena became free in {} s: the save of step {} is still being written", timeout_s, slot.save->step()),
+      {.host = host_name(), .path = options_.directory.string()});
+}
+
+void Saver::settle_all(Deadline deadline) {
+  for (Slot& slot : slots_) {
+    if (!slot.save) continue;
+    if (!slot.save->settle(deadline))
+      throw Error(ErrorCode::timeout, fmt::format("the save of step {} did not end in time", slot.save->step()),
+                  {.host = host_name(), .path = options_.directory.string()});
+    note_failure(*slot.save);
+    slot.save.reset();
+  }
+}
+
+/// A failure that the program has not asked for must not pass in silence: it is logged, and close() throws the first one.
+void Saver::note_failure(const Save& save) {
+  const std::optional<Error> failure = save.unseen_failure();
+  if (!failure) return;
+  if (comm_.rank() == 0) log::warning("the save of step {} failed: {}", save.step(), failure->what());
+  if (!unseen_failure_) unseen_failure_ = failure;
+}
+
+/// Collective. New helpers in place of lost ones; nothing of the old ones is used again.
+void Saver::restart() {
+  log::info("starting new helpers");
+  fingerprint_.reset();
+  mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
+  slots_ = std::vector<Slot>(most_slots);
+  line_->disconnect();
+  start_helpers();
+}
+
+// --- planning ------------------------------------------------------------------------------------------------------
+
+void Saver::replan(const plan::LocalPlan& local) {
+  fingerprint_.reset();
+  mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
+  plan_ = plan::exchange(comm_, local, next_plan_++);
+  const std::size_t slots = agree_on_slots();
+  mpi::all_or_none(comm_, [&] {
+    open_arenas(slots);
+    send_plan();
+  });
+  fingerprint_ = local.fingerprint;
+}
+
+/// Two arenas per rank where the memory limit allows it, one otherwise; the same number on all ranks.
+std::size_t Saver::agree_on_slots() {
+  std::uint64_t node_bytes[] = {plan_.arena_bytes};
+  node_.allreduce(std::span<std::uint64_t>(node_bytes), MPI_SUM);
+  const std::uint64_t limit = options_.memory_limit_bytes;
+  std::uint64_t slots[] = {limit == 0 || node_bytes[0] == 0 ? most_slots
+                                                            : std::min<std::uint64_t>(most_slots, limit / node_bytes[0])};
+  mpi::all_or_none(comm_, [&] {
+    if (slots[0] == 0)
+      throw Error(ErrorCode::out_of_memory,
+                  fmt::format("one save takes {} bytes of shared memory on this node; Options::memory_limit_bytes allows {}",
+                              node_bytes[0], limit),
+                  {.host = host_name()});
+  });
+  comm_.allreduce(std::span<std::uint64_t>(slots), MPI_MIN);
+  return slots[0];
+}
+
+/// `count` arenas that hold a save of this plan; what is beyond them is given back first.
+void Saver::open_arenas(std::size_t count) {
+  for (std::size_t slot = count; slot < slots_.size(); ++slot) open_arena(static_cast<std::uint32_t>(slot), 0);
+  slots_.resize(count);
+  for (std::size_t slot = 0; slot < count; ++slot)
+    if (slots_[slot].bytes < plan_.arena_bytes) open_arena(static_cast<std::uint32_t>(slot), plan_.arena_bytes);
+}
+
+void Saver::send_plan() {
+  const helper::RankLayout layout{.rank = comm_.rank(), .owned = plan_.owned, .pieces = plan_.pieces};
+  line_->send(transport::Plan{.plan = plan_.id, .content = encode(layout)}, Deadline(Seconds(options_.save_timeout_s)));
+}
+
+void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
+  if (slots_[slot].bytes == bytes) return;
+  slots_[slot] = {};
+  const auto ready = line_->ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes},
+                                                       Deadline(Seconds(options_.save_timeout_s)));
+  if (bytes != 0) slots_[slot].arena = line_->connection().map(ready);
+  slots_[slot].bytes = bytes;
+}
+
+// --- staging -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// One rank's copying for one save: into the arena, to the helper, and the word that it is there. A failure is told to the
+/// helper too, so that all ranks learn it from the save's outcome.
+struct Staging {
+  std::shared_ptr<Line> line;
+  std::shared_ptr<stage::Stager> stager;
+  std::shared_ptr<transport::Arena> arena;
+  std::vector<stage::Copy> copies;
+  std::uint64_t bytes = 0;
+  transport::Staged staged;
+  double timeout_s = 0;
+
+  template <class Function>
+  void attempt(Function&& step) {
+    if (staged.failed) return;
+    try {
+      step();
+    } catch (...) {
+      staged.failed = true;
+      staged.error = to_record(current_error());
+    }
+  }
+  void copy(const std::vector<stage::Copy>& some) {
+    attempt([&] { stager->stage(some); });
+  }
+  double run() {
+    const Stopwatch watch;
+    const Deadline deadline{Seconds(timeout_s)};
+    copy(copies);
+    attempt([&] {
+      if (arena) arena->deliver(bytes, deadline);
+    });
+    line->send(staged, deadline);
+    if (staged.failed) throw to_error(staged.error);
+    return watch.seconds();
+  }
+};
+
+}  // namespace
+
+/// Values are copied here in any case: a loop counter changes as soon as async_save returns.
+std::shared_ptr<Save> Saver::stage(const StateDict& state, const plan::LocalPlan& local, const SaveOptions& options,
+                                   SaveStats stats) {
+  const std::uint64_t number = next_save_++;
+  const std::size_t index = number % slots_.size(), tensors = state.tensors().size();
+  Slot& slot = slots_[index];
+  std::byte* const memory = slot.arena ? slot.arena->memory().data() : nullptr;
+  Staging staging{
+      .line = line_,
+      .stager = stager_,
+      .arena = slot.arena,
+      .copies = copies_of(local, 0, tensors, memory),
+      .bytes = plan_.arena_bytes,
+      .staged = {.save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}},
+      .timeout_s = options_.save_timeout_s};
+  for (Slot& other : slots_)
+    if (other.save) other.save->finish_staging();  // a stager does one thing at a time
+  staging.copy(copies_of(local, tensors, local.items.size(), memory));
+  slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
+  slot.save->stages_in(std::async(options.overlap_staging ? std::launch::async : std::launch::deferred,
+                                  [staging = std::move(staging)]() mutable { return staging.run(); }));
+  if (!options.overlap_staging) slot.save->finish_staging();
+  return slot.save;
+}
+
+std::vector<stage::Copy> Saver::copies_of(const plan::LocalPlan& local, std::size_t first_item, std::size_t last_item,
+                                          std::byte* arena) const {
+  std::vector<stage::Copy> copies;
+  for (const plan::Piece& piece : plan_.pieces) {
+    if (piece.item < first_item || piece.item >= last_item || piece.bytes == 0) continue;
+    const plan::Item& item = local.items[piece.item];
+    const bool per_rank = item.kind == plan::Kind::per_rank || item.kind == plan::Kind::per_rank_string;
+    copies.push_back(
+        {.from = memory_of(local.memory[piece.item], per_rank ? item.box : piece.box), .to = arena + piece.arena_offset});
+  }
+  return copies;
+}
+
+// --- the end -------------------------------------------------------------------------------------------------------
+
+std::optional<Error> Saver::close() {
+  const Deadline deadline{Seconds(options_.close_timeout_s)};
+  std::optional<Error> problem;
+  try {
+    settle_all(deadline);
+    if (!line_->lost()) static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
+  } catch (...) {
+    problem = current_error();
+  }
+  slots_.clear();
+  line_->disconnect();
+  return problem ? problem : unseen_failure_;
+}
+
+void Saver::free_communicators() {
+  node_.free();
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <holdfast/future.hpp>
+#include <holdfast/options.hpp>
+#include <holdfast/state_dict.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "api/agreement.hpp"
+#include "api/line.hpp"
+#include "api/save.hpp"
+#include "plan/local.hpp"
+#include "plan/plan.hpp"
+#include "stage/stager.hpp"
+#include "wrap/mpi.hpp"
+
+namespace holdfast::api {
+
+/// The saving half of a Checkpointer: helpers, plan, arenas, saves in flight. Members are collective and throw the same Error
+/// on all ranks, unless they say otherwise.
+class Saver {
+ public:
+  /// Starts the helpers. `comm` is borrowed.
+  Saver(const mpi::Communicator& comm, Options options);
+
+  void warm_up(const StateDict& state);
+  SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  /// Local: waits for saves in flight and lets the helper go. Returns what went wrong, if anything.
+  [[nodiscard]] std::optional<Error> close();
+  void free_communicators();
+
+ private:
+  /// An arena in the helper, and the save that used it last.
+  struct Slot {
+    std::shared_ptr<transport::Arena> arena;
+    std::uint64_t bytes = 0;
+    std::shared_ptr<Save> save;
+  };
+
+  void start_helpers();
+  void restart();
+  void say_hello(const Deadline& deadline, int helper_ranks);
+  bool make_free(Slot& slot, WhenBusy when_busy);
+  void settle_all(Deadline deadline);
+  void note_failure(const Save& save);
+
+  void replan(const plan::LocalPlan& local);
+  [[nodiscard]] std::size_t agree_on_slots();
+  void open_arenas(std::size_t count);
+  void send_plan();
+  void open_arena(std::uint32_t slot, std::uint64_t bytes);
+
+  /// What async_save finds before the copy.
+  struct Prepared {
+    plan::LocalPlan local;
+    bool skip = false;  ///< WhenBusy::skip, and no arena is free
+    bool plan_cached = false;
+  };
+  Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, plan::LocalPlan& local) noexcept;
+  std::shared_ptr<Save> stage(const StateDict& state, const plan::LocalPlan& local, const SaveOptions& options, SaveStats stats);
+  std::vector<stage::Copy> copies_of(const plan::LocalPlan& local, std::size_t first_item, std::size_t last_item,
+                                     std::byte* arena) const;
+
+  const mpi::Communicator& comm_;
+  Options options_;
+  mpi::Communicator node_;
+  std::shared_ptr<Line> line_;
+  std::shared_ptr<stage::Stager> stager_;
+  std::vector<Slot> slots_;
+  plan::RankPlan plan_;
+  std::optional<std::uint64_t> fingerprint_;  ///< of the local plan that plan_ was made for
+  std::uint64_t next_plan_ = 1;
+  std::uint64_t next_save_ = 1;
+  std::optional<Error> unseen_failure_;
+};
+
+}  // namespace holdfast::api
