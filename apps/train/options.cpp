@@ -1,0 +1,57 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace train {
+
+namespace {
+
+void describe(CLI::App& app, Options& options) {
+  app.add_option("--dir", options.directory, "Directory of the checkpoints")->required();
+  app.add_option("--epochs", options.epochs, "Train up to this epoch")->capture_default_str()->check(CLI::NonNegativeNumber);
+  app.add_option("--save-every", options.save_every, "Epochs between saves; the last epoch is always saved, 0: only that one")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--fault-every", options.fault_every, "Epochs between injected faults, 0: none")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  auto* hidden = app.add_option("--hidden", options.hidden, "Width of the hidden layers, instead of 32-128-64-8")
+                     ->check(CLI::PositiveNumber);
+  app.add_option("--layers", options.layers, "Number of hidden layers")
+      ->capture_default_str()
+      ->needs(hidden)
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seed", options.seed, "Start of all random numbers; a resumed run goes on with its own")
+      ->capture_default_str();
+  app.add_option("--keep", options.keep, "Newest checkpoints that stay, 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--resume", options.resume, "Go on from the newest valid checkpoint, if there is one; on any number of ranks");
+}
+
+}  // namespace
+
+std::vector<std::int64_t> Options::layer_widths() const {
+  if (hidden == 0) return {8, 32, 128, 64, 8, 1};
+  std::vector<std::int64_t> widths(static_cast<std::size_t>(layers) + 2, hidden);
+  widths.front() = 8;
+  widths.back() = 1;
+  return widths;
+}
+
+std::optional<Exit> parse_command_line(int argc, char** argv, bool speaks, Options& options) {
+  CLI::App app(
+      "Trains a small network whose parameters and optimizer state are split over the MPI ranks, with checkpoints by Holdfast.\n"
+      "Run it under mpirun: mpirun -n 2 train --dir checkpoints --fault-every 25");
+  describe(app, options);
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& end) {
+    const bool asked_for = end.get_exit_code() == 0;
+    if (speaks) app.exit(end);
+    return Exit{asked_for ? 0 : wrong_use};
+  }
+}
+
+}  // namespace train
