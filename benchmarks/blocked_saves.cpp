@@ -1,0 +1,91 @@
+#include "blocked_saves.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "mpi_main.hpp"
+
+namespace holdfast::benchmarks {
+namespace {
+
+constexpr std::uint64_t tensors = 16;
+constexpr std::uint64_t columns = 1024;
+
+double slowest(double seconds) {
+  MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return seconds;
+}
+
+/// Arithmetic on a little memory for `seconds`: a training step that leaves the memory's bandwidth alone.
+void compute(std::vector<double>& numbers, double seconds) {
+  for (const double end = now_s() + seconds; now_s() < end;)
+    for (double& number : numbers) number = std::fma(number, 0.999, 0.001);
+}
+
+Options options_for(const SaveKind& kind) {
+  static int count = 0;
+  return {.directory = shared_directory() / std::to_string(count++), .keep_last = 1, .stage_threads = kind.stage_threads};
+}
+
+}  // namespace
+
+BlockedSaves::BlockedSaves(std::uint64_t bytes, const SaveKind& kind)
+    : memory_(bytes / sizeof(float), 1.0f),
+      copy_(memory_.size(), 0.0f),
+      control_copy_(kind.control ? memory_.size() : 0, 0.0f),
+      computing_(1024, 1.0),
+      tensor_floats_(memory_.size() / tensors),
+      kind_(kind),
+      checkpointer_(MPI_COMM_WORLD, options_for(kind)) {
+  int rank = 0, ranks = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  const std::uint64_t rows = tensor_floats_ / columns;
+  for (std::uint64_t i = 0; i < tensors; ++i) {
+    const Shard box{.global = {rows * static_cast<std::uint64_t>(ranks), columns},
+                    .offset = {rows * static_cast<std::uint64_t>(rank), 0},
+                    .extent = {rows, columns}};
+    state_.add("model/layer" + std::to_string(i) + "/weight", shard(memory_.data() + i * tensor_floats_, DType::f32, box));
+  }
+}
+
+double BlockedSaves::copy_plainly(std::vector<float>& to) {
+  MPI_Barrier(MPI_COMM_WORLD);
+  const double start = now_s();
+  for (std::uint64_t i = 0; i < tensors; ++i)
+    std::memcpy(to.data() + i * tensor_floats_, memory_.data() + i * tensor_floats_, tensor_floats_ * sizeof(float));
+  return slowest(now_s() - start);
+}
+
+double BlockedSaves::save_blocked(SaveFuture& future) {
+  const double control_s = kind_.control ? copy_plainly(control_copy_) : 0;
+  MPI_Barrier(MPI_COMM_WORLD);
+  const double start = now_s();
+  future = checkpointer_.async_save(++step_, state_, {.overlap_staging = kind_.overlap});
+  double blocked_s = now_s() - start;
+  if (kind_.overlap) {
+    compute(computing_, 0.5);
+    const double waiting = now_s();
+    future.wait_staged();
+    blocked_s += now_s() - waiting;
+  }
+  return kind_.control ? control_s : slowest(blocked_s);
+}
+
+Sample BlockedSaves::next() {
+  Sample sample;
+  SaveFuture future;
+  sample.copy_first = step_ % 2 == 0;
+  if (sample.copy_first) sample.memcpy_s = copy_plainly(copy_);
+  sample.blocked_s = save_blocked(future);
+  if (!sample.copy_first) {
+    future.wait();  // the helper's writing would slow the copy down
+    sample.memcpy_s = copy_plainly(copy_);
+  }
+  sample.commit_s = slowest(future.wait().commit_s);
+  return sample;
+}
+
+}  // namespace holdfast::benchmarks
