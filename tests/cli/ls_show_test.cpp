@@ -1,0 +1,116 @@
+#include <fstream>
+
+#include "command_line_test.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char utc[] = "20[0-9-]+T[0-9:.]+Z";
+
+TEST_F(CommandLine, LsShowsStepSizeRanksTimeAndState) {
+  const Ended ended = holdfast({"ls", directory.path()});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.err, "");
+  EXPECT_THAT(ended.out, ContainsRegex("STEP +SIZE +RANKS +COMMITTED +STATE\n"));
+  EXPECT_THAT(ended.out, ContainsRegex(" *100 +[0-9.]+ KiB +2 +" + std::string(utc) + " +valid\n *200 "));
+}
+
+TEST_F(CommandLine, LsSaysWhatIsWrongWithABadFile) {
+  std::filesystem::resize_file(first, 1000);
+  const Ended ended = holdfast({"ls", directory.path()});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, ContainsRegex(" *100 +1000 B +- +- +bad: .+\n *200 .* valid\n"));
+
+  const auto json = json_of(holdfast({"ls", "--json", directory.path()}));
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[0]["valid"], false);
+  EXPECT_NE(json[0]["problem"], "");
+}
+
+TEST_F(CommandLine, LsAsJson) {
+  const auto json = json_of(holdfast({"ls", directory.path(), "--json"}));
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[1]["step"], 200);
+  EXPECT_EQ(json[1]["path"], second.string());
+  EXPECT_EQ(json[1]["bytes"], std::filesystem::file_size(second));
+  EXPECT_EQ(json[1]["ranks"], 2);
+  EXPECT_EQ(json[1]["valid"], true);
+  EXPECT_EQ(json[1]["problem"], "");
+  EXPECT_THAT(json[1]["created"].get<std::string>(), ContainsRegex(utc));
+}
+
+TEST(LsOfNothing, IsNoError) {
+  const TemporaryDirectory empty;
+  EXPECT_EQ(holdfast({"ls", empty.path()}).status, 0);
+  EXPECT_THAT(holdfast({"ls", empty.path()}).out, HasSubstr("no checkpoints"));
+  EXPECT_EQ(holdfast({"ls", "--json", empty.path()}).out, "[]\n");
+}
+
+TEST_F(CommandLine, ShowListsTensorsAndValues) {
+  const Ended ended = holdfast({"show", first});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.err, "");
+  EXPECT_THAT(ended.out, HasSubstr(first.string()));
+  EXPECT_THAT(ended.out, ContainsRegex("step 100, .*saved by 2 ranks at " + std::string(utc)));
+  EXPECT_THAT(ended.out, ContainsRegex("model/weight +f32 +\\(4, 3\\) +48 B\n"));
+  EXPECT_THAT(ended.out, ContainsRegex("model/bias +bf16 +\\(3\\) +6 B\n"));
+  EXPECT_THAT(ended.out, ContainsRegex("epoch +i64 +7\n"));
+  EXPECT_THAT(ended.out, ContainsRegex("rate +f64 +0.5\n"));
+  EXPECT_THAT(ended.out, ContainsRegex("note +string +\"hello\"\n"));
+  EXPECT_THAT(ended.out, ContainsRegex("seed +u64 per rank +rank 0: \\[100\\], 1: \\[101\\]\n"));
+}
+
+TEST_F(CommandLine, ShowFindsTheNewestAndStepsByName) {
+  const auto step_of = [](const std::string& argument) { return json_of(holdfast({"show", "--json", argument}))["step"]; };
+  EXPECT_EQ(step_of(directory.path()), 200);
+  EXPECT_EQ(step_of(directory.path() / "100"), 100);
+  EXPECT_EQ(step_of(directory.path() / "step-100"), 100);
+  EXPECT_EQ(step_of(directory.path() / "latest"), 200);
+  std::filesystem::resize_file(second, 1000);
+  EXPECT_EQ(step_of(directory.path()), 100) << "the newest that opens";
+}
+
+TEST_F(CommandLine, ShowAsJsonHasValuesOfTheirOwnType) {
+  const auto json = json_of(holdfast({"show", "--json", first}));
+  EXPECT_EQ(json["ranks"], 2);
+  ASSERT_EQ(json["tensors"].size(), 2u);
+  EXPECT_EQ(json["tensors"][0]["name"], "model/bias") << "sorted by name";
+  EXPECT_EQ(json["tensors"][1],
+            nlohmann::json::parse(R"({"name": "model/weight", "type": "f32", "shape": [4, 3], "bytes": 48})"));
+  nlohmann::json values;
+  for (const auto& value : json["values"]) values[value["name"].get<std::string>()] = value;
+  EXPECT_EQ(values["epoch"]["value"], 7);
+  EXPECT_EQ(values["rate"]["value"], 0.5);
+  EXPECT_EQ(values["note"]["value"], "hello");
+  EXPECT_EQ(values["note"]["type"], "string");
+  EXPECT_EQ(values["seed"]["per_rank"], true);
+  EXPECT_EQ(values["seed"]["value"], nlohmann::json::parse(R"([{"rank": 0, "value": [100]}, {"rank": 1, "value": [101]}])"));
+}
+
+TEST(ShowAsJson, SaysWhatJsonHasNoNumbersFor) {
+  const TemporaryDirectory directory;
+  SampleCheckpoint sample;
+  sample.value("nan", DType::f64, {}, bytes_of(std::vector<double>{std::numeric_limits<double>::quiet_NaN()}));
+  sample.value("complex", DType::c128, {}, bytes_of(std::vector<double>{1.5, -2}));
+  sample.value("flag", DType::boolean, {}, Bytes{std::byte{1}});
+  sample.value("large", DType::u64, {}, bytes_of(std::vector<std::uint64_t>{~0ull}));
+  sample.value("long", DType::u8, {100000}, Bytes(100000));
+  sample.string("latin1", "caf\xe9");
+  const auto values = json_of(holdfast({"show", "--json", sample.save(directory.path(), 1)}))["values"];
+  const auto value = [&](const std::string& name) {
+    return (*std::ranges::find_if(values, [&](const auto& entry) { return entry["name"] == name; }))["value"];
+  };
+  EXPECT_EQ(value("nan"), "nan");
+  EXPECT_EQ(value("complex"), nlohmann::json::parse("[1.5, -2.0]"));
+  EXPECT_EQ(value("flag"), true);
+  EXPECT_EQ(value("large"), ~0ull);
+  EXPECT_EQ(value("long"), nullptr);
+  EXPECT_EQ(value("latin1"), "caf\ufffd");
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,120 @@
+// Damaged files: a clear error where the step is named, the one before where it is not, and the program's memory untouched.
+#include <gtest/gtest.h>
+#include <hdf5.h>
+
+#include <fstream>
+#include <holdfast/checkpointer.hpp>
+
+#include "support/mpi_fixture.hpp"
+#include "support/sample_tensor.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class BadFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    checkpointer_.emplace(MPI_COMM_WORLD, Options{.directory = directory_.path() / "ckpt"});
+    state_.add(tensor_.name(), tensor_.view());
+    state_.add("epoch", epoch_);
+    for (epoch_ = 1; epoch_ <= 2; ++epoch_) {
+      tensor_.fill();
+      newest_ = checkpointer_->async_save(epoch_, state_).wait().path;
+    }
+    tensor_.clear();
+    epoch_ = -1;
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
+  void TearDown() override { EXPECT_NO_THROW(checkpointer_->close()); }
+
+  /// Rank 0 changes the newest file; then naming its step fails, and the newest valid one is step 1.
+  void expect_step_back(ErrorCode code, const std::function<void()>& damage) {
+    if (rank_in(MPI_COMM_WORLD) == 0) damage();
+    MPI_Barrier(MPI_COMM_WORLD);
+    expect_same_error(MPI_COMM_WORLD, code, {newest_.string()}, [&] { checkpointer_->load(state_, {.step = 2}); });
+    EXPECT_EQ(epoch_, -1) << "a load that failed wrote into the program's memory";
+    const LoadReport report = checkpointer_->load(state_);
+    EXPECT_EQ(report.step, 1);
+    ASSERT_EQ(report.skipped.size(), 1U);
+    EXPECT_NE(report.skipped[0].find("step 2"), std::string::npos) << report.skipped[0];
+    EXPECT_EQ(epoch_, 1);
+    EXPECT_EQ(tensor_.mistake(), "");
+  }
+  void overwrite(std::uint64_t offset, const std::string& text) const {
+    std::fstream file(newest_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file << text;
+  }
+  /// Where the tensor's bytes begin in the newest file.
+  [[nodiscard]] std::uint64_t data_offset() const {
+    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+                dataset = H5Dopen2(file, "/state/model/w", H5P_DEFAULT);
+    const haddr_t offset = H5Dget_offset(dataset);
+    H5Dclose(dataset);
+    H5Fclose(file);
+    return offset;
+  }
+
+  const std::uint64_t share_ = 512 / static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
+  SharedDirectory directory_;
+  SampleTensor tensor_{"model/w",
+                       DType::i32,
+                       {share_ * static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD)), 64},
+                       Box{{share_ * static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD)), 0}, {share_, 64}},
+                       9};
+  std::int64_t epoch_ = 0;
+  StateDict state_;
+  std::optional<Checkpointer> checkpointer_;
+  std::filesystem::path newest_;
+};
+
+TEST_F(BadFiles, Truncated) {
+  expect_step_back(ErrorCode::corrupt, [&] { std::filesystem::resize_file(newest_, std::filesystem::file_size(newest_) / 2); });
+}
+TEST_F(BadFiles, Empty) {
+  expect_step_back(ErrorCode::corrupt, [&] { std::filesystem::resize_file(newest_, 0); });
+}
+TEST_F(BadFiles, FlippedData) {
+  expect_step_back(ErrorCode::corrupt, [&] { overwrite(data_offset() + 1000, "!"); });
+}
+TEST_F(BadFiles, FlippedMetadata) {
+  expect_step_back(ErrorCode::corrupt, [&] { overwrite(20, "!!!!!!!!!!!!"); });
+}
+TEST_F(BadFiles, NotHdf5) {
+  expect_step_back(ErrorCode::corrupt, [&] { std::ofstream(newest_, std::ios::trunc) << "this is not a checkpoint\n"; });
+}
+TEST_F(BadFiles, Hdf5ButNotOurs) {
+  expect_step_back(ErrorCode::corrupt, [&] { H5Fclose(H5Fcreate(newest_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)); });
+}
+TEST_F(BadFiles, ANewerFormat) {
+  expect_step_back(ErrorCode::unsupported_version, [&] {
+    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
+    const std::int64_t newer = 1000;
+    H5Awrite(attribute, H5T_NATIVE_INT64, &newer);
+    H5Aclose(attribute);
+    H5Fclose(file);
+  });
+}
+
+TEST_F(BadFiles, AllOfThem) {
+  if (rank_in(MPI_COMM_WORLD) == 0)
+    for (const CheckpointInfo& info : list_checkpoints(newest_.parent_path())) std::filesystem::resize_file(info.path, 100);
+  MPI_Barrier(MPI_COMM_WORLD);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 2 checkpoints"}, [&] { checkpointer_->load(state_); });
+  EXPECT_EQ(epoch_, -1);
+}
+
+TEST_F(BadFiles, UnfinishedFilesAreNoCheckpointsAndAreSwept) {
+  const auto folder = newest_.parent_path();
+  const auto leftover = folder / ".step-000000000009.h5.0123456789abcdef.partial";
+  if (rank_in(MPI_COMM_WORLD) == 0) std::filesystem::copy_file(newest_, leftover);
+  MPI_Barrier(MPI_COMM_WORLD);
+  EXPECT_EQ(checkpointer_->latest(), 2);
+  checkpointer_->close();
+  checkpointer_.emplace(MPI_COMM_WORLD, Options{.directory = folder});
+  EXPECT_FALSE(std::filesystem::exists(leftover));
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,225 @@
+// Wrong input gets one clear error, the same on all ranks; nobody hangs, and the next save works.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <holdfast/checkpointer.hpp>
+
+#include "support/mpi_fixture.hpp"
+#include "support/sample_tensor.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class BadInput : public testing::Test {
+ protected:
+  void SetUp() override { checkpointer_.emplace(MPI_COMM_WORLD, Options{.directory = directory_.path() / "ckpt"}); }
+  void TearDown() override {
+    StateDict good;
+    std::int64_t value = 42;
+    good.add("value", value);
+    EXPECT_NO_THROW(checkpointer_->async_save(999, good).wait()) << "the next save has to work";
+    value = 0;
+    EXPECT_EQ(checkpointer_->load(good).step, 999);
+    EXPECT_EQ(value, 42);
+    EXPECT_NO_THROW(checkpointer_->close());
+  }
+  /// Saving `state` fails alike on all ranks and leaves no checkpoint.
+  void refuse(ErrorCode code, std::initializer_list<std::string> words, const StateDict& state) {
+    expect_same_error(MPI_COMM_WORLD, code, words, [&] { checkpointer_->async_save(1, state); });
+    EXPECT_FALSE(checkpointer_->latest().has_value());
+  }
+  [[nodiscard]] bool bad_rank() const { return rank_ == ranks_ - 1; }
+
+  const int rank_ = rank_in(MPI_COMM_WORLD), ranks_ = size_of_comm(MPI_COMM_WORLD);
+  SharedDirectory directory_;
+  std::optional<Checkpointer> checkpointer_;
+  std::vector<float> memory_ = std::vector<float>(64, 1.0F);
+};
+
+TEST_F(BadInput, NamesOnOneRankOnly) {
+  const std::vector<std::string> names = {
+      "", "a/../b", "..", "/absolute", "a//b", "a/", "./a", "a\nb", std::string("a\0b", 3), std::string(1025, 'x')};
+  for (const std::string& name : names) {
+    StateDict state;
+    state.add(bad_rank() ? name : "fine", replicated(memory_.data(), DType::f32, {4}));
+    refuse(ErrorCode::invalid_argument, {"name"}, state);
+  }
+}
+
+TEST_F(BadInput, ANameUsedTwice) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), DType::f32, {4}));
+  if (bad_rank()) state.add("w", replicated(memory_.data(), DType::f32, {4}));
+  refuse(ErrorCode::invalid_argument, {"w"}, state);
+}
+
+TEST_F(BadInput, ANameThatIsBothTensorAndGroup) {
+  StateDict state;
+  if (rank_ == 0) state.add("layer", replicated(memory_.data(), DType::f32, {4}));
+  if (bad_rank()) state.add("layer/w", replicated(memory_.data(), DType::f32, {4}));
+  refuse(ErrorCode::plan_conflict, {"layer"}, state);
+}
+
+TEST_F(BadInput, ANullPointerWithBytes) {
+  StateDict state;
+  state.add("w", replicated(static_cast<void*>(bad_rank() ? nullptr : memory_.data()), DType::f32, {4}));
+  refuse(ErrorCode::invalid_argument, {"w", "null"}, state);
+}
+
+TEST_F(BadInput, ABoxOutsideItsShape) {
+  StateDict state;
+  state.add("w", shard(memory_.data(), DType::f32, {.global = {8}, .offset = {bad_rank() ? 6U : 0U}, .extent = {4}}));
+  refuse(ErrorCode::invalid_argument, {"w"}, state);
+}
+
+TEST_F(BadInput, AHole) {
+  StateDict state;
+  const auto offset = static_cast<std::uint64_t>(rank_) * 4;
+  state.add("model/w", shard(memory_.data(), DType::f32,
+                             {.global = {static_cast<std::uint64_t>(ranks_) * 4 + 2}, .offset = {offset}, .extent = {4}}));
+  refuse(ErrorCode::plan_conflict, {"model/w"}, state);
+}
+
+TEST_F(BadInput, AnOverlap) {
+  StateDict state;
+  const std::uint64_t offset = rank_ == 0 ? 0 : static_cast<std::uint64_t>(rank_) * 4 - 1;
+  state.add("model/w", shard(memory_.data(), DType::f32,
+                             {.global = {static_cast<std::uint64_t>(ranks_) * 4 - 1}, .offset = {offset}, .extent = {4}}));
+  refuse(ErrorCode::plan_conflict, {"model/w"}, state);
+}
+
+TEST_F(BadInput, AWrongDtypeOnOneRank) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), bad_rank() ? DType::i32 : DType::f32, {4}));
+  refuse(ErrorCode::plan_conflict, {"w", "i32", "f32"}, state);
+}
+
+TEST_F(BadInput, AWrongGlobalShapeOnOneRank) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), DType::f32, bad_rank() ? Shape{2, 3} : Shape{6}));
+  refuse(ErrorCode::plan_conflict, {"w"}, state);
+}
+
+TEST_F(BadInput, AValueThatDiffers) {
+  std::int64_t epoch = bad_rank() ? 2 : 1;
+  StateDict state;
+  state.add("epoch", epoch);
+  refuse(ErrorCode::plan_conflict, {"epoch"}, state);
+}
+
+/// The layout is known, so only the values' checksum in the allreduce can find it.
+TEST_F(BadInput, AValueThatDiffersLater) {
+  std::int64_t epoch = 1;
+  StateDict state;
+  state.add("epoch", epoch);
+  checkpointer_->warm_up(state);
+  if (bad_rank()) epoch = 2;
+  refuse(ErrorCode::plan_conflict, {"epoch"}, state);
+}
+
+TEST_F(BadInput, StepsThatDifferOrAreNegative) {
+  StateDict state;
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"step", "3", "4"},
+                    [&] { checkpointer_->async_save(bad_rank() ? 3 : 4, state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"step"}, [&] { checkpointer_->async_save(-1, state); });
+}
+
+TEST_F(BadInput, LoadingIntoAnotherShapeOrDtypeOrConst) {
+  StateDict saved;
+  saved.add("w", replicated(memory_.data(), DType::f32, {6}));
+  checkpointer_->async_save(1, saved).wait();
+  std::fill(memory_.begin(), memory_.end(), -5.0F);
+  StateDict shape, dtype, constant;
+  shape.add("w", replicated(memory_.data(), DType::f32, bad_rank() ? Shape{7} : Shape{6}));
+  dtype.add("w", replicated(memory_.data(), bad_rank() ? DType::i32 : DType::f32, {6}));
+  constant.add("w", replicated(static_cast<const void*>(memory_.data()), DType::f32, {6}));
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"w", "(6)", "(7)"}, [&] { checkpointer_->load(shape); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"w", "f32", "i32"}, [&] { checkpointer_->load(dtype); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"w", "const"}, [&] { checkpointer_->load(constant); });
+  EXPECT_EQ(memory_, std::vector<float>(64, -5.0F)) << "a refused load wrote into the program's memory";
+}
+
+TEST_F(BadInput, NoCheckpointAtAll) {
+  StateDict state;
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {(directory_.path() / "ckpt").string()},
+                    [&] { checkpointer_->load(state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"17"}, [&] { checkpointer_->load(state, {.step = 17}); });
+}
+
+// --- options and directories ----------------------------------------------------------------------------------------
+
+TEST(BadOptions, AreRefusedTogether) {
+  const int rank = rank_in(MPI_COMM_WORLD);
+  const SharedDirectory directory;
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"directory"}, [&] { Checkpointer(MPI_COMM_WORLD, Options{}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"keep_last"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = -1}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = rank == 0 ? 1 : 2}); });
+}
+
+TEST(BadDirectory, AFile) {
+  const SharedDirectory directory;
+  const auto file = directory.path() / "file";
+  if (rank_in(MPI_COMM_WORLD) == 0) std::ofstream(file) << "not a directory";
+  MPI_Barrier(MPI_COMM_WORLD);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {file.string()},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = file}); });
+}
+
+/// Root may write anywhere, so a directory that refuses root too is needed: /proc.
+TEST(BadDirectory, NotWritable) {
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"/proc"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "/proc/holdfast"}); });
+}
+
+TEST(BadDirectory, ThatDisappears) {
+  const int rank = rank_in(MPI_COMM_WORLD);
+  const SharedDirectory directory;
+  const auto folder = directory.path() / "ckpt";
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = folder});
+  std::int64_t value = 1;
+  StateDict state;
+  state.add("value", value);
+  checkpointer.async_save(1, state).wait();
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0) std::filesystem::remove_all(folder);
+  MPI_Barrier(MPI_COMM_WORLD);
+  const SaveFuture save = checkpointer.async_save(2, state);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {folder.string()}, [&] { save.wait(); });
+  if (rank == 0) std::filesystem::create_directory(folder);
+  MPI_Barrier(MPI_COMM_WORLD);
+  EXPECT_NO_THROW(checkpointer.async_save(3, state).wait()) << "the helper serves on";
+  EXPECT_EQ(checkpointer.latest(), 3);
+  checkpointer.close();
+}
+
+TEST(MemoryLimit, SmallerThanOneSaveIsAClearError) {
+  const SharedDirectory directory;
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path() / "ckpt", .memory_limit_bytes = 1 << 20});
+  std::vector<float> memory(1 << 20);
+  StateDict state;
+  state.add("w", replicated(memory.data(), DType::f32, {memory.size()}));
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"1048576", "memory_limit_bytes"},
+                    [&] { checkpointer.warm_up(state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"1048576"}, [&] { checkpointer.async_save(1, state); });
+  StateDict small;
+  small.add("w", replicated(memory.data(), DType::f32, {100}));
+  EXPECT_NO_THROW(checkpointer.async_save(2, small).wait());
+  checkpointer.close();
+}
+
+TEST(MemoryLimit, RoomForOneSaveIsEnough) {
+  const SharedDirectory directory;
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path() / "ckpt", .memory_limit_bytes = 6 << 20});
+  std::vector<float> memory(1 << 20, 2.0F);
+  StateDict state;
+  state.add("w", replicated(memory.data(), DType::f32, {memory.size()}));
+  for (int step = 0; step < 4; ++step) checkpointer.async_save(step, state);
+  checkpointer.close();
+  EXPECT_EQ(list_checkpoints(directory.path() / "ckpt").size(), 4U);
+}
+
+}  // namespace
+}  // namespace holdfast::test

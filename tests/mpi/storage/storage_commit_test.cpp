@@ -1,0 +1,208 @@
+// The commit's promise: whatever fails, the checkpoint before stands, all writers know, and the next save works.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "failing_filesystem.hpp"
+#include "sample_save.hpp"
+#include "storage/catalog.hpp"
+#include "storage/commit.hpp"
+#include "storage/format.hpp"
+#include "storage/hdf5_writer.hpp"
+#include "support/mpi_fixture.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using holdfast::test::expect_same_error;
+using test::Call;
+using test::mistake;
+using test::SampleSave;
+using testing::ElementsAre;
+
+std::vector<std::string> partials(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    if (is_partial_name(entry.path().filename().string())) names.push_back(entry.path().filename().string());
+  return names;
+}
+
+std::vector<nlohmann::json> events(const fs::path& directory) {
+  std::vector<nlohmann::json> all;
+  std::ifstream file(directory / format::events_file);
+  for (std::string line; std::getline(file, line);) all.push_back(nlohmann::json::parse(line));
+  return all;
+}
+
+class Commit : public testing::Test {
+ protected:
+  ~Commit() override {
+    store_.reset();
+    comm_.free();
+  }
+
+  void open(StoreOptions options = {}) {
+    options.directory = dir_;
+    options.nonce = "n";
+    if (options.holder.empty()) options.holder = "the test";
+    store_.reset();
+    comm_.barrier();
+    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_), make_hdf5_writer(comm_),
+                                               std::move(options));
+  }
+  fs::path save(std::int64_t step) { return store_->save(sample_.request(step, comm_.rank())).path; }
+  /// Readers must not look while writer 0 still changes the directory.
+  std::vector<std::int64_t> steps() {
+    comm_.barrier();
+    return steps_in(dir_);
+  }
+  std::string latest() {
+    comm_.barrier();
+    return fs::read_symlink(dir_ / format::latest_link).string();
+  }
+
+  mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD);
+  holdfast::test::SharedDirectory directory_;
+  fs::path dir_ = directory_.path() / "deep" / "ckpt";
+  test::Faults faults_;
+  SampleSave sample_ = SampleSave::of_everything(comm_.size());
+  std::unique_ptr<CheckpointStore> store_;
+};
+
+/// A call that fails on one writer fails the save on all, and costs nothing but that save.
+class FailingStep : public Commit, public testing::WithParamInterface<Call> {};
+
+TEST_P(FailingStep, CostsOnlyThatSave) {
+  const bool on_every_writer = GetParam() == Call::check_access || GetParam() == Call::sync_file;
+  const int victim = on_every_writer ? comm_.size() - 1 : 0;
+  open();
+  save(10);
+  if (comm_.rank() == victim) faults_.fail_next(GetParam());
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"EIO", dir_.string(), "rank " + std::to_string(victim)},
+                    [&] { save(20); });
+  EXPECT_FALSE(faults_.pending());
+  EXPECT_THAT(steps(), ElementsAre(10));
+  EXPECT_THAT(partials(dir_), ElementsAre());
+  EXPECT_EQ(mistake(dir_ / file_name(10), sample_, 10), "");
+  EXPECT_EQ(latest(), file_name(10));
+  const auto last = events(dir_).back();
+  EXPECT_EQ(last.at("event"), "save_failed");
+  EXPECT_EQ(last.at("step"), 20);
+  comm_.barrier();
+  EXPECT_EQ(mistake(save(30), sample_, 30), "");
+  EXPECT_EQ(latest(), file_name(30));
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, FailingStep,
+                         testing::Values(Call::reserve, Call::check_access, Call::sync_file, Call::rename, Call::sync_directory));
+
+/// What comes after the commit point may fail without failing the save.
+class FailingComfort : public Commit, public testing::WithParamInterface<Call> {};
+
+TEST_P(FailingComfort, LeavesTheSaveCommitted) {
+  open({.keep_last = 1});
+  save(10);
+  comm_.barrier();
+  if (comm_.rank() == 0) faults_.fail_next(GetParam());
+  EXPECT_EQ(mistake(save(20), sample_, 20), "");
+  EXPECT_FALSE(faults_.pending());
+  comm_.barrier();
+  EXPECT_EQ(mistake(save(30), sample_, 30), "");
+  EXPECT_THAT(steps(), ElementsAre(30));
+  EXPECT_EQ(latest(), file_name(30));
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, FailingComfort, testing::Values(Call::replace_link, Call::append, Call::remove));
+
+TEST_F(Commit, ADirectoryThatCannotBeMadeIsAnErrorOnAll) {
+  if (comm_.rank() == 0) faults_.fail_next(Call::make_directory);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"EIO", dir_.string()}, [&] { open(); });
+  if (comm_.rank() == 0) faults_.fail_next(Call::list);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"EIO", dir_.string()}, [&] { open(); });
+  open();
+  EXPECT_EQ(mistake(save(1), sample_, 1), "");
+}
+
+TEST_F(Commit, ADirectoryThatIsGoneFailsTheSaveUntilItIsBack) {
+  open();
+  save(1);
+  comm_.barrier();
+  if (comm_.rank() == 0) fs::rename(dir_, dir_.string() + ".away");
+  comm_.barrier();
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ENOENT", dir_.string()}, [&] { save(2); });
+  if (comm_.rank() == 0) fs::rename(dir_.string() + ".away", dir_);
+  comm_.barrier();
+  EXPECT_EQ(mistake(save(3), sample_, 3), "");
+  EXPECT_THAT(steps(), ElementsAre(1, 3));
+}
+
+TEST_F(Commit, ASecondRunIsRefusedByName) {
+  open({.holder = "host n1, pid 42"});
+  comm_.barrier();
+  const auto second = [&] {
+    CheckpointStore(comm_, make_posix_filesystem(), make_hdf5_writer(comm_),
+                    {.directory = dir_, .nonce = "m", .holder = "second", .lock_timeout_s = 0.1});
+  };
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use, {"host n1, pid 42", dir_.string()}, second);
+  store_.reset();
+  comm_.barrier();
+  second();
+}
+
+TEST_F(Commit, OpeningSweepsUnfinishedFilesAndNothingElse) {
+  if (comm_.rank() == 0) {
+    fs::create_directories(dir_);
+    for (const std::string& name : {partial_name(7, "dead"), std::string("notes.txt"), file_name(3)})
+      std::ofstream(dir_ / name) << "x";
+  }
+  comm_.barrier();
+  open();
+  EXPECT_THAT(partials(dir_), ElementsAre());
+  EXPECT_TRUE(fs::exists(dir_ / "notes.txt"));
+  EXPECT_THAT(steps(), ElementsAre(3));
+}
+
+TEST_F(Commit, SavingAStepAgainReplacesIt) {
+  open();
+  save(10);
+  sample_.add({"one more", plan::Kind::tensor, DType::f32, {9}});
+  EXPECT_EQ(mistake(save(10), sample_, 10), "");
+  EXPECT_THAT(steps(), ElementsAre(10));
+  comm_.barrier();
+  // While a replacement fails, the file that it was to replace stands.
+  if (comm_.rank() == comm_.size() - 1) faults_.fail_next(Call::sync_file);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"EIO"}, [&] { save(10); });
+  EXPECT_EQ(mistake(dir_ / file_name(10), sample_, 10), "");
+}
+
+TEST_F(Commit, RetentionKeepsTheNewestAndEveryNth) {
+  open({.keep_last = 2, .keep_every = 20});
+  for (const std::int64_t step : {10, 20, 30, 40, 50, 60, 70}) save(step);
+  EXPECT_THAT(steps(), ElementsAre(20, 40, 60, 70));
+}
+
+TEST_F(Commit, AStepOlderThanOthersIsKeptAndLatestStaysTheNewest) {
+  open({.keep_last = 1});
+  save(10);
+  EXPECT_EQ(mistake(save(5), sample_, 5), "");
+  EXPECT_THAT(steps(), ElementsAre(5, 10));
+  EXPECT_EQ(latest(), file_name(10));
+}
+
+TEST_F(Commit, EverySaveIsALineOfEvents) {
+  open();
+  save(10);
+  save(20);
+  comm_.barrier();
+  const auto all = events(dir_);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[1].at("event"), "save");
+  EXPECT_EQ(all[1].at("step"), 20);
+  EXPECT_EQ(all[1].at("bytes"), sample_.bytes());
+}
+
+}  // namespace
+}  // namespace holdfast::storage

@@ -1,0 +1,165 @@
+// What the engine writes, the reader reads back, whoever writes which part.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "base/clock.hpp"
+#include "sample_save.hpp"
+#include "storage/catalog.hpp"
+#include "storage/commit.hpp"
+#include "storage/hdf5_writer.hpp"
+#include "storage/reader.hpp"
+#include "support/mpi_fixture.hpp"
+#include "wrap/hdf5_staged.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+using test::mistake;
+using test::SampleSave;
+
+class RoundTrip : public testing::Test {
+ protected:
+  RoundTrip()
+      : store_(comm_, make_posix_filesystem(), make_hdf5_writer(comm_),
+               {.directory = directory_.path() / "ckpt", .nonce = "n", .holder = "test"}) {}
+  ~RoundTrip() override { comm_.free(); }
+
+  SaveResult save(SampleSave& sample, std::int64_t step) { return store_.save(sample.request(step, comm_.rank())); }
+
+  mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD);
+  holdfast::test::SharedDirectory directory_;
+  CheckpointStore store_;
+};
+
+TEST_F(RoundTrip, EveryKindAndDtype) {
+  SampleSave sample = SampleSave::of_everything(comm_.size());
+  const SaveResult result = save(sample, 42);
+  EXPECT_EQ(result.path, directory_.path() / "ckpt" / file_name(42));
+  EXPECT_EQ(result.bytes, sample.bytes());
+  EXPECT_GT(result.write_s, 0);
+  // Each is the slowest writer's, which need not be the same one, so that the parts may add up to more than the whole.
+  EXPECT_GE(result.total_s, result.write_s);
+  EXPECT_GE(result.total_s, result.fsync_s);
+  EXPECT_EQ(mistake(result.path, sample, 42), "");
+}
+
+TEST_F(RoundTrip, TheHeaderSaysWhoSavedWhen) {
+  SampleSave sample = SampleSave::of_everything(comm_.size());
+  const SaveResult result = save(sample, 5);
+  const auto listed = list_checkpoints(result.path.parent_path());
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_TRUE(listed[0].valid()) << listed[0].problem;
+  EXPECT_EQ(listed[0].step, 5);
+  EXPECT_EQ(listed[0].path, result.path);
+  EXPECT_EQ(listed[0].world_size, comm_.size());
+  EXPECT_EQ(listed[0].file_bytes, std::filesystem::file_size(result.path));
+  EXPECT_THAT(listed[0].created, testing::MatchesRegex("20..-..-..T..:..:..Z"));
+}
+
+TEST_F(RoundTrip, EveryChunkKeepsItsRow) {
+  SampleSave sample = SampleSave::of_everything(comm_.size());
+  const CheckpointReader reader(save(sample, 1).path);
+  const auto rng = reader.find("rng");
+  ASSERT_TRUE(rng.has_value());
+  std::vector<std::pair<int, std::uint64_t>> rows;
+  for (const ChunkRecord& chunk : reader.chunks())
+    if (chunk.dataset == *rng) rows.emplace_back(chunk.rank, chunk.box.extent.at(0));
+  std::vector<std::pair<int, std::uint64_t>> expected;
+  for (int rank = 0; rank < comm_.size(); ++rank) expected.emplace_back(rank, rank);
+  EXPECT_THAT(rows, testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_F(RoundTrip, AnyBoxCanBeRead) {
+  SampleSave sample = SampleSave::of_everything(comm_.size());
+  const CheckpointReader reader(save(sample, 1).path);
+  const auto check = [&](const char* name, const Box& box) {
+    const std::uint32_t dataset = reader.find(name).value();
+    const Bytes wanted = sample.content(dataset, box);
+    Bytes read(wanted.size());
+    reader.read(dataset, box, read.data());
+    EXPECT_EQ(read, wanted) << name << to_string(box);
+  };
+  check("model/rows", {{299, 13}, {5, 500}});
+  check("model/deep/cube", {{1, 17, 0}, {2, 1, 513}});
+  check("model/columns", {{0, 499}, {300, 4}});
+  check("text/title", {{3}, {7}});
+  check("scalar", {{}, {}});
+  check("empty", {{0, 1}, {0, 2}});
+  EXPECT_THROW(reader.read(reader.find("losses").value(), {{10}, {2}}, nullptr), Error);
+  EXPECT_EQ(reader.find("losse"), std::nullopt);
+}
+
+TEST_F(RoundTrip, ASaveOfNothing) {
+  SampleSave sample(comm_.size());
+  EXPECT_EQ(mistake(save(sample, 3).path, sample, 3), "");
+}
+
+TEST_F(RoundTrip, UnevenNumbersOfChunks) {
+  // Only the last writer has chunks of the large dataset, and many of them; the others take part with nothing.
+  constexpr std::uint64_t rows = 40;
+  const std::vector<plan::Dataset> datasets = {{"w", plan::Kind::tensor, DType::f64, {rows, 8192}}};
+  const bool has_all = comm_.rank() == comm_.size() - 1;
+  std::vector<double> memory(has_all ? rows * 8192 : 0);
+  std::iota(memory.begin(), memory.end(), 0.0);
+  SaveRequest request{.step = 9, .world_size = 1, .datasets = datasets, .chunks = {}};
+  for (std::uint64_t row = 0; has_all && row < rows; ++row)
+    request.chunks.push_back({0,
+                              {{row, 0}, {1, 8192}},
+                              0,
+                              std::as_bytes(std::span(memory)).subspan(row * 8192 * sizeof(double), 8192 * sizeof(double))});
+  const CheckpointReader reader(store_.save(request).path);
+  EXPECT_EQ(reader.chunks().size(), rows);
+  std::vector<double> read(rows * 8192);
+  reader.read(0, whole(datasets[0].global), reinterpret_cast<std::byte*>(read.data()));
+  for (std::size_t i = 0; i < read.size(); ++i) ASSERT_EQ(read[i], static_cast<double>(i));
+}
+
+TEST_F(RoundTrip, LargeDatasetsAreWrittenByAllTogether) {
+  const auto path = directory_.path() / "plain.h5";
+  const Shape shape = {static_cast<std::uint64_t>(comm_.size()), 1000};
+  const hdf5::DatasetAccess datasets;
+  if (comm_.rank() == 0) {
+    hdf5::StagedFile file = hdf5::StagedFile::create(path);
+    datasets.create(file.get(), "/w", H5T_NATIVE_DOUBLE, shape);
+    file.finish();
+  }
+  comm_.barrier();
+  const hid_t file = hdf5::open_shared(path, comm_.get());
+  hdf5::Dataset dataset = datasets.open(file, "/w");
+  const std::vector<double> row(1000, comm_.rank());
+  const auto rank = static_cast<std::uint64_t>(comm_.rank());
+  const hdf5::Properties transfer = hdf5::collective_transfer();
+  hdf5::write(dataset, H5T_NATIVE_DOUBLE, hdf5::select_box(dataset, {rank, 0}, {1, 1000}), transfer, row.data());
+  H5D_mpio_actual_io_mode_t mode{};
+  ASSERT_GE(H5Pget_mpio_actual_io_mode(transfer.get(), &mode), 0);
+  EXPECT_EQ(mode, H5D_MPIO_CONTIGUOUS_COLLECTIVE);
+  dataset.reset();
+  hdf5::close_shared(file);
+}
+
+TEST_F(RoundTrip, ManySmallTensorsAreQuick) {
+  SampleSave sample(comm_.size());
+  for (int i = 0; i < 5000; ++i)
+    sample.add_alone({fmt::format("layer{}/t{}", i / 50, i), plan::Kind::tensor, DType::f32, {256}}, i % comm_.size());
+  const SaveRequest request = sample.request(1, comm_.rank());
+  const Stopwatch watch;
+  const SaveResult result = store_.save(request);
+  RecordProperty("seconds", std::to_string(watch.seconds()));
+  if (comm_.rank() == 0) std::printf("5000 datasets of 1 KiB: %.3f s, of which fsync %.3f s\n", watch.seconds(), result.fsync_s);
+  EXPECT_EQ(mistake(result.path, sample, 1), "");
+}
+
+TEST_F(RoundTrip, ANameThatIsADatasetAndAGroupIsAnErrorOnAll) {
+  SampleSave sample(comm_.size());
+  sample.add_alone({"a", plan::Kind::tensor, DType::f32, {4}}, 0);
+  sample.add_alone({"a/b", plan::Kind::tensor, DType::f32, {4}}, 0);
+  holdfast::test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"a/b", "H5Dcreate2"}, [&] { save(sample, 1); });
+  SampleSave good = SampleSave::of_everything(comm_.size());
+  EXPECT_EQ(mistake(save(good, 2).path, good, 2), "");
+}
+
+}  // namespace
+}  // namespace holdfast::storage

@@ -1,0 +1,36 @@
+# How tests are registered. Every test has a label (its folder), a timeout, and the helper of this build.
+set(holdfast_test_environment
+  HOLDFAST_HELPER=$<TARGET_FILE:holdfast-helper>
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  ASAN_OPTIONS=fast_unwind_on_malloc=0
+  LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp)
+
+# unit_test(name sources…): one GoogleTest program without MPI, one ctest entry.
+function(unit_test name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support GTest::gmock GTest::gtest_main)
+  add_test(NAME unit.${name} COMMAND ${name})
+  set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120 ENVIRONMENT "${holdfast_test_environment}")
+endfunction()
+
+# mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [ARGS …]): one GoogleTest program (source name.cpp unless
+# given) that is run under mpirun once per number of ranks. All ranks run every test; one failed rank fails the entry.
+function(mpi_test name)
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;ARGS" ${ARGN})
+  if(NOT arg_SOURCES)
+    set(arg_SOURCES ${name}.cpp)
+  endif()
+  if(NOT arg_LABEL)
+    set(arg_LABEL mpi)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
+  foreach(ranks ${arg_RANKS})
+    set(test ${arg_LABEL}.${name}.${ranks})
+    add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
+    set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 ENVIRONMENT "${holdfast_test_environment}")
+  endforeach()
+endfunction()

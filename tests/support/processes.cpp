@@ -1,0 +1,90 @@
+#include "support/processes.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <thread>
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Stat {
+  std::string name;                 ///< 15 characters at most; stays until the process is reaped
+  std::vector<std::string> fields;  ///< that follow the name; empty if the process is gone
+};
+
+Stat stat_of(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t begin = text.find('('), end = text.rfind(')');
+  if (end == std::string::npos) return {};
+  std::istringstream rest(text.substr(end + 1));
+  return {text.substr(begin + 1, end - begin - 1), {std::istream_iterator<std::string>(rest), {}}};
+}
+
+int parent_of(int pid) {
+  const Stat stat = stat_of(pid);
+  return stat.fields.size() > 1 ? std::stoi(stat.fields[1]) : -1;
+}
+
+bool is_helper(int pid) {
+  const Stat stat = stat_of(pid);
+  return stat.name == "holdfast-helper" && stat.fields.at(0) != "Z";
+}
+
+bool descends_from(int pid, int ancestor) {
+  for (int above = pid; above > 1; above = parent_of(above))
+    if (above == ancestor) return true;
+  return false;
+}
+
+/// mpirun for a rank of mpirun; for a program started alone, the program itself stands above its helpers' daemon, or init.
+int job_root() {
+  return parent_of(getpid());
+}
+
+}  // namespace
+
+std::vector<int> helpers_of_this_job() {
+  std::vector<int> pids;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::all_of(name.begin(), name.end(), ::isdigit)) continue;
+    const int pid = std::stoi(name);
+    if (is_helper(pid) && descends_from(pid, job_root())) pids.push_back(pid);
+  }
+  return pids;
+}
+
+double cpu_seconds(int pid) {
+  const auto fields = stat_of(pid).fields;
+  return static_cast<double>(std::stoul(fields.at(11)) + std::stoul(fields.at(12))) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+ProcessUse use_of(int pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::ifstream file(folder + "/statm");
+  std::uint64_t total = 0, resident = 0;
+  file >> total >> resident;
+  const auto descriptors = std::distance(fs::directory_iterator(folder + "/fd"), fs::directory_iterator{});
+  return {.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
+          .descriptors = static_cast<int>(descriptors)};
+}
+
+bool within(std::chrono::seconds time, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return condition();
+}
+
+}  // namespace holdfast::test

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace holdfast::test {
+
+/// Pids of the holdfast-helper processes that have the same mpirun (or started-alone daemon) above them as this process.
+std::vector<int> helpers_of_this_job();
+
+/// User and system time of a process so far.
+double cpu_seconds(int pid);
+
+struct ProcessUse {
+  std::uint64_t resident_bytes = 0;
+  int descriptors = 0;
+};
+ProcessUse use_of(int pid);
+
+/// Asks until `condition` holds or the time is over; says whether it held.
+bool within(std::chrono::seconds time, const std::function<bool()>& condition);
+
+}  // namespace holdfast::test

@@ -1,0 +1,189 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "base/clock.hpp"
+#include "plan/local.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+float data[64];
+
+std::string refusal(const StateDict& state) {
+  try {
+    (void)make_local_plan(state);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(error.where().tensor, "w");
+    return error.sentence();
+  }
+  return "taken";
+}
+
+std::string refusal(const TensorView& view) {
+  StateDict state;
+  state.add("w", view);
+  return refusal(state);
+}
+
+TEST(LocalPlan, HasOneItemPerTensorAndValue) {
+  StateDict state;
+  std::int32_t epoch = 3;
+  std::string note = "hello";
+  std::vector<double> rates{1, 2};
+  std::vector<std::byte> rng(7);
+  std::uint64_t seed = 5;
+  state.add("epoch", epoch);
+  state.add("w", shard(data, DType::f32, {.global = {4, 8}, .offset = {2, 0}, .extent = {2, 8}}));
+  state.add("note", note);
+  state.add("rates", rates);
+  state.add_per_rank("rng", rng);
+  state.add_per_rank("seed", seed);
+  const LocalPlan plan = make_local_plan(state);
+
+  ASSERT_EQ(plan.items.size(), 6U);
+  ASSERT_EQ(plan.memory.size(), 6U);
+  const auto expect = [&](std::size_t i, const char* name, Kind kind, DType dtype, const Shape& global, const Box& box,
+                          const void* memory) {
+    EXPECT_EQ(plan.items[i].name, name);
+    EXPECT_EQ(plan.items[i].kind, kind) << name;
+    EXPECT_EQ(plan.items[i].dtype, dtype) << name;
+    EXPECT_EQ(plan.items[i].global, global) << name;
+    EXPECT_EQ(plan.items[i].box, box) << name;
+    EXPECT_EQ(plan.memory[i].data, memory) << name;
+    EXPECT_EQ(plan.memory[i].shard.extent, box.extent) << name;
+  };
+  expect(0, "w", Kind::tensor, DType::f32, {4, 8}, {{2, 0}, {2, 8}}, data);
+  expect(1, "epoch", Kind::value, DType::i32, {}, {}, &epoch);
+  expect(2, "note", Kind::string, DType::u8, {5}, {{0}, {5}}, note.data());
+  expect(3, "rates", Kind::value, DType::f64, {2}, {{0}, {2}}, rates.data());
+  expect(4, "rng", Kind::per_rank, DType::u8, {}, {{0}, {7}}, rng.data());
+  expect(5, "seed", Kind::per_rank, DType::u64, {}, {}, &seed);
+}
+
+TEST(LocalPlan, RefusesWhatCannotBeSaved) {
+  EXPECT_EQ(refusal(shard(static_cast<void*>(nullptr), DType::f32, {.global = {4}, .offset = {0}, .extent = {4}})),
+            "a null pointer for 16 bytes");
+  EXPECT_EQ(refusal(shard(data, DType::f32, {.global = {4}, .offset = {2}, .extent = {3}})),
+            "offset (2) and extent (3) do not lie inside the global shape (4)");
+  EXPECT_EQ(refusal(shard(data, DType::f32, {.global = {4}, .offset = {~0ULL}, .extent = {2}})),
+            "offset (18446744073709551615) and extent (2) do not lie inside the global shape (4)");
+  EXPECT_EQ(refusal(shard(data, DType::f32, {.global = {4, 4}, .offset = {2}, .extent = {2, 4}})),
+            "the global shape (4, 4) has 2 dimensions, but the offset 1 and the extent 2");
+  EXPECT_EQ(refusal(replicated(data, DType::f32, {4, 4}, {1})), "1 strides for 2 dimensions");
+  EXPECT_EQ(refusal(replicated(data, DType::f64, {1ULL << 40, 1ULL << 30})),
+            "the global shape (1099511627776, 1073741824) of f64 has more bytes than can be counted");
+  EXPECT_EQ(refusal(replicated(data, DType::f32, Shape(33, 1))), "33 dimensions; at most 32 are possible");
+}
+
+TEST(LocalPlan, TakesEmptyPartsWithoutMemory) {
+  EXPECT_EQ(refusal(shard(static_cast<void*>(nullptr), DType::f32, {.global = {4}, .offset = {4}, .extent = {0}})), "taken");
+  EXPECT_EQ(refusal(replicated(static_cast<void*>(nullptr), DType::f32, {0, 5})), "taken");
+}
+
+TEST(LocalPlan, ThrowsTheStatesOwnProblem) {
+  StateDict state;
+  state.add("w", replicated(data, DType::f32, {4}));
+  state.add("w", replicated(data, DType::f32, {4}));
+  EXPECT_EQ(refusal(state), "the name is used twice");
+}
+
+/// Fingerprints of states that are all different in what a plan depends on.
+TEST(LocalPlan, FingerprintSeesAllThatAPlanDependsOn) {
+  std::int32_t number = 1, other = 1;
+  std::int64_t wide = 1;
+  std::string four = "four", seven = "sevenxx";
+  std::vector<std::int32_t> one{1}, two{1, 1};
+  const auto a = [](StateDict& s) { s.add("a", replicated(data, DType::f32, {4, 2})); };
+  const std::vector<std::function<void(StateDict&)>> makers = {
+      [](StateDict&) {},
+      a,
+      [](StateDict& s) {
+        s.add("b", replicated(data, DType::f32, {4, 2}));
+      },
+      [](StateDict& s) {
+        s.add("a", replicated(data, DType::i32, {4, 2}));
+      },
+      [](StateDict& s) {
+        s.add("a", replicated(data, DType::f32, {2, 4}));
+      },
+      [](StateDict& s) { s.add("a", replicated(data, DType::f32, {8})); },
+      [](StateDict& s) {
+        s.add("a", shard(data, DType::f32, {.global = {4, 2}, .offset = {0, 0}, .extent = {2, 2}}));
+      },
+      [](StateDict& s) {
+        s.add("a", shard(data, DType::f32, {.global = {4, 2}, .offset = {2, 0}, .extent = {2, 2}}));
+      },
+      [&](StateDict& s) { a(s), s.add("b", replicated(data, DType::f32, {1})); },
+      [&](StateDict& s) { s.add("b", replicated(data, DType::f32, {1})), a(s); },
+      [&](StateDict& s) { s.add("n", number); },
+      [&](StateDict& s) { s.add("n", wide); },
+      [&](StateDict& s) { s.add_per_rank("n", number); },
+      [&](StateDict& s) { s.add("n", one); },
+      [&](StateDict& s) { s.add("n", two); },
+      [&](StateDict& s) { s.add("n", four); },
+      [&](StateDict& s) { s.add("n", seven); },
+      [&](StateDict& s) { s.add_per_rank("n", four); },
+      [&](StateDict& s) { s.add("n", number), s.add("m", other); },
+      [&](StateDict& s) { s.add("m", other), s.add("n", number); },
+  };
+  std::set<std::uint64_t> fingerprints;
+  for (const auto& make : makers) {
+    StateDict state;
+    make(state);
+    fingerprints.insert(make_local_plan(state).fingerprint);
+  }
+  EXPECT_EQ(fingerprints.size(), makers.size());
+}
+
+TEST(LocalPlan, FingerprintIgnoresMemoryAndContents) {
+  float elsewhere[64];
+  std::int32_t number = 1;
+  std::string text = "one";
+  StateDict state, moved;
+  state.add("a", replicated(data, DType::f32, {4, 2}));
+  moved.add("a", replicated(elsewhere, DType::f32, {4, 2}, {8, 1}));
+  for (StateDict* s : {&state, &moved}) s->add("n", number), s->add("t", text);
+  const LocalPlan before = make_local_plan(state);
+  number = 2;
+  text = "two";
+  const LocalPlan after = make_local_plan(moved);
+  EXPECT_EQ(before.fingerprint, after.fingerprint);
+  EXPECT_NE(before.values, after.values);
+}
+
+TEST(LocalPlan, ValuesAreThoseThatMustBeAlike) {
+  std::int32_t shared = 1, own = 1;
+  StateDict state;
+  state.add("shared", shared);
+  state.add_per_rank("own", own);
+  const LocalPlan first = make_local_plan(state);
+  own = 2;
+  EXPECT_EQ(make_local_plan(state).values, first.values);
+  EXPECT_EQ(make_local_plan(state).items[1].content, 0U);
+  shared = 2;
+  EXPECT_NE(make_local_plan(state).values, first.values);
+  EXPECT_NE(make_local_plan(state).items[0].content, first.items[0].content);
+}
+
+TEST(LocalPlan, OfAThousandTensorsTakesNoTime) {
+  StateDict state;
+  for (int i = 0; i < 1000; ++i)
+    state.add("model/layer" + std::to_string(i) + "/attention/weight",
+              shard(data, DType::f32, {.global = {64, 8}, .offset = {8, 0}, .extent = {8, 8}}));
+  double best = 1;
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    const Stopwatch watch;
+    const LocalPlan plan = make_local_plan(state);
+    best = std::min(best, watch.seconds());
+    ASSERT_EQ(plan.items.size(), 1000U);
+  }
+  RecordProperty("microseconds", std::to_string(best * 1e6));
+  EXPECT_LT(best, 0.1);  // about 300 us in a release build; the bound leaves room for sanitizers
+}
+
+}  // namespace
+}  // namespace holdfast::plan

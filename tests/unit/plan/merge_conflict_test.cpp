@@ -1,0 +1,93 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "unit/plan/items.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+using test::group;
+using test::per_rank;
+using test::tensor;
+using test::value;
+
+/// The sentence of the conflict that merging meets; also checks that code and tensor are right.
+std::string sentence_of(std::vector<RankItem> items) {
+  const std::string name = items.front().part.name;
+  try {
+    (void)merge(std::move(items));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::plan_conflict);
+    EXPECT_EQ(error.where().tensor, name);
+    return error.sentence();
+  }
+  return "no conflict";
+}
+
+TEST(MergeConflict, DTypes) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {4}, {{0}, {2}}, DType::f32), tensor(2, "w", {4}, {{2}, {2}}, DType::f64)}),
+            "the dtype is f32 on rank 0 and f64 on rank 2");
+}
+
+TEST(MergeConflict, GlobalShapes) {
+  EXPECT_EQ(sentence_of({tensor(1, "w", {4, 5}, {{0, 0}, {2, 5}}), tensor(0, "w", {4, 4}, {{2, 0}, {2, 4}})}),
+            "the global shape is (4, 4) on rank 0 and (4, 5) on rank 1");
+}
+
+TEST(MergeConflict, Kinds) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {}, {}), value(3, "w", {}, 0)}), "it is a tensor on rank 0 and a value on rank 3");
+  EXPECT_EQ(sentence_of({value(0, "w", {3}, 0), value(1, "w", {3}, 0, Kind::string)}),
+            "it is a value on rank 0 and a string on rank 1");
+  EXPECT_EQ(sentence_of({per_rank(0, "w", {3}), per_rank(1, "w", {3}, Kind::per_rank_string)}),
+            "it is a per-rank value on rank 0 and a per-rank string on rank 1");
+}
+
+TEST(MergeConflict, Values) {
+  EXPECT_EQ(sentence_of({value(0, "lr", {}, 5), value(1, "lr", {}, 5), value(2, "lr", {}, 6)}),
+            "the value must be the same on all ranks, but rank 0 and rank 2 differ");
+  EXPECT_EQ(sentence_of({value(0, "lr", {3}, 5), value(1, "lr", {4}, 6)}),
+            "the value's shape is (3) on rank 0 and (4) on rank 1");
+}
+
+TEST(MergeConflict, ANumberHereAndAVectorThere) {
+  EXPECT_EQ(sentence_of({per_rank(0, "seed", {}), per_rank(1, "seed", {1})}),
+            "the per-rank value is one number on rank 0 and a vector on rank 1");
+}
+
+TEST(MergeConflict, Overlap) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {8}, {{0}, {5}}), tensor(1, "w", {8}, {{4}, {4}})}),
+            "an overlap: rank 0 holds [0:5] and rank 1 holds [4:8], both have [4:5]");
+}
+
+TEST(MergeConflict, OverlapOfAReplicaAndAPart) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {4}, {{0}, {4}}), tensor(1, "w", {4}, {{0}, {4}}), tensor(2, "w", {4}, {{1}, {2}})}),
+            "an overlap: rank 0 holds [0:4] and rank 2 holds [1:3], both have [1:3]");
+}
+
+TEST(MergeConflict, Hole) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {8, 2}, {{0, 0}, {3, 2}}), tensor(1, "w", {8, 2}, {{5, 0}, {3, 2}})}),
+            "a hole: nobody holds [3:5, 0:2] of the global shape (8, 2)");
+  EXPECT_EQ(sentence_of({tensor(0, "w", {2, 2}, {{0, 0}, {1, 2}}), tensor(1, "w", {2, 2}, {{1, 0}, {1, 1}})}),
+            "a hole: nobody holds [1:2, 1:2] of the global shape (2, 2)");
+}
+
+TEST(MergeConflict, EmptyPartsCoverNothing) {
+  EXPECT_EQ(sentence_of({tensor(0, "w", {8}, {{0}, {0}}), tensor(1, "w", {8}, {{8}, {0}})}),
+            "a hole: nobody holds [0:8] of the global shape (8)");
+}
+
+TEST(MergeConflict, DatasetAndGroup) {
+  EXPECT_EQ(sentence_of({group(1, "model"), tensor(0, "model", {2}, {{0}, {2}})}),
+            "the name is a tensor on rank 0 and a group that other names lie in on rank 1");
+  EXPECT_EQ(sentence_of({group(0, "a"), per_rank(0, "a", {2})}),
+            "the name is a per-rank value on rank 0 and a group that other names lie in on rank 0");
+}
+
+TEST(MergeConflict, OfOneNameAmongMany) {
+  std::vector<RankItem> items{tensor(0, "b", {2}, {{0}, {1}})};
+  for (const char* good : {"a", "c", "d"}) items.push_back(tensor(0, good, {2}, {{0}, {2}}));
+  EXPECT_THAT(sentence_of(std::move(items)), testing::StartsWith("a hole"));
+}
+
+}  // namespace
+}  // namespace holdfast::plan
