@@ -101,7 +101,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     } catch (const Error& error) {
       shared = error;
     }
-    if (saver_) saver_->free_communicators();
+    if (saver_) saver_->await_end();
     comm_.free();
     if (shared) throw *shared;
   }

@@ -49,7 +49,13 @@ void Saver::start_helpers() {
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::HostStager>(threads);
-  mpi::all_or_none(comm_, [&] { say_hello(deadline, started.placement.helper_ranks); });
+  try {
+    mpi::all_or_none(comm_, [&] { say_hello(deadline, started.placement.helper_ranks); });
+  } catch (...) {
+    line_->disconnect();
+    line_->await_exit();
+    throw;
+  }
 }
 
 void Saver::say_hello(const Deadline& deadline, int helper_ranks) {
@@ -158,6 +164,7 @@ void Saver::restart() {
   mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
   slots_ = std::vector<Slot>(most_slots);
   line_->disconnect();
+  line_->await_exit();
   start_helpers();
 }
 
@@ -312,7 +319,8 @@ std::optional<Error> Saver::close() {
   return problem ? problem : unseen_failure_;
 }
 
-void Saver::free_communicators() {
+void Saver::await_end() {
+  line_->await_exit();
   node_.free();
 }
 

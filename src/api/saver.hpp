@@ -29,7 +29,8 @@ class Saver {
   SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options);
   /// Local: waits for saves in flight and lets the helper go. Returns what went wrong, if anything.
   [[nodiscard]] std::optional<Error> close();
-  void free_communicators();
+  /// After close() on all ranks: waits until the helper's process has ended, bounded, and frees the communicators.
+  void await_end();
 
  private:
   /// An arena in the helper, and the save that used it last.

@@ -45,6 +45,9 @@ class Connection {
   virtual std::unique_ptr<Arena> map(const ArenaReady& ready) = 0;
   /// Closes endpoint and socket; silent. The helper sees the end of the lifeline.
   virtual void disconnect() noexcept = 0;
+  /// After disconnect(): waits until the helper's process has ended; false when the deadline is over first. A helper ends
+  /// when all its ranks have left.
+  [[nodiscard]] virtual bool await_exit(Deadline deadline) noexcept = 0;
 };
 
 template <class T>

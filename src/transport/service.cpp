@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -249,7 +248,7 @@ SessionId UcxService::admit(FileDescriptor& socket, const Introduction& rank) {
   const SessionId id = next_id_++;
   Session session{.socket = {}, .process = {}, .rank = rank.rank, .line = std::make_unique<Line>(context_)};
   session.line->connect(rank.worker_address);
-  session.process.reset(static_cast<int>(syscall(SYS_pidfd_open, peer_of(socket.get()).pid, 0)));
+  session.process = watch_process_of(socket.get());
   if (session.process) watch_.add(session.process.get(), Source::lifeline, id);
   watch_.add(session.line->worker().event_fd(), Source::worker);
   watch_.add(socket.get(), Source::lifeline, id);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -74,6 +76,10 @@ Peer peer_of(int socket) {
   socklen_t bytes = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) return {.pid = -1, .uid = static_cast<uid_t>(-1)};
   return {.pid = credentials.pid, .uid = credentials.uid};
+}
+
+FileDescriptor watch_process_of(int socket) {
+  return FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, peer_of(socket).pid, 0)));
 }
 
 bool send_packet(int socket, const Bytes& packet) noexcept {

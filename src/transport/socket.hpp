@@ -30,6 +30,9 @@ struct Peer {
 [[nodiscard]] FileDescriptor connect_to(const std::string& name, Deadline deadline);
 
 [[nodiscard]] Peer peer_of(int socket);
+/// A descriptor that becomes readable when the process at the other end has ended; none where the kernel does not give it
+/// (before Linux 5.3, or for a process of another pid namespace).
+[[nodiscard]] FileDescriptor watch_process_of(int socket);
 
 /// False if the peer is gone or does not read.
 bool send_packet(int socket, const Bytes& packet) noexcept;

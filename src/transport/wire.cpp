@@ -29,7 +29,7 @@ FileDescriptor make_eventfd() {
 }  // namespace
 
 Wire::Wire(FileDescriptor lifeline, std::unique_ptr<Line> line, Helper helper)
-    : helper_(std::move(helper)), lifeline_(std::move(lifeline)), nudge_(make_eventfd()), line_(std::move(line)) {}
+    : helper_(std::move(helper)), lifeline_(std::move(lifeline)), process_(watch_process_of(lifeline_.get())), nudge_(make_eventfd()), line_(std::move(line)) {}
 
 void Wire::send(MessageType type, Bytes payload, Deadline deadline) {
   complete("a message", deadline, [&](Line& line) { return line.send(type, std::move(payload)); });
@@ -59,6 +59,15 @@ void Wire::close() noexcept {
   closed_ = true;
   shutdown(lifeline_.get(), SHUT_RDWR);
   changed_.notify_all();
+}
+
+bool Wire::await_exit(Deadline deadline) const noexcept {
+  if (!process_) return true;
+  pollfd ended{process_.get(), POLLIN, 0};
+  int ready = 0;
+  do ready = poll(&ended, 1, deadline.poll_ms(longest_sleep_ms));
+  while (ready <= 0 && !deadline.over());
+  return ready > 0;
 }
 
 void Wire::require_line() const {

@@ -31,6 +31,8 @@ class Wire {
   void send(MessageType type, Bytes payload, Deadline deadline);
   std::optional<Message> receive(Deadline deadline);
   void close() noexcept;
+  /// True when the helper's process has ended before the deadline, or nobody can tell.
+  [[nodiscard]] bool await_exit(Deadline deadline) const noexcept;
 
   /// Starts an operation and waits for it, which is called `what` in errors.
   using Start = std::function<std::shared_ptr<ucx::Operation>(Line&)>;
@@ -52,7 +54,7 @@ class Wire {
   void require_line() const;
 
   const Helper helper_;
-  const FileDescriptor lifeline_, nudge_;
+  const FileDescriptor lifeline_, process_, nudge_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unique_ptr<Line> line_;
