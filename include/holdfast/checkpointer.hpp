@@ -3,9 +3,6 @@
 #include <mpi.h>
 
 #include <cstdint>
-#include <memory>
-#include <optional>
-
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/export.hpp>
@@ -14,6 +11,8 @@
 #include <holdfast/state_dict.hpp>
 #include <holdfast/tensor.hpp>
 #include <holdfast/version.hpp>
+#include <memory>
+#include <optional>
 
 namespace holdfast {
 
@@ -28,11 +27,11 @@ namespace holdfast {
 /// | --------------- | ---------- | -------------------------------------------------- | ------------------------------ |
 /// | constructor     | yes        | the helpers answered (Options::launch_timeout_s)   | -                              |
 /// | warm_up         | yes        | plan made, arenas there and faulted in             | are not read                   |
-/// | async_save      | yes        | staged (or at once with overlap_staging)           | may change on return (or after wait_staged) |
-/// | load            | yes        | loaded                                             | are written, all or none       |
-/// | latest          | yes        | rank 0 looked into the directory                   | -                              |
-/// | close           | yes        | saves in flight ended (Options::close_timeout_s)   | -                              |
-/// | ~Checkpointer   | no         | never                                              | -                              |
+/// | async_save      | yes        | staged (or at once with overlap_staging)           | may change on return (or after
+/// wait_staged) | | load            | yes        | loaded                                             | are written, all or none
+/// | | latest          | yes        | rank 0 looked into the directory                   | -                              | |
+/// close           | yes        | saves in flight ended (Options::close_timeout_s)   | -                              | |
+/// ~Checkpointer   | no         | never                                              | -                              |
 ///
 /// If a rank dies before a save is staged, that save is dropped; the file system shows complete checkpoints only.
 class HOLDFAST_API Checkpointer {
@@ -73,5 +72,16 @@ class HOLDFAST_API Checkpointer {
   class Impl;
   std::shared_ptr<Impl> impl_;
 };
+
+/// Collective over `comm`, at most once in a program and before the first Checkpointer: turns the last rank of each node
+/// into the helper of its node, for sites that allow neither spawned processes nor a second job step. Start one rank more
+/// on each node than training needs.
+///
+/// On the other ranks it returns at once the communicator of those, in the order of `comm`; the program uses it in place of
+/// `comm`, gives the whole of it to its Checkpointers, one at a time, and may free it. On a helper rank the call serves,
+/// asleep while there is nothing to do, and returns MPI_COMM_NULL when the ranks of its node have called MPI_Finalize or
+/// died: then that rank has nothing left to do but MPI_Finalize. It ignores SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2
+/// from then on. Throws the same Error on all ranks: launch where a node has a single rank, invalid_state the second time.
+[[nodiscard]] HOLDFAST_API MPI_Comm reserve_helper_ranks(MPI_Comm comm);
 
 }  // namespace holdfast

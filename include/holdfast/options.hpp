@@ -3,14 +3,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace holdfast {
 
-/// How the helpers are started. More launchers come with Slurm support.
+/// How the helpers are started.
 enum class Launcher {
-  automatic,  ///< the one that fits how the program was started
-  spawn,      ///< MPI_Comm_spawn_multiple: under mpirun, or a program started alone
+  automatic,       ///< reserved_ranks after reserve_helper_ranks(), slurm_step under a direct srun, spawn otherwise
+  spawn,           ///< MPI_Comm_spawn_multiple: under mpirun, or a program started alone
+  slurm_step,      ///< an overlapping srun step inside the program's Slurm job
+  reserved_ranks,  ///< the ranks that reserve_helper_ranks() set apart; one Checkpointer at a time
 };
 
 /// How staged bytes reach the helper.
@@ -44,6 +47,15 @@ struct Options {
   /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks
   /// of its node, at most 8.
   int stage_threads = 0;
+
+  /// Open MPI's MPI-IO component, "ompio" or "romio321". Empty: HOLDFAST_MPI_IO, else MPI's own choice. Choose romio on Lustre,
+  /// where ompio ignores striping; elsewhere leave it, as romio hangs on a full disk (docs/storage.md).
+  std::string mpi_io = {};
+  /// Hints to MPI-IO for writing, such as {"striping_factor", "8"}; MPI ignores those that it does not know. They go over
+  /// those of HOLDFAST_MPI_IO_HINTS ("key=value;key=value"). What came of them is in events.jsonl.
+  std::vector<std::pair<std::string, std::string>> mpi_io_hints = {};
+  /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes. On Lustre, set it to the stripe size.
+  std::uint64_t alignment_bytes = 64 * 1024;
 
   /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
   bool read_only = false;
@@ -89,12 +101,12 @@ struct LoadOptions {
 struct LoadReport {
   std::int64_t step = -1;
   std::string path;
-  int saved_by_ranks = 0;                ///< size of the world that saved it
-  std::uint64_t bytes = 0;               ///< read by this rank
+  int saved_by_ranks = 0;   ///< size of the world that saved it
+  std::uint64_t bytes = 0;  ///< read by this rank
   double seconds = 0;
-  std::vector<std::string> missing;      ///< in this rank's StateDict, not in the file (only with strict = false)
-  std::vector<std::string> unexpected;   ///< in the file, in no rank's StateDict (only with strict = false)
-  std::vector<std::string> skipped;      ///< newer checkpoints that were passed over, each with its reason
+  std::vector<std::string> missing;     ///< in this rank's StateDict, not in the file (only with strict = false)
+  std::vector<std::string> unexpected;  ///< in the file, in no rank's StateDict (only with strict = false)
+  std::vector<std::string> skipped;     ///< newer checkpoints that were passed over, each with its reason
 };
 
 }  // namespace holdfast

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <holdfast/checkpointer.hpp>
 
+#include "api/environment.hpp"
 #include "api/finalize.hpp"
 #include "api/saver.hpp"
 #include "base/checksum.hpp"
@@ -23,6 +24,7 @@ void check(const Options& options) {
   if (options.keep_last < 0 || options.keep_every < 0) refuse("Options::keep_last and keep_every are 0 or more");
   if (options.stage_threads < 0 || options.ranks_per_helper < 0)
     refuse("Options::stage_threads and ranks_per_helper are 0 or more");
+  if (options.alignment_bytes == 0) refuse("Options::alignment_bytes is 1 or more");
   for (const double timeout_s : {options.launch_timeout_s, options.save_timeout_s, options.close_timeout_s})
     if (!(timeout_s > 0) || !std::isfinite(timeout_s)) refuse("the timeouts of Options are positive numbers of seconds");
 }
@@ -31,12 +33,18 @@ void check(const Options& options) {
 std::uint64_t fingerprint(const Options& o) {
   Encoder encoder;
   encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
-          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.save_timeout_s, o.close_timeout_s);
+          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.save_timeout_s, o.close_timeout_s, o.mpi_io,
+          o.alignment_bytes);
+  for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
   return checksum(encoder.take());
 }
 
-void check_together(const mpi::Communicator& comm, const Options& options) {
-  mpi::all_or_none(comm, [&] { check(options); });
+/// Collective. Completes the options and makes sure that they are good, and the same on all ranks.
+void settle(const mpi::Communicator& comm, Options& options) {
+  mpi::all_or_none(comm, [&] {
+    options = api::with_environment(std::move(options));
+    check(options);
+  });
   std::uint64_t least[] = {fingerprint(options), ~fingerprint(options)};
   comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
   if (least[0] != ~least[1]) throw Error(ErrorCode::plan_conflict, "ranks were given different Options");
@@ -61,7 +69,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
  public:
   Impl(MPI_Comm comm, Options options) : comm_(mpi::Communicator::duplicate(comm)), options_(std::move(options)) {
     try {
-      check_together(comm_, options_);
+      settle(comm_, options_);
       if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
     } catch (...) {
       comm_.free();  // every rank threw the same, so this collective call is met by all

@@ -9,18 +9,6 @@ using transport::Done;
 using transport::Message;
 using transport::MessageType;
 
-namespace {
-
-/// Longest wait for a helper that has nothing left to do. It only has to finalize MPI.
-constexpr double exit_timeout_s = 10;
-
-}  // namespace
-
-void Line::await_exit() noexcept {
-  if (!connection_->await_exit(Deadline(Seconds(exit_timeout_s))))
-    log::warning("the helper (pid {}) has not ended {} s after its ranks left it", connection_->helper_pid(), exit_timeout_s);
-}
-
 bool Line::pump(Deadline deadline) {
   if (lost_) return false;
   try {

@@ -36,8 +36,6 @@ class Line {
   /// What cut the line, if anything did. Looks before it answers.
   [[nodiscard]] const std::optional<Error>& lost();
   void disconnect() noexcept { connection_->disconnect(); }
-  /// After disconnect(), by all ranks of the helper: waits a bounded time until its process has ended.
-  void await_exit() noexcept;
 
  private:
   transport::Message await_reply(transport::MessageType type, Deadline deadline);

@@ -10,7 +10,6 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
-#include "launch/launcher.hpp"
 #include "plan/exchange.hpp"
 #include "stage/host_stager.hpp"
 #include "transport/messages.hpp"
@@ -19,11 +18,19 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t most_slots = 2;
+/// Longest wait for a helper that has nothing left to do. It only has to finalize MPI.
+constexpr double exit_timeout_s = 10;
 
 std::string job_in_words() {
   const char* job = std::getenv("SLURM_JOB_ID");
   return fmt::format("host {}, pid {}{}, since {:%Y-%m-%dT%H:%M:%SZ}", host_name(), getpid(),
                      job ? fmt::format(", Slurm job {}", job) : "", fmt::gmtime(std::time(nullptr)));
+}
+
+std::vector<std::string> flattened(const mpi::Hints& hints) {
+  std::vector<std::string> words;
+  for (const auto& [key, value] : hints) words.insert(words.end(), {key, value});
+  return words;
 }
 
 std::int64_t as_number(const SaveOptions& options) {
@@ -45,28 +52,32 @@ Saver::Saver(const mpi::Communicator& comm, Options options)
 void Saver::start_helpers() {
   const Deadline deadline{Seconds(options_.launch_timeout_s)};
   launch::Started started = launch::start_helpers(comm_, options_);
+  launcher_ = std::move(started.launcher);
   line_ = std::make_shared<Line>(std::move(started.connection));
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::HostStager>(threads);
   try {
-    mpi::all_or_none(comm_, [&] { say_hello(deadline, started.placement.helper_ranks); });
+    mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
   } catch (...) {
-    line_->disconnect();
-    line_->await_exit();
+    part();
     throw;
   }
 }
 
-void Saver::say_hello(const Deadline& deadline, int helper_ranks) {
+void Saver::say_hello(const Deadline& deadline, const launch::Started& started) {
   const transport::Hello hello{.rank = comm_.rank(),
                                .world_size = comm_.size(),
-                               .helper_ranks = helper_ranks,
+                               .helper_ranks = started.placement.helper_ranks,
                                .directory = std::filesystem::absolute(options_.directory).string(),
                                .keep_last = options_.keep_last,
                                .keep_every = options_.keep_every,
                                .job = job_in_words(),
-                               .lock_timeout_s = options_.launch_timeout_s / 2};
+                               .lock_timeout_s = options_.launch_timeout_s / 2,
+                               .launcher = launcher_->name(),
+                               .mpi_io = options_.mpi_io,
+                               .mpi_io_hints = flattened(options_.mpi_io_hints),
+                               .alignment_bytes = options_.alignment_bytes};
   static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
 }
 
@@ -163,9 +174,14 @@ void Saver::restart() {
   fingerprint_.reset();
   mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
   slots_ = std::vector<Slot>(most_slots);
-  line_->disconnect();
-  line_->await_exit();
+  part();
   start_helpers();
+}
+
+/// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
+void Saver::part() noexcept {
+  line_->disconnect();
+  launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s)));
 }
 
 // --- planning ------------------------------------------------------------------------------------------------------
@@ -320,7 +336,7 @@ std::optional<Error> Saver::close() {
 }
 
 void Saver::await_end() {
-  line_->await_exit();
+  part();
   node_.free();
 }
 

@@ -11,6 +11,7 @@
 #include "api/agreement.hpp"
 #include "api/line.hpp"
 #include "api/save.hpp"
+#include "launch/launcher.hpp"
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
 #include "stage/stager.hpp"
@@ -42,7 +43,8 @@ class Saver {
 
   void start_helpers();
   void restart();
-  void say_hello(const Deadline& deadline, int helper_ranks);
+  void part() noexcept;
+  void say_hello(const Deadline& deadline, const launch::Started& started);
   bool make_free(Slot& slot, WhenBusy when_busy);
   void settle_all(Deadline deadline);
   void note_failure(const Save& save);
@@ -68,6 +70,7 @@ class Saver {
   const mpi::Communicator& comm_;
   Options options_;
   mpi::Communicator node_;
+  std::unique_ptr<launch::HelperLauncher> launcher_;
   std::shared_ptr<Line> line_;
   std::shared_ptr<stage::Stager> stager_;
   std::vector<Slot> slots_;

@@ -33,6 +33,13 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
           .same_save = least[2] == -least[3] && least[4] == -least[5]};
 }
 
+storage::FileSettings file_settings(const transport::Hello& hello) {
+  storage::FileSettings settings{.alignment_bytes = hello.alignment_bytes};
+  for (std::size_t at = 0; at + 1 < hello.mpi_io_hints.size(); at += 2)
+    settings.mpi_io_hints.emplace_back(hello.mpi_io_hints[at], hello.mpi_io_hints[at + 1]);
+  return settings;
+}
+
 /// Definitions of one rank, as helpers exchange them.
 struct OwnedDatasets {
   std::int32_t rank = -1;
@@ -48,14 +55,13 @@ Drain::Drain(mpi::Communicator comm, std::string nonce, std::function<void(Outco
 void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
   std::optional<Job> job = jobs.pop(Seconds(first_job_timeout_s));
   if (!job) log::warning("no rank said hello within {} s; leaving", first_job_timeout_s);
-  for (; job; job = jobs.pop()) {
+  for (; job && !std::holds_alternative<LeaveJob>(*job); job = jobs.pop()) {
     if (const auto* opening = std::get_if<OpenJob>(&*job))
       report_(open(*opening));
-    else if (const auto* saving = std::get_if<SaveJob>(&*job))
-      report_(save(*saving));
-    else if (leave())
-      return;
+    else
+      report_(save(std::get<SaveJob>(*job)));
   }
+  leave();
 }
 
 Opened Drain::open(const OpenJob& job) {
@@ -66,9 +72,11 @@ Opened Drain::open(const OpenJob& job) {
                                   .keep_every = job.hello.keep_every,
                                   .nonce = nonce_,
                                   .holder = job.hello.job,
-                                  .lock_timeout_s = job.hello.lock_timeout_s};
-    store_ = std::make_unique<storage::CheckpointStore>(comm_, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm_),
-                                                        std::move(options));
+                                  .lock_timeout_s = job.hello.lock_timeout_s,
+                                  .launcher = job.hello.launcher};
+    if (!job.hello.mpi_io.empty()) mpi::choose_io(job.hello.mpi_io);
+    store_ = std::make_unique<storage::CheckpointStore>(
+        comm_, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm_, file_settings(job.hello)), std::move(options));
   } catch (...) {
     outcome.error = current_error();
   }
@@ -99,12 +107,11 @@ storage::SaveResult Drain::write(const SaveJob& job) {
   }
 }
 
-/// True when every helper leaves. Otherwise somebody still had a save that this helper knows nothing of; it fails there.
-bool Drain::leave() {
+/// Returns when every helper leaves. Until then somebody still had a save that this helper knows nothing of; it fails there.
+void Drain::leave() {
   while (!agree_on_round(comm_, Intent::leave, 0, 0).all_leave) {
   }
   store_.reset();
-  return true;
 }
 
 void Drain::agree_on_save(const SaveJob& job) {

@@ -25,7 +25,7 @@ class Drain {
  private:
   Opened open(const OpenJob& job);
   Saved save(const SaveJob& job);
-  [[nodiscard]] bool leave();
+  void leave();
   void agree_on_save(const SaveJob& job);
   storage::SaveResult write(const SaveJob& job);
   const std::vector<plan::Dataset>& datasets_of(const SaveJob& job);

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <memory>
 #include <thread>
 
 #include "base/error_text.hpp"
@@ -13,9 +14,6 @@
 
 namespace holdfast::helper {
 namespace {
-
-/// Longest wait for the ranks' hello; they have given up by then.
-constexpr double first_job_timeout_s = 600;
 
 /// The helper ends when its ranks are gone, not when a scheduler or terminal signals the whole job: what is staged by then
 /// is still to be written. A file-size limit is an error of the write, not the helper's end. SIGKILL ends it at once.
@@ -44,33 +42,43 @@ struct Ending {
   ~Ending() { server.finish(); }
 };
 
-void serve(const std::string& nonce, int index) {
-  const auto service = transport::listen(transport::helper_address(nonce, index));
-  Mailbox<Job> jobs;
-  Server server(*service, jobs);
-  const std::jthread serving([&] { serve_ranks(server, jobs); });
-  const Ending ending{server};
-  Drain drain(mpi::Communicator::duplicate(MPI_COMM_WORLD), nonce, [&](Outcome outcome) { server.report(std::move(outcome)); });
-  drain.run(jobs, first_job_timeout_s);
-}
-
 void report_failure() noexcept {
   log::write(log::Level::error, current_error().what());
 }
 
+/// All helpers listen, or none serves.
+std::unique_ptr<transport::Service> listen(const Service& service, const mpi::Communicator& helpers) {
+  std::unique_ptr<transport::Service> ranks;
+  mpi::all_or_none(helpers, [&] { ranks = transport::listen(transport::helper_address(service.nonce, service.index)); });
+  return ranks;
+}
+
 }  // namespace
 
-/// MPI is begun and ended whatever happens: a process that leaves without takes the job with it.
-int run(const std::string& nonce, int index) {
+void become_helper() {
   ignore_signals_to_the_job();
   be_nice();
+}
+
+void serve(const Service& service, const mpi::Communicator& helpers) noexcept {
+  try {
+    const auto ranks = listen(service, helpers);
+    Mailbox<Job> jobs;
+    Server server(*ranks, jobs);
+    const std::jthread serving([&] { serve_ranks(server, jobs); });
+    const Ending ending{server};
+    Drain drain(helpers, service.nonce, [&](Outcome outcome) { server.report(std::move(outcome)); });
+    drain.run(jobs, service.timeout_s);
+  } catch (...) {
+    report_failure();
+  }
+}
+
+int run(const Service& service) {
+  become_helper();
   try {
     mpi::initialize();
-    try {
-      serve(nonce, index);
-    } catch (...) {
-      report_failure();
-    }
+    serve(service, mpi::Communicator::duplicate(MPI_COMM_WORLD).asleep());
     mpi::finalize();
   } catch (...) {
     report_failure();

@@ -2,11 +2,27 @@
 
 #include <string>
 
+#include "wrap/mpi.hpp"
+
 namespace holdfast::helper {
 
-/// The helper's life from its start until its ranks are gone: listens, initialises MPI, serves in a second thread and
-/// writes in this one. `index` is its number among the run's helpers. Returns the exit status, which is 0 even where saves
-/// failed: the ranks were told, and a launcher would end the whole job for another.
-int run(const std::string& nonce, int index);
+/// One Checkpointer to be served.
+struct Service {
+  std::string nonce;     ///< of the run
+  int index = 0;         ///< this helper's number on its node
+  double timeout_s = 0;  ///< how long the ranks may take to say hello
+};
+
+/// The life of the program holdfast-helper: begins MPI, serves until its ranks are gone, ends MPI. Returns the exit
+/// status, which is 0 even where saves failed: the ranks were told, and a launcher would end the whole job for another.
+int run(const Service& service);
+
+/// This process is a helper from here on: it ignores the signals that schedulers and terminals send to a whole job, and lets
+/// others have the cores first.
+void become_helper();
+
+/// Collective over the helpers: listens, and serves until all ranks of this helper have left. Serves in a second thread and
+/// writes in this one. What goes wrong is logged; it never throws.
+void serve(const Service& service, const mpi::Communicator& helpers) noexcept;
 
 }  // namespace holdfast::helper

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <holdfast/options.hpp>
 #include <string>
 #include <vector>
@@ -11,35 +12,59 @@
 
 namespace holdfast::launch {
 
-/// Which helper serves which ranks. Helpers are numbered 0..helpers-1 by their lowest rank.
+/// Which helper serves which ranks. Helpers are numbered 0..helpers-1 by their lowest rank, and on each node from 0.
 struct Placement {
   int helper = 0;  ///< this rank's
   int helpers = 0;
-  int helper_ranks = 0;  ///< ranks that share this rank's helper
+  int number_on_node = 0;  ///< of this rank's helper
+  int helper_ranks = 0;    ///< ranks that share this rank's helper
   int ranks_on_node = 0;
   bool leader = false;             ///< the lowest rank of its helper
-  std::vector<std::string> hosts;  ///< host of each helper, as MPI names it (leaders only)
+  std::vector<std::string> hosts;  ///< node of each helper, as the launcher names it (leaders only)
 };
 
-/// Collective. At most `ranks_per_helper` (0: all) ranks of a node share a helper.
-[[nodiscard]] Placement place(const mpi::Communicator& comm, int ranks_per_helper);
+/// Collective. At most `ranks_per_helper` (0: all) ranks of a node share a helper. `node_name` is this node's.
+[[nodiscard]] Placement place(const mpi::Communicator& comm, int ranks_per_helper, const std::string& node_name);
 
 struct StartRequest {
-  std::filesystem::path program;  ///< found and probed already
+  std::filesystem::path program;  ///< found and probed already; empty where a launcher needs none
   std::string nonce;
   Placement placement;
+  double timeout_s = 0;  ///< Options::launch_timeout_s; a helper that no rank greets within it leaves
+  Deadline deadline;     ///< the end of that
 };
 
-/// Starts the helpers' world: one `holdfast-helper --nonce N --index I` per placement slot. tests run one conformance suite
-/// on all launchers.
+/// Starts the helpers' world: one helper per entry of Placement::hosts, listening at helper_address(nonce, number on its
+/// node). Each object starts once. Tests run one conformance suite on all launchers.
 class HelperLauncher {
  public:
   virtual ~HelperLauncher() = default;
-  /// Collective. Returns when the helpers were started; whether they answer shows in the handshake.
+  /// As Options call it.
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Local. How this launcher calls the node that this process runs on.
+  [[nodiscard]] virtual std::string node_name() const;
+  /// Local. Does it run the program holdfast-helper?
+  [[nodiscard]] virtual bool runs_program() const { return true; }
+  /// Local. What to try where this launcher does not work, as the end of a sentence.
+  [[nodiscard]] virtual std::string advice() const { return {}; }
+  /// Collective. Returns when the helpers were started; whether they answer shows in the handshake. Throws the same
+  /// Error(launch) on all ranks.
   virtual void start(const mpi::Communicator& comm, const StartRequest& request) = 0;
+  /// Local, by all ranks, when some of them could not connect: ends what start() began, where that is possible.
+  virtual void give_up() noexcept {}
+  /// Local, by all ranks, after they disconnected: waits until nothing of the helpers is left, bounded.
+  virtual void finish(transport::Connection& connection, Deadline deadline) noexcept;
 };
 
 [[nodiscard]] std::unique_ptr<HelperLauncher> make_spawn_launcher();
+[[nodiscard]] std::unique_ptr<HelperLauncher> make_slurm_step_launcher();
+/// Throws Error(invalid_state) unless reserve_helper_ranks() was called.
+[[nodiscard]] std::unique_ptr<HelperLauncher> make_reserved_launcher();
+
+/// Local. The launcher that fits how this program was started, where the option leaves it open. Throws Error(launch) for one
+/// that cannot work here, naming one that can.
+[[nodiscard]] Launcher choose(Launcher option);
+[[nodiscard]] std::string_view name_of(Launcher launcher) noexcept;
 
 /// Local. Options::helper, HOLDFAST_HELPER, beside the library or program, ../bin, PATH. Throws Error(launch) listing where
 /// it looked.
@@ -55,6 +80,7 @@ void probe_helper(const std::filesystem::path& program, Deadline deadline);
 struct Started {
   Placement placement;
   std::unique_ptr<transport::Connection> connection;
+  std::unique_ptr<HelperLauncher> launcher;
 };
 [[nodiscard]] Started start_helpers(const mpi::Communicator& comm, const Options& options);
 

@@ -1,39 +1,23 @@
-#include <fmt/format.h>
-
-#include <utility>
+#include <map>
 
 #include "launch/launcher.hpp"
 
 namespace holdfast::launch {
 namespace {
 
-/// MPI_Info of one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
-class HelperInfo {
- public:
-  explicit HelperInfo(const std::string& host) {
-    mpi::check(MPI_Info_create(&info_), "MPI_Info_create");
-    set("host", host);
-    set("map_by", "node:oversubscribe");
-    set("bind_to", "none");
-  }
-  ~HelperInfo() {
-    if (info_ != MPI_INFO_NULL) MPI_Info_free(&info_);
-  }
-  HelperInfo(HelperInfo&& other) noexcept : info_(std::exchange(other.info_, MPI_INFO_NULL)) {}
-  HelperInfo& operator=(HelperInfo&&) = delete;
-  [[nodiscard]] MPI_Info get() const noexcept { return info_; }
-
- private:
-  void set(const char* key, const std::string& value) { mpi::check(MPI_Info_set(info_, key, value.c_str()), "MPI_Info_set"); }
-  MPI_Info info_ = MPI_INFO_NULL;
-};
+/// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
+mpi::Hints info_for(const std::string& host) {
+  return {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}};
+}
 
 /// What MPI_Comm_spawn_multiple wants at its root: parallel arrays over the application contexts, one per helper.
 struct Contexts {
   explicit Contexts(const StartRequest& request) : program(request.program.string()) {
-    for (std::size_t index = 0; index < request.placement.hosts.size(); ++index) {
-      words.push_back({"--nonce", request.nonce, "--index", std::to_string(index)});
-      info_owners.emplace_back(request.placement.hosts[index]);
+    std::map<std::string, int> on_host;
+    for (const std::string& host : request.placement.hosts) {
+      words.push_back(
+          {"--nonce", request.nonce, "--index", std::to_string(on_host[host]++), "--timeout", std::to_string(request.timeout_s)});
+      info_owners.emplace_back(info_for(host));
     }
     for (auto& context : words) {
       commands.push_back(program.data());
@@ -48,7 +32,7 @@ struct Contexts {
   std::string program;
   std::vector<std::vector<std::string>> words;
   std::vector<std::vector<char*>> argument_lists;
-  std::vector<HelperInfo> info_owners;
+  std::vector<mpi::Info> info_owners;
   std::vector<char*> commands;
   std::vector<char**> argument_pointers;
   std::vector<MPI_Info> infos;
@@ -57,9 +41,20 @@ struct Contexts {
 
 class SpawnLauncher final : public HelperLauncher {
  public:
+  [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::spawn)); }
+
   /// Parents and helpers part at once: from here on they meet only through the handshake, as with any launcher, and neither
   /// side's MPI_Finalize waits for the other.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
+    mpi::all_or_none(comm, [&] { spawn(comm, request); });
+  }
+
+  [[nodiscard]] std::string advice() const override {
+    return "; where MPI cannot start processes, Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks can do without";
+  }
+
+ private:
+  static void spawn(const mpi::Communicator& comm, const StartRequest& request) {
     constexpr int root = 0;
     MPI_Comm helpers = MPI_COMM_NULL;
     Contexts contexts(request);  // only the root's is looked at

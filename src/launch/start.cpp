@@ -5,28 +5,23 @@
 #include <string_view>
 
 #include "base/error_text.hpp"
+#include "base/log.hpp"
 #include "launch/launcher.hpp"
+#include "launch/nonce.hpp"
+#include "launch/reservation.hpp"
 
 namespace holdfast::launch {
 namespace {
 
-/// 128 random bits that tell this run's helpers from all others.
-std::string make_nonce() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-}
-
+/// srun's own, and not of an mpirun inside the same allocation?
 bool started_by_srun() {
   const char* name = std::getenv("PMIX_NAMESPACE");
   return name != nullptr && std::string_view(name).starts_with("slurm.pmix.");
 }
 
-std::unique_ptr<HelperLauncher> choose_launcher() {
-  if (started_by_srun())
-    throw Error(
-        ErrorCode::launch,
-        "this program was started by srun, where MPI_Comm_spawn never returns; start it with mpirun inside the allocation",
-        {.host = host_name()});
+std::unique_ptr<HelperLauncher> make_launcher(Launcher launcher) {
+  if (launcher == Launcher::reserved_ranks) return make_reserved_launcher();
+  if (launcher == Launcher::slurm_step) return make_slurm_step_launcher();
   return make_spawn_launcher();
 }
 
@@ -43,23 +38,73 @@ std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Opti
   return program;
 }
 
+/// What goes wrong here is the launcher's, so its advice is added.
+void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
+  const transport::Address address = transport::helper_address(request.nonce, started.placement.number_on_node);
+  try {
+    started.launcher->start(comm, request);
+    mpi::all_or_none(comm, [&] { started.connection = transport::connect(address, comm.rank(), transport, request.deadline); });
+  } catch (const Error& error) {
+    started.connection.reset();
+    started.launcher->give_up();
+    throw Error(error.code(), error.sentence() + started.launcher->advice(), error.where());
+  }
+}
+
 }  // namespace
+
+std::string make_nonce() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+std::string HelperLauncher::node_name() const {
+  return mpi::processor_name();
+}
+
+void HelperLauncher::finish(transport::Connection& connection, Deadline deadline) noexcept {
+  if (!connection.await_exit(deadline))
+    log::warning("the helper (pid {}) has not ended after its ranks left it", connection.helper_pid());
+}
+
+std::string_view name_of(Launcher launcher) noexcept {
+  switch (launcher) {
+    case Launcher::automatic:
+      return "automatic";
+    case Launcher::spawn:
+      return "spawn";
+    case Launcher::slurm_step:
+      return "slurm_step";
+    case Launcher::reserved_ranks:
+      return "reserved_ranks";
+  }
+  return "unknown";
+}
+
+Launcher choose(Launcher option) {
+  const auto refuse = [](const char* sentence) { throw Error(ErrorCode::launch, sentence, {.host = host_name()}); };
+  if (option == Launcher::automatic)
+    return reserved() ? Launcher::reserved_ranks : started_by_srun() ? Launcher::slurm_step : Launcher::spawn;
+  if (option == Launcher::spawn && started_by_srun())
+    refuse("this program was started by srun, where MPI_Comm_spawn never returns; Launcher::slurm_step works there");
+  if (option == Launcher::slurm_step && std::getenv("SLURM_JOB_ID") == nullptr)
+    refuse("Launcher::slurm_step works inside a Slurm job only, which this is not; Launcher::spawn works under mpirun");
+  return option;
+}
 
 Started start_helpers(const mpi::Communicator& comm, const Options& options) {
   const Deadline deadline{Seconds(options.launch_timeout_s)};
   Started started;
-  std::unique_ptr<HelperLauncher> launcher;
-  mpi::all_or_none(comm, [&] { launcher = choose_launcher(); });
-  started.placement = place(comm, options.ranks_per_helper);
-  StartRequest request{.program = agree_on_program(comm, options, started.placement.leader, deadline),
+  mpi::all_or_none(comm, [&] { started.launcher = make_launcher(choose(options.launcher)); });
+  started.placement = place(comm, options.ranks_per_helper, started.launcher->node_name());
+  StartRequest request{.program = {},
                        .nonce = comm.rank() == 0 ? make_nonce() : std::string{},
-                       .placement = started.placement};
+                       .placement = started.placement,
+                       .timeout_s = options.launch_timeout_s,
+                       .deadline = deadline};
+  if (started.launcher->runs_program()) request.program = agree_on_program(comm, options, started.placement.leader, deadline);
   mpi::broadcast_value(comm, request.nonce, 0);
-  mpi::all_or_none(comm, [&] { launcher->start(comm, request); });
-  mpi::all_or_none(comm, [&] {
-    started.connection = transport::connect(transport::helper_address(request.nonce, started.placement.helper), comm.rank(),
-                                            options.transport, deadline);
-  });
+  start_and_connect(comm, options.transport, request, started);
   return started;
 }
 

@@ -20,6 +20,7 @@
 #include "storage/commit.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "storage/catalog.hpp"
@@ -130,8 +131,14 @@ void CheckpointStore::agree_on(const SaveRequest& request, SaveResult& result) c
 /// Steps 8 to 10.
 void CheckpointStore::announce(const SaveRequest& request, const SaveResult& result) {
   try_to("moving `latest`", [&] { move_latest(); });
-  try_to("writing an event", [&] { files_->append(options_.directory / format::events_file, save_event(request, result)); });
+  try_to("writing an event", [&] { log_save(request, result); });
   try_to("removing old checkpoints", [&] { prune(request.step); });
+}
+
+void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& result) {
+  std::string lines = save_event(request, result);
+  if (!std::exchange(settings_told_, true)) lines += settings_event(engine_->settings(), options_.launcher, comm_.size());
+  files_->append(options_.directory / format::events_file, lines);
 }
 
 /// A program that went back to an older step and saves from there leaves newer files standing: `latest` is the newest step.

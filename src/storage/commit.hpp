@@ -18,6 +18,7 @@ struct StoreOptions {
   std::string nonce;   ///< of this run; part of the names of unfinished files
   std::string holder;  ///< who holds the directory, for the one that is refused: "host n1, pid 42, job 7, since …"
   double lock_timeout_s = 10;
+  std::string launcher = {};  ///< of the helpers, for the event log
 };
 
 /// A directory of checkpoints, opened for writing by the helpers together.
@@ -35,6 +36,7 @@ class CheckpointStore final : public StorageWriter {
   void write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result);
   void publish(const std::filesystem::path& partial, const std::filesystem::path& final);
   void announce(const SaveRequest& request, const SaveResult& result);
+  void log_save(const SaveRequest& request, const SaveResult& result);
   void move_latest();
   void prune(std::int64_t saved);
   void discard(const std::filesystem::path& partial, std::int64_t step, const Error& error);
@@ -46,6 +48,7 @@ class CheckpointStore final : public StorageWriter {
   std::unique_ptr<FileEngine> engine_;
   StoreOptions options_;
   std::unique_ptr<DirectoryLock> lock_;
+  bool settings_told_ = false;
 };
 
 }  // namespace holdfast::storage

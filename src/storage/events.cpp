@@ -46,6 +46,18 @@ std::string failed_save_event(std::int64_t step, const Error& error) {
                {"tensor", where.tensor}});
 }
 
+std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers) {
+  nlohmann::ordered_json hints = nlohmann::ordered_json::object();
+  for (const auto& [key, value] : settings.mpi_io_hints) hints[key] = value;
+  return line({{"event", "settings"},
+               {"time", utc_now()},
+               {"launcher", launcher},
+               {"helpers", writers},
+               {"engine", "hdf5_collective"},
+               {"alignment_bytes", settings.alignment_bytes},
+               {"mpi_io_hints", std::move(hints)}});
+}
+
 std::string load_event(const LoadReport& report, int world_size) {
   return line({{"event", "load"},
                {"time", utc_now()},

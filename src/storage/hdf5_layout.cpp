@@ -1,5 +1,6 @@
 #include "storage/hdf5_layout.hpp"
 
+#include <algorithm>
 #include <holdfast/version.hpp>
 
 #include "base/error_text.hpp"
@@ -9,6 +10,11 @@
 
 namespace holdfast::storage {
 namespace {
+
+/// Stripes are fixed when a file is created, and only MPI-IO knows how to ask for them.
+bool is_striping_wanted(const mpi::Hints& hints) {
+  return std::ranges::any_of(hints, [](const auto& hint) { return hint.first.starts_with("striping_"); });
+}
 
 void write_header(hid_t file, const SaveRequest& request, const std::string& created) {
   const hdf5::Object root = hdf5::open_object(file, "/");
@@ -50,9 +56,10 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
 }  // namespace
 
 std::uint64_t create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                            const std::string& created) {
+                            const std::string& created, const FileSettings& settings) {
   const hdf5::Quiet quiet;
-  hdf5::StagedFile file = hdf5::StagedFile::create(path);
+  if (is_striping_wanted(settings.mpi_io_hints)) mpi::create_file(path.string(), settings.mpi_io_hints);
+  hdf5::StagedFile file = hdf5::StagedFile::create(path, settings.alignment_bytes);
   write_header(file.get(), request, created);
   const hdf5::DatasetAccess datasets;
   create_tables(file.get(), datasets, sizes);

@@ -75,8 +75,9 @@ struct SharedDataset {
 /// One call of write(): the file open on all writers.
 class SharedWrite {
  public:
-  SharedWrite(const mpi::Communicator& comm, const std::filesystem::path& path, const SaveRequest& request)
-      : comm_(comm), path_(path), request_(request) {}
+  SharedWrite(const mpi::Communicator& comm, const std::filesystem::path& path, const SaveRequest& request,
+              const mpi::Hints& hints)
+      : comm_(comm), path_(path), request_(request), hints_(hints) {}
 
   /// Collective.
   void run() {
@@ -90,6 +91,9 @@ class SharedWrite {
     close();
     mpi::agree(comm_, failure_);
   }
+
+  /// What MPI-IO made of the hints.
+  [[nodiscard]] const mpi::Hints& hints_in_force() const noexcept { return hints_in_force_; }
 
  private:
   /// Lists the shared datasets with this writer's pieces; returns how many pieces each has.
@@ -115,7 +119,9 @@ class SharedWrite {
   /// Opening may fail on one writer alone. The others cannot take it back then, as closing is collective: they keep the file
   /// open, which is a lost descriptor and no hang.
   void open(std::span<const std::uint64_t> rounds) {
-    mpi::all_or_none(comm_, [&] { file_ = hdf5::open_shared(path_, comm_.get()); });
+    comm_.meet();
+    mpi::all_or_none(comm_, [&] { file_ = hdf5::open_shared(path_, comm_.get(), hints_); });
+    hints_in_force_ = hdf5::hints_of(file_);
     for (std::size_t i = 0; i < shared_.size(); ++i) {
       shared_[i].rounds = rounds[i];
       attempt(shared_[i].dataset,
@@ -135,6 +141,7 @@ class SharedWrite {
     const hid_t type = types_.of(request_.datasets[shared.dataset].dtype);
     for (std::uint64_t round = 0; round < shared.rounds; ++round) {
       const bool takes_part = round < shared.pieces.size() && !failure_;
+      comm_.meet();
       attempt(shared.dataset, [&] {
         if (takes_part)
           write_piece(shared.handle, request_.datasets[shared.dataset], shared.pieces[round], transfer);
@@ -177,6 +184,7 @@ class SharedWrite {
 
   void close() {
     for (SharedDataset& shared : shared_) shared.handle.reset();
+    comm_.meet();
     attempt({}, [&] { hdf5::close_shared(file_); });
   }
 
@@ -195,6 +203,8 @@ class SharedWrite {
   const mpi::Communicator& comm_;
   const std::filesystem::path& path_;
   const SaveRequest& request_;
+  const mpi::Hints& hints_;
+  mpi::Hints hints_in_force_;
   const FileTypes types_;
   const hdf5::DatasetAccess access_;
   const hdf5::Properties independent_ = hdf5::independent_transfer();
@@ -205,14 +215,15 @@ class SharedWrite {
 
 class Hdf5Writer final : public FileEngine {
  public:
-  explicit Hdf5Writer(const mpi::Communicator& comm) : comm_(comm) {}
+  Hdf5Writer(const mpi::Communicator& comm, FileSettings settings)
+      : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_) {}
 
   std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created) override {
     mpi::all_or_none(comm_,
                      [&] { std::ranges::for_each(request.chunks, [&](const Chunk& chunk) { check_chunk(chunk, request); }); });
     const TableSizes sizes = agree_on_sizes(request);
     std::uint64_t bytes = 0;
-    on_writer_0([&] { bytes = create_layout(path, request, sizes, created); }, path);
+    on_writer_0([&] { bytes = create_layout(path, request, sizes, created, wanted_); }, path);
     mpi::broadcast_value(comm_, bytes, 0);
     return bytes;
   }
@@ -221,10 +232,14 @@ class Hdf5Writer final : public FileEngine {
     const hdf5::Quiet quiet;
     std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
     mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, std::span(request.chunks)); });
-    SharedWrite(comm_, path, request).run();
+    SharedWrite shared(comm_, path, request, wanted_.mpi_io_hints);
+    shared.run();
+    in_force_.mpi_io_hints = shared.hints_in_force();
     std::vector<ChunkRecord> records = gather_records(request, sums.get());
     on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(records))); }, path);
   }
+
+  [[nodiscard]] const FileSettings& settings() const noexcept override { return in_force_; }
 
  private:
   TableSizes agree_on_sizes(const SaveRequest& request) const {
@@ -262,12 +277,14 @@ class Hdf5Writer final : public FileEngine {
   }
 
   const mpi::Communicator& comm_;
+  const FileSettings wanted_;
+  FileSettings in_force_;
 };
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_hdf5_writer(const mpi::Communicator& comm) {
-  return std::make_unique<Hdf5Writer>(comm);
+std::unique_ptr<FileEngine> make_hdf5_writer(const mpi::Communicator& comm, FileSettings settings) {
+  return std::make_unique<Hdf5Writer>(comm, std::move(settings));
 }
 
 }  // namespace holdfast::storage

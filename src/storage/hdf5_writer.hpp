@@ -12,6 +12,6 @@ namespace holdfast::storage {
 /// thousands of small tensors do not cost a collective call each. Writer 0 alone makes the metadata and the tables
 /// (hdf5_layout.hpp), so that a full disk is an ordinary Error of one process, met before HDF5 has the file open anywhere.
 /// `comm` is borrowed.
-[[nodiscard]] std::unique_ptr<FileEngine> make_hdf5_writer(const mpi::Communicator& comm);
+[[nodiscard]] std::unique_ptr<FileEngine> make_hdf5_writer(const mpi::Communicator& comm, FileSettings settings = {});
 
 }  // namespace holdfast::storage

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "wrap/mpi.hpp"
 
 /// The interfaces of storage. The helper sees StorageWriter; CheckpointStore (commit.hpp) carries out the commit around a
 /// FileEngine, which knows how bytes get into a file (hdf5_writer.hpp).
@@ -26,6 +27,12 @@ struct SaveRequest {
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
   std::vector<Chunk> chunks;
+};
+
+/// How files are laid out and written; what Options says, with the environment under it.
+struct FileSettings {
+  mpi::Hints mpi_io_hints = {};
+  std::uint64_t alignment_bytes = 64 << 10;  ///< of datasets of at least 1 MiB
 };
 
 struct SaveResult {
@@ -52,6 +59,8 @@ class FileEngine {
   virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created) = 0;
   /// Writes the chunks, then the tables with their checksums. It may have to overwrite, but never to allocate.
   virtual void write(const std::filesystem::path& path, const SaveRequest& request) = 0;
+  /// Local. The settings in force in the last write().
+  [[nodiscard]] virtual const FileSettings& settings() const noexcept = 0;
 };
 
 }  // namespace holdfast::storage

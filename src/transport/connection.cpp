@@ -99,6 +99,10 @@ Address helper_address(const std::string& nonce, int index) {
   return {fmt::format("holdfast-{}-{}", nonce, index), nonce};
 }
 
+bool is_listening(const Address& address) {
+  return try_to_connect(address.socket_name).has_value();
+}
+
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
   const Transport chosen = wanted(transport);
   FileDescriptor socket = connect_to(address.socket_name, deadline);

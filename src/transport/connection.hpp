@@ -27,8 +27,10 @@ struct Address {
   std::string socket_name;  ///< abstract UNIX socket, without the leading NUL
   std::string nonce;
 };
-/// Where helper number `index` of the run with this nonce listens.
+/// Where helper number `index` of its node listens, in the run with this nonce.
 [[nodiscard]] Address helper_address(const std::string& nonce, int index);
+/// Does anybody listen there now?
+[[nodiscard]] bool is_listening(const Address& address);
 
 /// The rank's end of the line to its helper. Thread-safe (a staging thread sends while the caller polls). It never calls
 /// MPI. Every call throws Error(helper_lost) with the helper's host and pid once the lifeline is cut.

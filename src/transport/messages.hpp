@@ -37,9 +37,14 @@ struct Hello {
   std::int64_t keep_every = 0;
   std::string job;  ///< who holds the directory, in words
   double lock_timeout_s = 0;
+  std::string launcher;                   ///< for the event log
+  std::string mpi_io;                     ///< MPI-IO component; empty: MPI's choice
+  std::vector<std::string> mpi_io_hints;  ///< key, value, key, value …
+  std::uint64_t alignment_bytes = 0;
   static constexpr auto type = MessageType::hello;
   static void fields(auto& c, auto& s) {
-    c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s);
+    c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s, s.launcher, s.mpi_io,
+      s.mpi_io_hints, s.alignment_bytes);
   }
 };
 struct Welcome {

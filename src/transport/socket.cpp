@@ -57,18 +57,22 @@ FileDescriptor accept_on(int listener) {
   return FileDescriptor(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-FileDescriptor connect_to(const std::string& name, Deadline deadline) {
+std::optional<FileDescriptor> try_to_connect(const std::string& name) {
   const SocketAddress address(name);
   FileDescriptor socket = open_socket(name);
-  while (connect(socket.get(), address.get(), address.bytes) != 0) {
-    const bool later = errno == ECONNREFUSED || errno == EAGAIN || errno == EINTR;
-    if (!later) fail("connect", name);
+  if (connect(socket.get(), address.get(), address.bytes) == 0) return socket;
+  if (errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR) fail("connect", name);
+  return std::nullopt;
+}
+
+FileDescriptor connect_to(const std::string& name, Deadline deadline) {
+  for (;;) {
+    if (std::optional<FileDescriptor> socket = try_to_connect(name)) return std::move(*socket);
     if (deadline.over())
       throw Error(ErrorCode::launch, fmt::format("the helper did not answer in time: nobody listens on the socket @{}", name),
                   {.host = host_name()});
     poll(nullptr, 0, deadline.poll_ms(retry_ms));
   }
-  return socket;
 }
 
 Peer peer_of(int socket) {

@@ -26,6 +26,8 @@ struct Peer {
 [[nodiscard]] FileDescriptor listen_on(const std::string& name);
 /// The next connection that waits, or none.
 [[nodiscard]] FileDescriptor accept_on(int listener);
+/// None if nobody listens there. Throws Error(launch).
+[[nodiscard]] std::optional<FileDescriptor> try_to_connect(const std::string& name);
 /// Tries until somebody listens. Throws Error(launch) when the deadline is over first.
 [[nodiscard]] FileDescriptor connect_to(const std::string& name, Deadline deadline);
 

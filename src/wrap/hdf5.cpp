@@ -12,9 +12,8 @@
 namespace holdfast::hdf5 {
 namespace {
 
-/// Datasets from this size on start at a multiple of alignment_bytes.
+/// Datasets from this size on are aligned.
 constexpr hsize_t aligned_from_bytes = 1 << 20;
-constexpr hsize_t alignment_bytes = 64 << 10;
 /// Metadata and small datasets are allocated in blocks of this size, so that each lies together.
 constexpr hsize_t block_bytes = 64 << 10;
 constexpr std::size_t max_attribute_bytes = 4096;
@@ -113,7 +112,6 @@ Properties file_access() {
   call("H5Pset_libver_bounds", H5Pset_libver_bounds, access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
   call("H5Pset_fclose_degree", H5Pset_fclose_degree, access.get(), H5F_CLOSE_STRONG);
   call("H5Pset_file_locking", H5Pset_file_locking, access.get(), hbool_t{false}, hbool_t{true});
-  call("H5Pset_alignment", H5Pset_alignment, access.get(), aligned_from_bytes, alignment_bytes);
   call("H5Pset_meta_block_size", H5Pset_meta_block_size, access.get(), block_bytes);
   call("H5Pset_small_data_block_size", H5Pset_small_data_block_size, access.get(), block_bytes);
   return access;
@@ -123,14 +121,25 @@ File open_to_read(const std::filesystem::path& path) {
   return File(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDONLY}, file_access().get()));
 }
 
-hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm) {
+void set_alignment(const Properties& access, std::uint64_t bytes) {
+  call("H5Pset_alignment", H5Pset_alignment, access.get(), aligned_from_bytes, hsize_t{bytes});
+}
+
+hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm, const mpi::Hints& hints) {
   const Properties access = file_access();
-  call("H5Pset_fapl_mpio", H5Pset_fapl_mpio, access.get(), comm, MPI_INFO_NULL);
+  const mpi::Info info(hints);
+  call("H5Pset_fapl_mpio", H5Pset_fapl_mpio, access.get(), comm, info.get());
   return call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, access.get());
 }
 
 void close_shared(hid_t file) {
   call("H5Fclose", H5Fclose, file);
+}
+
+mpi::Hints hints_of(hid_t file) {
+  void* handle = nullptr;
+  call("H5Fget_vfd_handle", H5Fget_vfd_handle, file, hid_t{H5P_DEFAULT}, &handle);
+  return mpi::hints_of(*static_cast<MPI_File*>(handle));
 }
 
 Type copy_type(hid_t type) {

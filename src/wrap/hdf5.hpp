@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/unique_handle.hpp"
+#include "wrap/mpi.hpp"
 
 /// One thin checked function per HDF5 call; failures throw hdf5::Failure. Above this layer nobody checks a return code.
 /// HDF5 is not thread-safe: one thread of a process at a time.
@@ -71,13 +72,17 @@ using Object = UniqueHandle<IdTraits<H5Oclose>>;
 using File = UniqueHandle<IdTraits<H5Fclose>>;
 
 // Files
-/// What all our files share: format bounds V110, alignment of large datasets, no locking, closing takes everything along.
+/// What all our files share: format bounds V110, no locking, closing takes everything along.
 [[nodiscard]] Properties file_access();
+/// Datasets of at least 1 MiB that are created with this access start at a multiple of `bytes`.
+void set_alignment(const Properties& access, std::uint64_t bytes);
 [[nodiscard]] File open_to_read(const std::filesystem::path& path);
 /// Collective, through MPI-IO, for reading and writing. The caller closes it by close_shared(), which is collective, too;
 /// no handle owns it, as a destructor must not communicate.
-[[nodiscard]] hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm);
+[[nodiscard]] hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm, const mpi::Hints& hints = {});
 void close_shared(hid_t file);
+/// Local. The MPI-IO hints in force for a file that open_shared() opened.
+[[nodiscard]] mpi::Hints hints_of(hid_t file);
 
 // Types
 [[nodiscard]] Type copy_type(hid_t type);

@@ -15,8 +15,8 @@ namespace holdfast::hdf5 {
 /// allocated and not written takes no memory.
 class StagedFile {
  public:
-  /// A new file; truncates what is there.
-  [[nodiscard]] static StagedFile create(const std::filesystem::path& path);
+  /// A new file, its large datasets aligned; truncates what is there.
+  [[nodiscard]] static StagedFile create(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
   /// An existing file, for reading and writing.
   [[nodiscard]] static StagedFile open(const std::filesystem::path& path);
   StagedFile(StagedFile&&) noexcept;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <thread>
 
 namespace holdfast::mpi {
 namespace {
@@ -50,6 +52,11 @@ struct Round {
   }
 };
 
+/// Longer the longer it took, so that a wait lasts a sixteenth longer at most, and a long one costs next to no CPU.
+Seconds pause_after(Seconds waited) {
+  return std::clamp(waited / 16, Seconds(50e-6), Seconds(20e-3));
+}
+
 std::uint64_t piece_bytes(std::size_t round_bytes, int ranks) {
   return std::max<std::uint64_t>(1, round_bytes / static_cast<std::size_t>(ranks));
 }
@@ -75,6 +82,60 @@ void initialize() {
 
 void finalize() noexcept {
   MPI_Finalize();
+}
+
+Info::Info(const Hints& hints) {
+  check(MPI_Info_create(&info_), "MPI_Info_create");
+  for (const auto& [key, value] : hints) check(MPI_Info_set(info_, key.c_str(), value.c_str()), "MPI_Info_set");
+}
+
+Info::~Info() {
+  if (info_ != MPI_INFO_NULL) MPI_Info_free(&info_);
+}
+
+Hints Info::hints() const {
+  Hints hints;
+  int count = 0;
+  check(MPI_Info_get_nkeys(info_, &count), "MPI_Info_get_nkeys");
+  for (int n = 0; n < count; ++n) {
+    std::array<char, MPI_MAX_INFO_KEY + 1> key{};
+    std::array<char, MPI_MAX_INFO_VAL + 1> value{};
+    int found = 0;
+    check(MPI_Info_get_nthkey(info_, n, key.data()), "MPI_Info_get_nthkey");
+    check(MPI_Info_get(info_, key.data(), MPI_MAX_INFO_VAL, value.data(), &found), "MPI_Info_get");
+    hints.emplace_back(key.data(), value.data());
+  }
+  return hints;
+}
+
+void choose_io(const std::string& component) {
+  setenv("OMPI_MCA_io", component.c_str(), 1);
+}
+
+void create_file(const std::string& path, const Hints& hints) {
+  const Info info(hints);
+  MPI_File file = MPI_FILE_NULL;
+  check(MPI_File_open(MPI_COMM_SELF, path.c_str(), MPI_MODE_CREATE | MPI_MODE_WRONLY, info.get(), &file), "MPI_File_open");
+  check(MPI_File_close(&file), "MPI_File_close");
+}
+
+Hints hints_of(MPI_File file) {
+  MPI_Info info = MPI_INFO_NULL;
+  check(MPI_File_get_info(file, &info), "MPI_File_get_info");
+  return Info(info).hints();
+}
+
+std::string processor_name() {
+  char name[MPI_MAX_PROCESSOR_NAME] = {};
+  int length = 0;
+  check(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
+  return name;
+}
+
+bool congruent(MPI_Comm a, MPI_Comm b) {
+  int result = MPI_UNEQUAL;
+  check(MPI_Comm_compare(a, b, &result), "MPI_Comm_compare");
+  return result == MPI_IDENT || result == MPI_CONGRUENT;
 }
 
 void call_at_finalize(void (*call)()) {
@@ -117,25 +178,49 @@ Communicator Communicator::split(int color, int key) const {
   return own(part);
 }
 
+Communicator Communicator::asleep() const noexcept {
+  Communicator copy = *this;
+  copy.waiting_ = Waiting::asleep;
+  return copy;
+}
+
+void Communicator::meet() const {
+  if (waiting_ == Waiting::spinning || size_ == 1) return;
+  MPI_Request request = MPI_REQUEST_NULL;
+  check(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+  const Stopwatch waited;
+  for (;;) {
+    int done = 0;
+    check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return;
+    std::this_thread::sleep_for(pause_after(Seconds(waited.seconds())));
+  }
+}
+
 void Communicator::barrier() const {
+  meet();
   check(MPI_Barrier(comm_), "MPI_Barrier");
 }
 
 void Communicator::allreduce(std::span<std::int64_t> values, MPI_Op op) const {
+  meet();
   check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T, op, comm_), "MPI_Allreduce");
 }
 
 void Communicator::allreduce(std::span<std::uint64_t> values, MPI_Op op) const {
+  meet();
   check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_UINT64_T, op, comm_), "MPI_Allreduce");
 }
 
 std::uint64_t Communicator::exclusive_sum(std::uint64_t value) const {
+  meet();
   std::uint64_t sum = 0;
   check(MPI_Exscan(&value, &sum, 1, MPI_UINT64_T, MPI_SUM, comm_), "MPI_Exscan");
   return rank_ == 0 ? 0 : sum;
 }
 
 void Communicator::broadcast(Bytes& bytes, int root) const {
+  meet();
   std::uint64_t size = bytes.size();
   check(MPI_Bcast(&size, 1, MPI_UINT64_T, root, comm_), "MPI_Bcast");
   bytes.resize(size);
@@ -146,6 +231,7 @@ void Communicator::broadcast(Bytes& bytes, int root) const {
 }
 
 std::vector<Bytes> Communicator::all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes) const {
+  meet();
   const std::uint64_t largest = out.empty() ? 0 : std::ranges::max(out, {}, &Bytes::size).size();
   std::vector<Bytes> in = sized(exchange_sizes(comm_, out));
   const std::uint64_t end = maximum(comm_, largest);
@@ -162,6 +248,7 @@ std::vector<Bytes> Communicator::all_to_all(const std::vector<Bytes>& out, std::
 }
 
 std::vector<Bytes> Communicator::all_gather(const Bytes& bytes, std::size_t round_bytes) const {
+  meet();
   std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
   const std::uint64_t own_size = bytes.size();
   check(MPI_Allgather(&own_size, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, comm_), "MPI_Allgather");

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -24,8 +25,43 @@ void check(int status, const char* call);
 void initialize();
 /// Collective. For programs of ours; what fails is too late to matter.
 void finalize() noexcept;
+/// Local. What MPI calls the node that this process runs on.
+[[nodiscard]] std::string processor_name();
+/// Local. Have the two the same members in the same order?
+[[nodiscard]] bool congruent(MPI_Comm a, MPI_Comm b);
 /// Local. Has `call` called when MPI_Finalize begins, while MPI still works (MPI 3.1, 8.7.1). It must not throw.
 void call_at_finalize(void (*call)());
+
+/// Keys and values of an MPI_Info.
+using Hints = std::vector<std::pair<std::string, std::string>>;
+
+class Info {
+ public:
+  explicit Info(const Hints& hints);
+  /// Takes over an MPI_Info that the caller would have had to free.
+  explicit Info(MPI_Info info) noexcept : info_(info) {}
+  ~Info();
+  Info(Info&& other) noexcept : info_(std::exchange(other.info_, MPI_INFO_NULL)) {}
+  Info& operator=(Info&&) = delete;
+
+  [[nodiscard]] MPI_Info get() const noexcept { return info_; }
+  [[nodiscard]] Hints hints() const;
+
+ private:
+  MPI_Info info_ = MPI_INFO_NULL;
+};
+
+/// Local, before the first file is opened: the MPI-IO component of Open MPI ("ompio", "romio321"), which reads its settings
+/// when it opens the first file. Other MPIs have no such choice, and take no notice.
+void choose_io(const std::string& component);
+/// Local. Makes an empty file through MPI-IO, which is how hints about striping take effect. One that is there stays.
+void create_file(const std::string& path, const Hints& hints);
+/// Local. What MPI-IO makes of the hints for an open file.
+[[nodiscard]] Hints hints_of(MPI_File file);
+
+/// How a process waits for the others of a communicator. MPI spins, which is right between ranks that compute in step; a
+/// helper would take a core from training while it waits for a slower one, so it sleeps and looks again.
+enum class Waiting { spinning, asleep };
 
 /// A communicator of our own, with MPI_ERRORS_RETURN. free() is collective and explicit; the destructor is silent and leaks
 /// a communicator that was not freed, as a destructor must not communicate. A copy borrows: free only one.
@@ -46,7 +82,12 @@ class Communicator {
   /// Collective: ranks of the same node (MPI_COMM_TYPE_SHARED).
   [[nodiscard]] Communicator split_by_node() const;
   [[nodiscard]] Communicator split(int color, int key) const;
+  /// Local: the same communicator, whose owner waits asleep.
+  [[nodiscard]] Communicator asleep() const noexcept;
   void barrier() const;
+  /// Waiting::asleep: returns when all have called it, having slept meanwhile; after it a collective call has nobody to wait
+  /// for. The members below begin with it; call it before other collective calls. Waiting::spinning: does nothing.
+  void meet() const;
   void allreduce(std::span<std::int64_t> values, MPI_Op op) const;
   void allreduce(std::span<std::uint64_t> values, MPI_Op op) const;
   [[nodiscard]] std::uint64_t exclusive_sum(std::uint64_t value) const;  ///< 0 on rank 0
@@ -61,6 +102,7 @@ class Communicator {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = -1;
   int size_ = 0;
+  Waiting waiting_ = Waiting::spinning;
 };
 
 template <class T>

@@ -1,0 +1,54 @@
+#include "api/environment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+#include "base/error_text.hpp"
+#include "launch/launcher.hpp"
+
+namespace holdfast::api {
+namespace {
+
+/// Empty if it is not set.
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+Launcher parse_launcher(std::string_view name) {
+  for (const Launcher launcher : {Launcher::automatic, Launcher::spawn, Launcher::slurm_step, Launcher::reserved_ranks})
+    if (launch::name_of(launcher) == name) return launcher;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("HOLDFAST_LAUNCHER is \"{}\"; it can be automatic, spawn, slurm_step or reserved_ranks", name),
+              {.host = host_name()});
+}
+
+void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const std::string& text) {
+  std::istringstream stream(text);
+  for (std::string entry; std::getline(stream, entry, ';');) {
+    if (entry.empty()) continue;
+    const std::size_t equals = entry.find('=');
+    if (equals == 0 || equals == entry.npos)
+      throw Error(ErrorCode::invalid_argument, fmt::format("HOLDFAST_MPI_IO_HINTS has \"{}\" where key=value should be", entry),
+                  {.host = host_name()});
+    const std::string key = entry.substr(0, equals);
+    if (std::ranges::find(hints, key, &std::pair<std::string, std::string>::first) == hints.end())
+      hints.emplace_back(key, entry.substr(equals + 1));
+  }
+}
+
+}  // namespace
+
+Options with_environment(Options options) {
+  if (const std::string name = variable("HOLDFAST_LAUNCHER"); options.launcher == Launcher::automatic && !name.empty())
+    options.launcher = parse_launcher(name);
+  if (options.mpi_io.empty()) options.mpi_io = variable("HOLDFAST_MPI_IO");
+  add_hints(options.mpi_io_hints, variable("HOLDFAST_MPI_IO_HINTS"));
+  return options;
+}
+
+}  // namespace holdfast::api

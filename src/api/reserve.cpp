@@ -1,0 +1,18 @@
+#include <holdfast/checkpointer.hpp>
+
+#include "helper/helper.hpp"
+#include "launch/reservation.hpp"
+
+namespace holdfast {
+
+MPI_Comm reserve_helper_ranks(MPI_Comm comm) {
+  launch::Reservation reservation = launch::reserve(comm);
+  if (!reservation.helper) return reservation.training.get();
+  launch::ReservedHelper& helper = *reservation.helper;
+  helper::become_helper();
+  while (const auto order = helper.next_order())
+    helper::serve({.nonce = order->nonce, .index = 0, .timeout_s = order->timeout_s}, helper.helpers());
+  return MPI_COMM_NULL;
+}
+
+}  // namespace holdfast

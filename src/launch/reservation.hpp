@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/unique_handle.hpp"
+#include "wrap/mpi.hpp"
+
+/// Helper ranks that a program set apart before it began (reserve_helper_ranks). A training rank holds a socket to the
+/// helper rank of its node for as long as it lives; over it goes nothing but the orders to serve one Checkpointer.
+namespace holdfast::launch {
+
+/// To the helper rank of a node, from the lowest training rank there.
+struct StartOrder {
+  std::string nonce;
+  double timeout_s = 0;  ///< how long its ranks may take to say hello
+  static void fields(auto& c, auto& s) { c(s.nonce, s.timeout_s); }
+};
+
+/// A helper rank's side.
+class ReservedHelper {
+ public:
+  /// A training rank's socket, and its process: a child that the rank forked may keep the socket open.
+  struct Rank {
+    FileDescriptor socket, process;
+  };
+  ReservedHelper(mpi::Communicator helpers, std::vector<Rank> ranks) : helpers_(helpers), ranks_(std::move(ranks)) {}
+
+  [[nodiscard]] const mpi::Communicator& helpers() const noexcept { return helpers_; }
+  /// Sleeps until the next order; none when all ranks of the node have left.
+  [[nodiscard]] std::optional<StartOrder> next_order();
+
+ private:
+  mpi::Communicator helpers_;
+  std::vector<Rank> ranks_;
+};
+
+struct Reservation {
+  mpi::Communicator training;            ///< null on helper ranks
+  std::optional<ReservedHelper> helper;  ///< on helper ranks only
+};
+
+/// Collective over `comm`, once in a program: the last rank of each node becomes a helper rank. Throws the same Error on
+/// all ranks: invalid_state the second time, launch where a node has a single rank.
+[[nodiscard]] Reservation reserve(MPI_Comm comm);
+
+/// Local. Was reserve() called?
+[[nodiscard]] bool reserved() noexcept;
+
+}  // namespace holdfast::launch
