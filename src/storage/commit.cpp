@@ -136,9 +136,9 @@ void CheckpointStore::announce(const SaveRequest& request, const SaveResult& res
 }
 
 void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& result) {
-  std::string lines = save_event(request, result);
-  if (!std::exchange(settings_told_, true)) lines += settings_event(engine_->settings(), options_.launcher, comm_.size());
-  files_->append(options_.directory / format::events_file, lines);
+  std::string lines;
+  if (!std::exchange(settings_told_, true)) lines = settings_event(engine_->settings(), options_.launcher, comm_.size());
+  files_->append(options_.directory / format::events_file, lines + save_event(request, result));
 }
 
 /// A program that went back to an older step and saves from there leaves newer files standing: `latest` is the newest step.

@@ -10,8 +10,10 @@
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
 #include "storage/format.hpp"
+#include "storage/hdf5_types.hpp"
 #include "storage/hdf5_writer.hpp"
 #include "support/mpi_fixture.hpp"
+#include "wrap/hdf5.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -198,10 +200,33 @@ TEST_F(Commit, EverySaveIsALineOfEvents) {
   save(20);
   comm_.barrier();
   const auto all = events(dir_);
-  ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[1].at("event"), "save");
-  EXPECT_EQ(all[1].at("step"), 20);
-  EXPECT_EQ(all[1].at("bytes"), sample_.bytes());
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].at("event"), "settings") << "once, as the first save shows what is in force";
+  EXPECT_EQ(all[0].at("helpers"), comm_.size());
+  EXPECT_EQ(all[1].at("step"), 10);
+  EXPECT_EQ(all[2].at("event"), "save");
+  EXPECT_EQ(all[2].at("step"), 20);
+  EXPECT_EQ(all[2].at("bytes"), sample_.bytes());
+}
+
+/// MPI-IO says itself which hints it took.
+TEST_F(Commit, HintsAndAlignmentReachTheFile) {
+  const FileSettings settings{.mpi_io_hints = {{"cb_buffer_size", "1048576"}, {"striping_factor", "1"}},
+                              .alignment_bytes = 1 << 20};
+  CheckpointStore store(comm_, make_posix_filesystem(), make_hdf5_writer(comm_, settings),
+                        {.directory = dir_, .nonce = "n", .launcher = "spawn"});
+  EXPECT_EQ(mistake(store.save(sample_.request(10, comm_.rank())).path, sample_, 10), "");
+  comm_.barrier();
+  const auto first = events(dir_).front();
+  EXPECT_EQ(first.at("launcher"), "spawn");
+  EXPECT_EQ(first.at("alignment_bytes"), 1 << 20);
+  EXPECT_EQ(first.at("mpi_io_hints").at("cb_buffer_size"), "1048576");
+  const hdf5::File file = hdf5::open_to_read(dir_ / file_name(10));
+  for (const plan::Dataset& dataset : sample_.datasets()) {
+    if (volume(dataset.global) * size_of(dataset.dtype) < 1 << 20) continue;
+    const auto address = hdf5::address_of(hdf5::DatasetAccess().open(file.get(), path_of(dataset)));
+    EXPECT_EQ(address.value() % (1 << 20), 0U) << dataset.name;
+  }
 }
 
 }  // namespace
