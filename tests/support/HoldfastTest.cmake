@@ -4,6 +4,10 @@ set(holdfast_test_environment
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   ASAN_OPTIONS=fast_unwind_on_malloc=0
   LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp)
+set(holdfast_slurm_environment
+  HOLDFAST_CLUSTER=${PROJECT_SOURCE_DIR}/tests/slurm/cluster
+  HOLDFAST_CLUSTER_DIR=${PROJECT_BINARY_DIR}/slurm-cluster
+  HOLDFAST_BIN=${PROJECT_BINARY_DIR}/bin)
 
 # unit_test(name sources…): one GoogleTest program without MPI, one ctest entry.
 function(unit_test name)
@@ -33,4 +37,23 @@ function(mpi_test name)
     add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
     set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 ENVIRONMENT "${holdfast_test_environment}")
   endforeach()
+endfunction()
+
+# slurm_test(name [TIMEOUT seconds] [ARGS …]): one script (name in the current folder), run as root on a Slurm cluster of two
+# nodes that all such tests share: the fixture slurm_cluster (tests/slurm). Skipped, never passed, where no cluster can be had.
+# The script finds the cluster's script in HOLDFAST_CLUSTER, its directory in HOLDFAST_CLUSTER_DIR, our programs in HOLDFAST_BIN.
+function(slurm_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "ARGS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 180)
+  endif()
+  add_test(NAME slurm.${name}
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/slurm/on_shared_cluster ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${arg_ARGS})
+  slurm_test_properties(slurm.${name} ${arg_TIMEOUT} FIXTURES_REQUIRED slurm_cluster)
+endfunction()
+
+# slurm_test_properties(test timeout [property value …]): what every test about Slurm has.
+function(slurm_test_properties test timeout)
+  set_tests_properties(${test} PROPERTIES LABELS slurm TIMEOUT ${timeout} PROCESSORS 2 RESOURCE_LOCK slurm SKIP_RETURN_CODE 77
+    ENVIRONMENT "${holdfast_test_environment};${holdfast_slurm_environment}" ${ARGN})
 endfunction()
