@@ -9,6 +9,10 @@ using transport::Done;
 using transport::Message;
 using transport::MessageType;
 
+void Line::give_up(const Error& error) {
+  if (!lost_) lost_ = error;
+}
+
 bool Line::pump(Deadline deadline) {
   if (lost_) return false;
   try {

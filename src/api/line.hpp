@@ -36,6 +36,8 @@ class Line {
   /// What cut the line, if anything did. Looks before it answers.
   [[nodiscard]] const std::optional<Error>& lost();
   void disconnect() noexcept { connection_->disconnect(); }
+  /// Every save that is not answered yet has failed with `error`; nothing more is received.
+  void give_up(const Error& error);
 
  private:
   transport::Message await_reply(transport::MessageType type, Deadline deadline);

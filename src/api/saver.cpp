@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t most_slots = 2;
 /// Longest wait for a helper that has nothing left to do. It only has to finalize MPI.
 constexpr double exit_timeout_s = 10;
+/// What a living helper gets to end its saves and itself when another one has died.
+constexpr double leftover_timeout_s = 2;
 
 std::string job_in_words() {
   const char* job = std::getenv("SLURM_JOB_ID");
@@ -172,16 +174,32 @@ void Saver::note_failure(const Save& save) {
 void Saver::restart() {
   log::info("starting new helpers");
   fingerprint_.reset();
-  mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
+  give_up_saves();
   slots_ = std::vector<Slot>(most_slots);
-  part();
+  line_->disconnect();
+  if (!launcher_->finish(line_->connection(), Deadline(Seconds(leftover_timeout_s)))) line_->connection().kill_helper();
   start_helpers();
+}
+
+/// Some helper died, so no save in flight can be committed any more. A helper that lives may not know: it waits for the dead.
+void Saver::give_up_saves() {
+  const Deadline deadline{Seconds(leftover_timeout_s)};
+  for (Slot& slot : slots_) {
+    if (!slot.save) continue;
+    if (!slot.save->settle(deadline)) {
+      line_->give_up({ErrorCode::helper_lost, "a helper of another node is gone", {.host = host_name()}});
+      static_cast<void>(slot.save->settle(deadline));
+    }
+    note_failure(*slot.save);
+  }
 }
 
 /// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
 void Saver::part() noexcept {
   line_->disconnect();
-  launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s)));
+  if (!launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s))))
+    log::warning("the helper (pid {}) has not ended {} s after its ranks left it", line_->connection().helper_pid(),
+                 exit_timeout_s);
 }
 
 // --- planning ------------------------------------------------------------------------------------------------------

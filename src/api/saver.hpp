@@ -43,6 +43,7 @@ class Saver {
 
   void start_helpers();
   void restart();
+  void give_up_saves();
   void part() noexcept;
   void say_hello(const Deadline& deadline, const launch::Started& started);
   bool make_free(Slot& slot, WhenBusy when_busy);

@@ -52,8 +52,9 @@ class HelperLauncher {
   virtual void start(const mpi::Communicator& comm, const StartRequest& request) = 0;
   /// Local, by all ranks, when some of them could not connect: ends what start() began, where that is possible.
   virtual void give_up() noexcept {}
-  /// Local, by all ranks, after they disconnected: waits until nothing of the helpers is left, bounded.
-  virtual void finish(transport::Connection& connection, Deadline deadline) noexcept;
+  /// Local, by all ranks, after they disconnected: waits until nothing of the helpers is left. False when the deadline is
+  /// over first.
+  [[nodiscard]] virtual bool finish(transport::Connection& connection, Deadline deadline) noexcept;
 };
 
 [[nodiscard]] std::unique_ptr<HelperLauncher> make_spawn_launcher();

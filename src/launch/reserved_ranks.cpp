@@ -130,7 +130,10 @@ class ReservedLauncher final : public HelperLauncher {
   }
 
   /// The process lives on; it only turns to the next order.
-  void finish(transport::Connection& /*connection*/, Deadline /*deadline*/) noexcept override { kept_.busy = false; }
+  [[nodiscard]] bool finish(transport::Connection& /*connection*/, Deadline /*deadline*/) noexcept override {
+    kept_.busy = false;
+    return true;
+  }
 
  private:
   void check(const mpi::Communicator& comm, const StartRequest& request) const {

@@ -126,11 +126,12 @@ class SlurmStepLauncher final : public HelperLauncher {
     if (step_) step_->terminate(Deadline(Seconds(terminate_timeout_s)));
   }
 
-  void finish(transport::Connection& connection, Deadline deadline) noexcept override {
-    HelperLauncher::finish(connection, deadline);
-    if (!step_ || step_->wait(deadline)) return;
+  [[nodiscard]] bool finish(transport::Connection& connection, Deadline deadline) noexcept override {
+    const bool ended = HelperLauncher::finish(connection, deadline);
+    if (!step_ || step_->wait(deadline)) return ended;
     log::warning("the helpers' srun has not ended after their ranks left them; ending it");
     give_up();
+    return false;
   }
 
  private:

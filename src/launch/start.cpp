@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "base/error_text.hpp"
-#include "base/log.hpp"
 #include "launch/launcher.hpp"
 #include "launch/nonce.hpp"
 #include "launch/reservation.hpp"
@@ -62,9 +61,8 @@ std::string HelperLauncher::node_name() const {
   return mpi::processor_name();
 }
 
-void HelperLauncher::finish(transport::Connection& connection, Deadline deadline) noexcept {
-  if (!connection.await_exit(deadline))
-    log::warning("the helper (pid {}) has not ended after its ranks left it", connection.helper_pid());
+bool HelperLauncher::finish(transport::Connection& connection, Deadline deadline) noexcept {
+  return connection.await_exit(deadline);
 }
 
 std::string_view name_of(Launcher launcher) noexcept {

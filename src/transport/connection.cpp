@@ -39,6 +39,7 @@ class UcxConnection final : public Connection {
   void send(MessageType type, Bytes payload, Deadline deadline) override { wire_->send(type, std::move(payload), deadline); }
   std::optional<Message> receive(Deadline deadline) override { return wire_->receive(deadline); }
   void disconnect() noexcept override { wire_->close(); }
+  void kill_helper() noexcept override { wire_->kill_helper(); }
   [[nodiscard]] bool await_exit(Deadline deadline) noexcept override { return wire_->await_exit(deadline); }
 
   std::unique_ptr<Arena> map(const ArenaReady& ready) override {

@@ -50,6 +50,8 @@ class Connection {
   /// After disconnect(): waits until the helper's process has ended; false when the deadline is over first. A helper ends
   /// when all its ranks have left.
   [[nodiscard]] virtual bool await_exit(Deadline deadline) noexcept = 0;
+  /// Ends the helper's process at once. For one that does not end by itself; others of its world may be waiting for it.
+  virtual void kill_helper() noexcept = 0;
 };
 
 template <class T>

@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 
 #include "base/error_text.hpp"
 #include "transport/socket.hpp"
@@ -29,7 +32,11 @@ FileDescriptor make_eventfd() {
 }  // namespace
 
 Wire::Wire(FileDescriptor lifeline, std::unique_ptr<Line> line, Helper helper)
-    : helper_(std::move(helper)), lifeline_(std::move(lifeline)), process_(watch_process_of(lifeline_.get())), nudge_(make_eventfd()), line_(std::move(line)) {}
+    : helper_(std::move(helper)),
+      lifeline_(std::move(lifeline)),
+      process_(watch_process_of(lifeline_.get())),
+      nudge_(make_eventfd()),
+      line_(std::move(line)) {}
 
 void Wire::send(MessageType type, Bytes payload, Deadline deadline) {
   complete("a message", deadline, [&](Line& line) { return line.send(type, std::move(payload)); });
@@ -68,6 +75,11 @@ bool Wire::await_exit(Deadline deadline) const noexcept {
   do ready = poll(&ended, 1, deadline.poll_ms(longest_sleep_ms));
   while (ready <= 0 && !deadline.over());
   return ready > 0;
+}
+
+/// By its descriptor: a number may be another process's by now.
+void Wire::kill_helper() const noexcept {
+  if (process_) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
 }
 
 void Wire::require_line() const {

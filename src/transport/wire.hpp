@@ -33,6 +33,7 @@ class Wire {
   void close() noexcept;
   /// True when the helper's process has ended before the deadline, or nobody can tell.
   [[nodiscard]] bool await_exit(Deadline deadline) const noexcept;
+  void kill_helper() const noexcept;
 
   /// Starts an operation and waits for it, which is called `what` in errors.
   using Start = std::function<std::shared_ptr<ucx::Operation>(Line&)>;

@@ -50,6 +50,20 @@ int job_root() {
   return parent_of(getpid());
 }
 
+bool under_srun() {
+  return stat_of(job_root()).name.starts_with("slurmstepd");
+}
+
+/// Each node of the test cluster is a network namespace.
+bool shares_network(int pid) {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/" + std::to_string(pid) + "/ns/net", ignored) == fs::read_symlink("/proc/self/ns/net");
+}
+
+bool belongs_to_this_job(int pid) {
+  return under_srun() ? shares_network(pid) : descends_from(pid, job_root());
+}
+
 }  // namespace
 
 std::vector<int> helpers_of_this_job() {
@@ -58,7 +72,7 @@ std::vector<int> helpers_of_this_job() {
     const std::string name = entry.path().filename();
     if (!std::all_of(name.begin(), name.end(), ::isdigit)) continue;
     const int pid = std::stoi(name);
-    if (is_helper(pid) && descends_from(pid, job_root())) pids.push_back(pid);
+    if (is_helper(pid) && belongs_to_this_job(pid)) pids.push_back(pid);
   }
   return pids;
 }

@@ -7,7 +7,8 @@
 
 namespace holdfast::test {
 
-/// Pids of the holdfast-helper processes that have the same mpirun (or started-alone daemon) above them as this process.
+/// Pids of the holdfast-helper processes on this node that have the same mpirun (or started-alone daemon) above them as this
+/// process. Under srun, where they belong to another step, all of this node of the test cluster.
 std::vector<int> helpers_of_this_job();
 
 /// User and system time of a process so far.
