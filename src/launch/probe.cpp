@@ -43,7 +43,8 @@ void probe_helper(const std::filesystem::path& program, Deadline deadline) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail("the helper cannot be tried out: pipe: " + errno_text(errno));
   FileDescriptor reading(ends[0]), writing(ends[1]);
-  const Child child({program.string(), "--probe"}, environment(), writing.get());
+  const Child child({program.string(), "--probe"}, environment(),
+                    {{writing.get(), STDOUT_FILENO}, {writing.get(), STDERR_FILENO}});
   writing.reset();
 
   std::string output;

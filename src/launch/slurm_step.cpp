@@ -1,11 +1,16 @@
 // Helpers as an overlapping step of their own in the program's Slurm allocation, for programs that srun started: MPI_Comm_spawn
 // never returns there. docs/decisions/0005-slurm-step.md tells why each option and each removed variable is there.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -14,6 +19,7 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/unique_handle.hpp"
 #include "launch/child.hpp"
 #include "launch/launcher.hpp"
 
@@ -21,7 +27,8 @@ namespace holdfast::launch {
 namespace {
 
 constexpr int pause_ms = 20;
-/// How long a step that failed gets to end by itself.
+constexpr int longest_wait_ms = 10'000;
+/// How long srun gets to end its step.
 constexpr double terminate_timeout_s = 5;
 
 Error failure(const std::string& sentence) {
@@ -100,13 +107,60 @@ std::vector<std::string> command(const StartRequest& request) {
           std::to_string(request.timeout_s)};
 }
 
-class SlurmStepLauncher final : public HelperLauncher {
+/// srun, as the leader of the helpers' step. It is no child of this process, but of nobody: Slurm signals the processes of a
+/// step down from its tasks when the step ends, and an srun that is told to end takes its own step along. Left behind, it runs
+/// on.
+class Step {
  public:
-  /// A step that nobody finished goes on: a save may still be under way.
-  ~SlurmStepLauncher() override {
-    if (step_) step_->release();
+  Step(const std::vector<std::string>& command, Deadline deadline) {
+    std::vector<std::string> words = {"sh", "-c", R"("$@" 3>&- & echo $! >&3)", "sh"};
+    words.insert(words.end(), command.begin(), command.end());
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) throw failure("srun cannot be started: pipe: " + errno_text(errno));
+    const FileDescriptor reading(ends[0]);
+    FileDescriptor writing(ends[1]);
+    const Child shell(words, environment_of_step(), {{writing.get(), 3}});
+    writing.reset();
+    pid_ = read_number(reading.get(), deadline);
+    process_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    gone_ = !process_ && errno == ESRCH;
   }
 
+  /// False when the deadline is over first; where the kernel cannot tell, always.
+  [[nodiscard]] bool has_ended(Deadline deadline) const noexcept {
+    if (gone_ || !process_) return gone_;
+    pollfd ended{process_.get(), POLLIN, 0};
+    return poll(&ended, 1, deadline.poll_ms(longest_wait_ms)) > 0;
+  }
+  /// srun ends its step, then itself.
+  void terminate() noexcept {
+    if (gone_ || pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    if (!has_ended(Deadline(Seconds(terminate_timeout_s)))) log::warning("srun (pid {}) does not end", pid_);
+    gone_ = true;
+  }
+
+ private:
+  static pid_t read_number(int fd, Deadline deadline) {
+    std::string text;
+    while (!text.ends_with('\n')) {
+      pollfd readable{fd, POLLIN, 0};
+      if (poll(&readable, 1, deadline.poll_ms(longest_wait_ms)) <= 0) throw failure("the shell that starts srun does not answer");
+      char piece[32];
+      const ssize_t count = read(fd, piece, sizeof piece);
+      if (count <= 0) throw failure("the shell that starts srun ended without a word");
+      text.append(piece, static_cast<std::size_t>(count));
+    }
+    return std::stoi(text);
+  }
+
+  pid_t pid_ = -1;
+  FileDescriptor process_;
+  bool gone_ = false;
+};
+
+class SlurmStepLauncher final : public HelperLauncher {
+ public:
   [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::slurm_step)); }
 
   [[nodiscard]] std::string node_name() const override {
@@ -118,45 +172,38 @@ class SlurmStepLauncher final : public HelperLauncher {
 
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     mpi::all_or_none(comm, [&] {
-      if (comm.rank() == 0) start_step(request);
+      if (comm.rank() != 0) return;
+      step_.emplace(command(request), request.deadline);
+      wait_for_helper(request);
     });
   }
 
   void give_up() noexcept override {
-    if (step_) step_->terminate(Deadline(Seconds(terminate_timeout_s)));
+    if (step_) step_->terminate();
   }
 
   [[nodiscard]] bool finish(transport::Connection& connection, Deadline deadline) noexcept override {
     const bool ended = HelperLauncher::finish(connection, deadline);
-    if (!step_ || step_->wait(deadline)) return ended;
-    log::warning("the helpers' srun has not ended after their ranks left them; ending it");
-    give_up();
-    return false;
+    if (!ended)
+      give_up();
+    else if (step_)
+      static_cast<void>(step_->has_ended(deadline));
+    return ended;
   }
 
  private:
-  void start_step(const StartRequest& request) {
-    step_.emplace(command(request), environment_of_step(), -1);
-    try {
-      wait_for_helper(request);
-    } catch (...) {
-      give_up();
-      throw;
-    }
-  }
-
   /// Until the helper of this node listens, or srun gives up: what it says goes to standard error.
   void wait_for_helper(const StartRequest& request) {
     const transport::Address address = transport::helper_address(request.nonce, request.placement.number_on_node);
     while (!transport::is_listening(address)) {
-      if (step_->wait(Deadline(Seconds(0))))
-        throw failure(fmt::format("the helpers' srun ended with {} before they listened", *step_->end()));
+      if (step_->has_ended(Deadline(Seconds(0))))
+        throw failure("the helpers' srun ended before they listened; its standard error says why");
       if (request.deadline.over()) throw failure("the helpers' srun did not start them in time (Options::launch_timeout_s)");
       poll(nullptr, 0, request.deadline.poll_ms(pause_ms));
     }
   }
 
-  std::optional<Child> step_;  ///< srun, on rank 0
+  std::optional<Step> step_;  ///< on rank 0
 };
 
 }  // namespace

@@ -39,17 +39,20 @@ function(mpi_test name)
   endforeach()
 endfunction()
 
-# slurm_test(name [TIMEOUT seconds] [ARGS …]): one script (name in the current folder), run as root on a Slurm cluster of two
+# slurm_test(script [NAME name] [TIMEOUT seconds] [ARGS …]): one script of the current folder, run as root on a Slurm cluster of two
 # nodes that all such tests share: the fixture slurm_cluster (tests/slurm). Skipped, never passed, where no cluster can be had.
 # The script finds the cluster's script in HOLDFAST_CLUSTER, its directory in HOLDFAST_CLUSTER_DIR, our programs in HOLDFAST_BIN.
-function(slurm_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "ARGS" ${ARGN})
+function(slurm_test script)
+  cmake_parse_arguments(arg "" "NAME;TIMEOUT" "ARGS" ${ARGN})
+  if(NOT arg_NAME)
+    set(arg_NAME ${script})
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 180)
   endif()
-  add_test(NAME slurm.${name}
-           COMMAND ${PROJECT_SOURCE_DIR}/tests/slurm/on_shared_cluster ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${arg_ARGS})
-  slurm_test_properties(slurm.${name} ${arg_TIMEOUT} FIXTURES_REQUIRED slurm_cluster)
+  add_test(NAME slurm.${arg_NAME}
+           COMMAND ${PROJECT_SOURCE_DIR}/tests/slurm/on_shared_cluster ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_ARGS})
+  slurm_test_properties(slurm.${arg_NAME} ${arg_TIMEOUT} FIXTURES_REQUIRED slurm_cluster)
 endfunction()
 
 # slurm_test_properties(test timeout [property value …]): what every test about Slurm has.
