@@ -162,15 +162,15 @@ TEST_F(RequestsOfSomebody, ASaveNowThatCannotBeRemovedIsTakenUpOnce) {
 
 TEST_F(RequestsOfSomebody, HaltStopsAndStays) {
   put("halt");
-  for (int start = 0; start < 2; ++start) {
-    Checkpointer checkpointer(MPI_COMM_WORLD, watching());
+  for (const bool read_only : {true, false}) {
+    Checkpointer checkpointer(MPI_COMM_WORLD, watching(read_only));
     const Requests asked = checkpointer.requests();
     EXPECT_TRUE(asked.stop && asked.halt) << "the first look is at once";
     EXPECT_FALSE(asked.save);
     EXPECT_TRUE(checkpointer.preempted());
     checkpointer.close();
   }
-  Checkpointer checkpointer(MPI_COMM_WORLD, watching());
+  Checkpointer checkpointer(MPI_COMM_WORLD, watching(true));
   EXPECT_TRUE(checkpointer.preempted());
   remove("halt");
   EXPECT_TRUE(checkpointer.requests().halt) << "what was asked is not taken back";
