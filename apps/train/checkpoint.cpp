@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <utility>
 
 namespace train {
@@ -52,7 +53,8 @@ std::vector<std::span<const std::byte>> memory_of(Trainer& trainer) {
 Checkpoints::Checkpoints(const Group& group, const Options& options, Trainer& trainer)
     : group_(group),
       summary_(group, memory_of(trainer)),
-      checkpointer_(group.comm(), {.directory = options.directory, .keep_last = options.keep}),
+      checkpointer_(group.comm(),
+                    {.directory = options.directory, .keep_last = options.keep, .preemption_signals = {SIGUSR1, SIGTERM}}),
       state_(describe(trainer, group.rank())),
       progress_(trainer.progress()) {
   checkpointer_.warm_up(state_);
@@ -63,6 +65,7 @@ void Checkpoints::save() {
   memcpy_s_ = summary_.time_memcpy();
   try {
     saving_ = checkpointer_.async_save(progress_.epoch, state_);
+    newest_ = progress_.epoch;
   } catch (const holdfast::Error& error) {
     last_saved_ = false;
     group_.say(fmt::format("save of epoch {} failed: {}", progress_.epoch, error.what()));
@@ -83,6 +86,7 @@ void Checkpoints::wait() {
 
 holdfast::LoadReport Checkpoints::load() {
   auto report = checkpointer_.load(state_);
+  newest_ = report.step;
   for (const auto& skipped : report.skipped) group_.say("passed over: " + skipped);
   return report;
 }

@@ -19,6 +19,10 @@ class Checkpoints {
   Checkpoints(const Group& group, const Options& options, Trainer& trainer);
 
   [[nodiscard]] std::optional<std::int64_t> latest() { return checkpointer_.latest(); }
+  /// What somebody asked for since the last time: to be done between two epochs.
+  [[nodiscard]] holdfast::Requests requests() { return checkpointer_.requests(); }
+  /// Is the trainer's state as it is now in a checkpoint, or on its way into one? Epoch 0 is nothing to save. Local.
+  [[nodiscard]] bool has_it() const { return progress_.epoch == 0 || newest_ == progress_.epoch; }
   /// Saves the epoch just done, once the save before is committed; training may go on when it returns.
   void save();
   /// Waits for the save under way, if any.
@@ -37,7 +41,8 @@ class Checkpoints {
   holdfast::StateDict state_;
   Progress& progress_;
   holdfast::SaveFuture saving_;
-  double memcpy_s_ = 0;  ///< of the reference copy made just before the save under way
+  std::int64_t newest_ = -1;  ///< epoch that was last saved or loaded
+  double memcpy_s_ = 0;       ///< of the reference copy made just before the save under way
   bool last_saved_ = true;
 };
 

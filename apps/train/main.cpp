@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 #include <mpi.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "checkpoint.hpp"
 #include "collectives.hpp"
@@ -12,6 +16,13 @@
 
 namespace train {
 namespace {
+
+/// How training ends without an error.
+enum class End {
+  finished,   ///< the last epoch is done
+  halted,     ///< by the file `halt`
+  preempted,  ///< by a signal
+};
 
 /// The same ranks and seed give the same bits.
 void make_deterministic() {
@@ -48,35 +59,81 @@ void recover(const Group& group, const InjectedFault& fault, Trainer& trainer, C
   }
 }
 
-void train_all(const Group& group, const Options& options, Trainer& trainer, Checkpoints& checkpoints) {
+bool due(std::int64_t epoch, std::int64_t every) {
+  return every > 0 && epoch % every == 0;
+}
+
+/// Runs the trainer's next epoch, in no less than the shortest time that the options allow.
+void run_epoch(const Options& options, Trainer& trainer, bool fault) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(options.epoch_seconds);
+  trainer.run_epoch(fault);
+  std::this_thread::sleep_until(end);
+}
+
+/// Between two epochs: saves if it is time to, or somebody asked for it. How the run ends, if it ends here; one that has
+/// reached its last epoch is finished, whatever was asked.
+std::optional<End> between_epochs(const Group& group, const Options& options, std::int64_t epoch, Checkpoints& checkpoints) {
+  const auto asked = checkpoints.requests();
+  const bool finished = epoch >= options.epochs;
+  if (asked.save) group.say(fmt::format("saved on request: epoch {}", epoch));
+  const bool wanted = finished || asked.stop || due(epoch, options.save_every);
+  if (asked.save || (wanted && !checkpoints.has_it())) checkpoints.save();
+  if (finished) return End::finished;
+  if (asked.halt) return End::halted;
+  if (asked.stop) return End::preempted;
+  return std::nullopt;
+}
+
+End train_all(const Group& group, const Options& options, Trainer& trainer, Checkpoints& checkpoints) {
   auto& progress = trainer.progress();
-  const auto due = [](std::int64_t epoch, std::int64_t every) { return every > 0 && epoch % every == 0; };
   std::int64_t last_fault = 0;  // an epoch that comes again after a reload has no second one
-  while (progress.epoch < options.epochs) {
+  for (;;) {
+    if (const auto end = between_epochs(group, options, progress.epoch, checkpoints)) return *end;
     const auto epoch = progress.epoch + 1;
     const bool fault = due(epoch, options.fault_every) && epoch > last_fault;
     try {
-      trainer.run_epoch(fault);
+      run_epoch(options, trainer, fault);
+      group.say(fmt::format("epoch {} loss {:.17g}", epoch, progress.loss));
     } catch (const InjectedFault& injected) {
       last_fault = epoch;
       recover(group, injected, trainer, checkpoints);
-      continue;
     }
-    group.say(fmt::format("epoch {} loss {:.17g}", epoch, progress.loss));
-    if (due(epoch, options.save_every) || epoch == options.epochs) checkpoints.save();
   }
+}
+
+/// What the run has come to is decided. A second signal, such as the one at the end of the grace time, must not change it.
+void ignore_further_signals() {
+  for (const int signal : {SIGUSR1, SIGTERM}) std::signal(signal, SIG_IGN);
+}
+
+/// The last word of a run whose newest state is saved, and its exit status.
+int explain(const Group& group, const Options& options, End end, std::int64_t epoch) {
+  const auto state = epoch > 0 ? fmt::format("epoch {} is committed", epoch) : std::string("there was nothing to save yet");
+  switch (end) {
+    case End::finished:
+      return EXIT_SUCCESS;
+    case End::halted:
+      group.say(
+          fmt::format("halted on request: {}; remove {} before the next start", state, (options.directory / "halt").string()));
+      return EXIT_SUCCESS;
+    case End::preempted:
+      group.say(fmt::format("preempted: {}; start again with --resume", state));
+      return come_again;
+  }
+  return EXIT_FAILURE;
 }
 
 int run(const Group& group, const Options& options) {
   make_deterministic();
   Trainer trainer(group, options);
   Checkpoints checkpoints(group, options, trainer);
-  const bool begun = begin(group, options, trainer, checkpoints);
-  if (begun) train_all(group, options, trainer, checkpoints);
+  std::optional<End> end;
+  if (begin(group, options, trainer, checkpoints)) end = train_all(group, options, trainer, checkpoints);
+  ignore_further_signals();
   const bool saved = checkpoints.close();
   checkpoints.summary().print();
-  if (!begun) return wrong_use;
-  return saved ? EXIT_SUCCESS : EXIT_FAILURE;
+  if (!end) return wrong_use;
+  return saved ? explain(group, options, *end, trainer.progress().epoch) : EXIT_FAILURE;
 }
 
 /// An Error of Holdfast comes on all ranks, which can then leave in order; anything else may be this rank's alone.

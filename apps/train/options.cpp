@@ -26,6 +26,10 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--keep", options.keep, "Newest checkpoints that stay, 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--epoch-seconds", options.epoch_seconds,
+                 "Shortest time of an epoch; real ones take longer than ours, so that there is time to step in")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--resume", options.resume, "Go on from the newest valid checkpoint, if there is one; on any number of ranks");
 }
 
@@ -43,6 +47,11 @@ std::optional<Exit> parse_command_line(int argc, char** argv, bool speaks, Optio
   CLI::App app(
       "Trains a small network whose parameters and optimizer state are split over the MPI ranks, with checkpoints by Holdfast.\n"
       "Run it under mpirun: mpirun -n 2 train --dir checkpoints --fault-every 25");
+  app.footer(
+      "SIGUSR1 or SIGTERM, on any rank, and a file `halt` in the directory end the run after the epoch, once that epoch is\n"
+      "committed; `halt` keeps later runs from starting. A file `save-now` there has the next epoch saved at once.\n"
+      "Exit status: 0 trained to the end, or halted on request; 75 a signal asked for the end, start again with --resume;\n"
+      "1 the newest state is not saved; 2 wrong use.");
   describe(app, options);
   try {
     app.parse(argc, argv);

@@ -16,6 +16,7 @@ struct Options {
   std::int64_t layers = 4;       ///< hidden layers; counts only with `hidden`
   std::uint64_t seed = 1;
   int keep = 3;
+  double epoch_seconds = 0;  ///< an epoch takes at least so long
   bool resume = false;
 
   /// Widths from the inputs to the output, such as 8-32-128-64-8-1.
@@ -24,6 +25,8 @@ struct Options {
 
 /// Exit status when the command line cannot be followed.
 inline constexpr int wrong_use = 2;
+/// Exit status when a signal asked for the end: EX_TEMPFAIL of sysexits.h, "come again".
+inline constexpr int come_again = 75;
 
 /// How the program ends without training: after --help, or after wrong use.
 struct Exit {

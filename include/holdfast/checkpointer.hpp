@@ -27,11 +27,12 @@ namespace holdfast {
 /// | --------------- | ---------- | -------------------------------------------------- | ------------------------------ |
 /// | constructor     | yes        | the helpers answered (Options::launch_timeout_s)   | -                              |
 /// | warm_up         | yes        | plan made, arenas there and faulted in             | are not read                   |
-/// | async_save      | yes        | staged (or at once with overlap_staging)           | may change on return (or after
-/// wait_staged) | | load            | yes        | loaded                                             | are written, all or none
-/// | | latest          | yes        | rank 0 looked into the directory                   | -                              | |
-/// close           | yes        | saves in flight ended (Options::close_timeout_s)   | -                              | |
-/// ~Checkpointer   | no         | never                                              | -                              |
+/// | async_save      | yes        | staged (overlap_staging: at once)                  | may change (overlap_staging: after
+/// wait_staged()) | | load            | yes        | loaded                                             | are written, all or
+/// none       | | latest          | yes        | rank 0 looked into the directory                   | - | | requests        | yes
+/// | every rank asked                                   | -                              | | preempted       | yes        | every
+/// rank asked                                   | -                              | | close           | yes        | saves in
+/// flight ended (Options::close_timeout_s)   | -                              | | ~Checkpointer   | no         | never | - |
 ///
 /// If a rank dies before a save is staged, that save is dropped; the file system shows complete checkpoints only.
 class HOLDFAST_API Checkpointer {
@@ -63,6 +64,13 @@ class HOLDFAST_API Checkpointer {
 
   /// Collective. The newest step whose file opens as a checkpoint, if any.
   [[nodiscard]] std::optional<std::int64_t> latest();
+
+  /// Collective. What somebody asked the program for, by signal (Options::preemption_signals) or by a file in the directory;
+  /// ask after every step. One allreduce of one number; rank 0 looks for the two files, at most once per second. It
+  /// removes `save-now` when it takes it up. With read_only that file is left to the run that saves there.
+  [[nodiscard]] Requests requests();
+  /// Collective. requests().stop; a request to save is kept for the next requests().
+  [[nodiscard]] bool preempted() { return requests().stop; }
 
   /// Collective. Waits for saves in flight and lets the helpers go. Throws the failure of a save that nobody waited
   /// for, or timeout. Afterwards only close() may be called; a second call does nothing.

@@ -60,6 +60,11 @@ struct Options {
   /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
   bool read_only = false;
 
+  /// Signals that ask the program to end, such as {SIGUSR1, SIGTERM}; Checkpointer::requests() tells of them. Empty: no
+  /// signal handler is installed. Otherwise one is until close(), which notes the signal and then calls the handler
+  /// function that was there before; the signal's default action is not taken. Interrupted system calls are restarted.
+  std::vector<int> preemption_signals = {};
+
   Launcher launcher = Launcher::automatic;
   Transport transport = Transport::automatic;
   /// The helper program. Empty: HOLDFAST_HELPER, then beside the library or program, then ../bin, then PATH.
@@ -95,6 +100,17 @@ struct LoadOptions {
   /// Check the checksums of everything that will be read before the first byte of the program's memory is written, so
   /// that a damaged file costs nothing but the fallback to the one before.
   bool verify = true;
+};
+
+/// What somebody asked the program for; the same on every rank.
+struct Requests {
+  /// A file `save-now` was put into the directory: save at once. Stays true until an async_save has taken a save.
+  bool save = false;
+  /// Save, wait for the commit, and end: one of Options::preemption_signals reached a rank, or a file `halt` is in the
+  /// directory. Stays true.
+  bool stop = false;
+  /// It was the file `halt`: do not start again by yourself. Stays true, as the file does until a person removes it.
+  bool halt = false;
 };
 
 /// What a load did; the same on every rank but for the names, which are this rank's.

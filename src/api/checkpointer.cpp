@@ -6,6 +6,7 @@
 
 #include "api/environment.hpp"
 #include "api/finalize.hpp"
+#include "api/requests.hpp"
 #include "api/saver.hpp"
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
@@ -34,7 +35,7 @@ std::uint64_t fingerprint(const Options& o) {
   Encoder encoder;
   encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
           o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.save_timeout_s, o.close_timeout_s, o.mpi_io,
-          o.alignment_bytes);
+          o.alignment_bytes, o.preemption_signals);
   for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
   return checksum(encoder.take());
 }
@@ -70,6 +71,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
   Impl(MPI_Comm comm, Options options) : comm_(mpi::Communicator::duplicate(comm)), options_(std::move(options)) {
     try {
       settle(comm_, options_);
+      mpi::all_or_none(comm_, [&] { desk_.emplace(comm_, options_); });
       if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
     } catch (...) {
       comm_.free();  // every rank threw the same, so this collective call is met by all
@@ -82,6 +84,17 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     if (!saver_)
       throw Error(ErrorCode::invalid_state, "the Checkpointer was opened with read_only", {.path = options_.directory.string()});
     return *saver_;
+  }
+
+  SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+    SaveFuture save = saver().async_save(step, state, options);
+    if (!save.skipped()) desk_->saved();
+    return save;
+  }
+
+  Requests requests() {
+    check_open();
+    return desk_->ask();
   }
 
   LoadReport load(StateDict& state, const LoadOptions& options) {
@@ -111,15 +124,16 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     }
     if (saver_) saver_->await_end();
     comm_.free();
+    desk_.reset();  // last: a signal meanwhile must not end what waits for the commit
     if (shared) throw *shared;
   }
 
   void on_finalize() noexcept override {
     if (closed_) return;
     closed_ = true;
-    if (!saver_) return;
-    if (const std::optional<Error> problem = saver_->close())
+    if (const std::optional<Error> problem = saver_ ? saver_->close() : std::nullopt)
       log::warning("a Checkpointer that was left to MPI_Finalize: {}", problem->what());
+    desk_.reset();
   }
 
  private:
@@ -129,6 +143,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
 
   mpi::Communicator comm_;
   Options options_;
+  std::optional<api::RequestDesk> desk_;
   std::unique_ptr<api::Saver> saver_;
   bool closed_ = false;
 };
@@ -154,13 +169,17 @@ void Checkpointer::warm_up(const StateDict& state) {
   checked(impl_).saver().warm_up(state);
 }
 SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options) {
-  return checked(impl_).saver().async_save(step, state, options);
+  return checked(impl_).async_save(step, state, options);
 }
 LoadReport Checkpointer::load(StateDict& state, LoadOptions options) {
   return checked(impl_).load(state, options);
 }
 std::optional<std::int64_t> Checkpointer::latest() {
   return checked(impl_).latest();
+}
+
+Requests Checkpointer::requests() {
+  return checked(impl_).requests();
 }
 
 void Checkpointer::close() {

@@ -36,5 +36,7 @@ inline constexpr char partial_suffix[] = ".partial";  // .step-000000000100.h5.<
 inline constexpr char latest_link[] = "latest";       // symbolic link to the newest file's name
 inline constexpr char lock_file[] = ".holdfast.lock";
 inline constexpr char events_file[] = "events.jsonl";
+inline constexpr char save_now_file[] = "save-now";  // put there by a person: save at once
+inline constexpr char halt_file[] = "halt";          // put there by a person: save, and end
 
 }  // namespace holdfast::storage::format

@@ -3,6 +3,7 @@
 Environment: TRAIN, HOLDFAST and MPIEXEC are the programs to use.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 import unittest
+from contextlib import contextmanager
 
 RUN_TIMEOUT_S = 60
 GONE_TIMEOUT_S = 20
@@ -50,6 +52,14 @@ def wait_until_session_is_empty(session):
         time.sleep(0.02)
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not happen within {RUN_TIMEOUT_S} s")
+        time.sleep(0.02)
+
+
 def start(ranks, directory, *options):
     command = [os.environ["MPIEXEC"], "--oversubscribe", "-n", str(ranks), os.environ["TRAIN"], "--dir", str(directory), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
@@ -68,25 +78,59 @@ def run(ranks, directory, *options, status=0):
     return output
 
 
-def run_and_kill(ranks, directory, *options, after_epoch):
-    """Kills every process of the run with SIGKILL as soon as the line of `after_epoch` is there."""
-    process = start(ranks, directory, *options)
+@contextmanager
+def watched(process):
+    """Whatever happens, and at the latest after RUN_TIMEOUT_S, nothing of the run is left when this ends."""
     watchdog = threading.Timer(RUN_TIMEOUT_S, kill_session, [process.pid])
     watchdog.start()
     try:
-        output = ""
-        for line in process.stdout:
-            output += line
-            if line.startswith(f"epoch {after_epoch} "):
-                break
-        else:
-            raise AssertionError(f"epoch {after_epoch} never came:\n{output}")
+        yield process
     finally:
         watchdog.cancel()
         kill_session(process.pid)
         process.stdout.close()
         process.wait(RUN_TIMEOUT_S)
-    wait_until_session_is_empty(process.pid)
+        wait_until_session_is_empty(process.pid)
+
+
+def read_until(process, beginning):
+    """What the run prints up to the line that begins so."""
+    output = ""
+    for line in process.stdout:
+        output += line
+        if line.startswith(beginning):
+            return output
+    raise AssertionError(f"the line '{beginning}…' never came:\n{output}")
+
+
+def run_and_kill(ranks, directory, *options, after_epoch):
+    """Kills every process of the run with SIGKILL as soon as the line of `after_epoch` is there."""
+    with watched(start(ranks, directory, *options)) as process:
+        read_until(process, f"epoch {after_epoch} ")
+
+
+def run_and_ask(ranks, directory, *options, after_epoch, ask, status):
+    """Calls `ask` with mpirun's pid as soon as the line of `after_epoch` is there; returns what the run printed to its end."""
+    with watched(start(ranks, directory, *options)) as process:
+        output = read_until(process, f"epoch {after_epoch} ")
+        ask(process.pid)
+        output += process.stdout.read()
+        process.wait(RUN_TIMEOUT_S)
+        wait_until_session_is_empty(process.pid)
+        if process.returncode != status:
+            raise AssertionError(f"exit status {process.returncode} instead of {status}:\n{output}")
+        return output
+
+
+def ranks_of(mpirun):
+    """Pids of the training processes below an mpirun."""
+    train = pathlib.Path(os.environ["TRAIN"]).resolve()
+    return sorted(pid for pid in processes_of_session(mpirun) if pathlib.Path(f"/proc/{pid}/exe").resolve() == train)
+
+
+def epochs(output):
+    """The epochs that were printed, in that order."""
+    return [int(epoch) for epoch in re.findall(r"^epoch (\d+) loss", output, re.MULTILINE)]
 
 
 def losses(output):
@@ -96,6 +140,15 @@ def losses(output):
 
 def checkpoint(directory, step):
     return directory / f"step-{step:012d}.h5"
+
+
+def steps_in(directory):
+    """The steps of the checkpoints there, ascending."""
+    return sorted(int(file.stem.removeprefix("step-")) for file in directory.glob("step-*.h5"))
+
+
+def events_in(directory):
+    return [json.loads(line) for line in (directory / "events.jsonl").read_text().splitlines()]
 
 
 def diff_status(first, second):
@@ -154,12 +207,78 @@ class Runs(unittest.TestCase):
                 for epoch, loss in resumed.items():  # other ranks add up in another order
                     self.assertAlmostEqual(float(loss), float(losses(calm_output)[epoch]), delta=1e-6)
 
+    def assert_preempted_and_resumed(self, ask):
+        """A run that is asked to end by a signal and one that goes on from there are together an undisturbed one."""
+        options = [*LAYERS, "--epochs", "20"]
+        calm_output = run(2, self.calm, *options)
+        first = run_and_ask(2, self.rough, *options, "--epoch-seconds", "0.5", after_epoch=3, ask=ask, status=75)
+        last = epochs(first)[-1]
+        self.assertLess(last, 20)
+        self.assertIn(f"preempted: epoch {last} is committed; start again with --resume", first)
+        self.assertEqual(steps_in(self.rough)[-1], last)
+        second = run(2, self.rough, *options, "--resume")
+        self.assertIn(f"resumed from step {last}, saved by 2 ranks, on 2 ranks: epoch {last + 1} is next", second)
+        self.assertEqual(epochs(first) + epochs(second), list(range(1, 21)))
+        self.assertEqual(losses(first) | losses(second), losses(calm_output))
+        self.assert_same_end(calm_output, second, 20)
+
+    def test_signal_to_mpirun(self):
+        self.assert_preempted_and_resumed(lambda mpirun: os.kill(mpirun, signal.SIGUSR1))
+
+    def test_signal_to_one_rank(self):
+        self.assert_preempted_and_resumed(lambda mpirun: os.kill(ranks_of(mpirun)[-1], signal.SIGTERM))
+
+    def test_signal_where_nothing_is_left_to_do(self):
+        """A run that is asked to end in its last epoch is finished; no exit status tells to come again."""
+        options = [*LAYERS, "--epochs", "3", "--save-every", "1", "--keep", "1", "--epoch-seconds", "1"]
+
+        def ask(mpirun):
+            wait_until(checkpoint(self.calm, 2).exists)  # only now it is sure that the signal meets the last epoch
+            os.kill(mpirun, signal.SIGUSR1)
+
+        output = run_and_ask(2, self.calm, *options, after_epoch=2, ask=ask, status=0)
+        self.assertEqual(epochs(output), [1, 2, 3])
+        self.assertEqual(steps_in(self.calm), [3])
+
+    def test_signal_as_an_epoch_is_saved(self):
+        """The epoch that the schedule has saved is not saved again."""
+        options = [*LAYERS, "--epochs", "9", "--save-every", "1", "--keep", "0", "--epoch-seconds", "0.5"]
+        output = run_and_ask(2, self.calm, *options, after_epoch=2, ask=lambda mpirun: os.kill(mpirun, signal.SIGUSR1), status=75)
+        self.assertEqual(steps_in(self.calm), epochs(output))
+        saves = [event for event in events_in(self.calm) if event["event"] == "save"]
+        self.assertEqual([event["step"] for event in saves], epochs(output))
+
+    def test_save_now(self):
+        options = [*LAYERS, "--epochs", "10", "--save-every", "100", "--epoch-seconds", "0.5"]
+        output = run_and_ask(2, self.calm, *options, after_epoch=2, ask=lambda _: (self.calm / "save-now").touch(), status=0)
+        asked = [int(epoch) for epoch in re.findall(r"^saved on request: epoch (\d+)$", output, re.MULTILINE)]
+        self.assertEqual(len(asked), 1, "asked for once")
+        self.assertIn(asked[0], range(2, 10))
+        self.assertEqual(steps_in(self.calm), [*asked, 10])
+        self.assertFalse((self.calm / "save-now").exists())
+
+    def test_halt(self):
+        options = [*LAYERS, "--epochs", "50", "--save-every", "100", "--epoch-seconds", "0.5"]
+        halt = self.calm / "halt"
+        output = run_and_ask(2, self.calm, *options, after_epoch=2, ask=lambda _: halt.touch(), status=0)
+        last = epochs(output)[-1]
+        self.assertLess(last, 50)
+        self.assertIn(f"halted on request: epoch {last} is committed; remove {halt} before the next start", output)
+        self.assertEqual(steps_in(self.calm), [last])
+        again = run(2, self.calm, *options, "--resume")
+        self.assertEqual(epochs(again), [], "halted until the file is removed")
+        self.assertIn("halted on request", again)
+        halt.unlink()
+        self.assertEqual(epochs(run(2, self.calm, *LAYERS, "--epochs", str(last + 2), "--resume")), [last + 1, last + 2])
+
     def test_wrong_use(self):
         run(2, self.calm, "--epochs", "2")
         again = run(2, self.calm, "--epochs", "3", status=2)
         self.assertIn("holds checkpoints up to epoch 2: say --resume", again)
         run(2, self.calm, "--epochs", "many", status=2)
-        self.assertIn("--fault-every", run(1, self.calm, "--help"))
+        help_text = run(1, self.calm, "--help")
+        self.assertIn("--fault-every", help_text)
+        self.assertIn("75 a signal asked for the end", help_text)
 
 
 if __name__ == "__main__":
