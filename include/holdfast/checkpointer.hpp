@@ -27,12 +27,13 @@ namespace holdfast {
 /// | --------------- | ---------- | -------------------------------------------------- | ------------------------------ |
 /// | constructor     | yes        | the helpers answered (Options::launch_timeout_s)   | -                              |
 /// | warm_up         | yes        | plan made, arenas there and faulted in             | are not read                   |
-/// | async_save      | yes        | staged (overlap_staging: at once)                  | may change (overlap_staging: after
-/// wait_staged()) | | load            | yes        | loaded                                             | are written, all or
-/// none       | | latest          | yes        | rank 0 looked into the directory                   | - | | requests        | yes
-/// | every rank asked                                   | -                              | | preempted       | yes        | every
-/// rank asked                                   | -                              | | close           | yes        | saves in
-/// flight ended (Options::close_timeout_s)   | -                              | | ~Checkpointer   | no         | never | - |
+/// | async_save      | yes        | staged (overlap_staging: at once)                  | may change, or after wait_staged() |
+/// | load            | yes        | loaded                                             | are written, all or none       |
+/// | latest          | yes        | rank 0 looked into the directory                   | -                              |
+/// | requests        | yes        | every rank asked                                   | -                              |
+/// | preempted       | yes        | every rank asked                                   | -                              |
+/// | close           | yes        | saves in flight ended (Options::close_timeout_s)   | -                              |
+/// | ~Checkpointer   | no         | never                                              | -                              |
 ///
 /// If a rank dies before a save is staged, that save is dropped; the file system shows complete checkpoints only.
 class HOLDFAST_API Checkpointer {
