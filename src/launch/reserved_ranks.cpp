@@ -129,6 +129,8 @@ class ReservedLauncher final : public HelperLauncher {
     kept_.busy = true;
   }
 
+  void give_up() noexcept override { kept_.busy = false; }
+
   /// The process lives on; it only turns to the next order.
   [[nodiscard]] bool finish(transport::Connection& /*connection*/, Deadline /*deadline*/) noexcept override {
     kept_.busy = false;
@@ -181,7 +183,7 @@ std::optional<StartOrder> ReservedHelper::next_order() {
 Reservation reserve(MPI_Comm comm) {
   Group group{.world = mpi::Communicator::duplicate(comm), .node = {}, .nonce = {}};
   mpi::all_or_none(group.world, [&] {
-    if (std::exchange(called(), true))
+    if (called())
       throw Error(ErrorCode::invalid_state, "reserve_helper_ranks() can be called once in a program");
   });
   group.node = group.world.split_by_node();
@@ -189,6 +191,7 @@ Reservation reserve(MPI_Comm comm) {
   if (group.world.rank() == 0) group.nonce = make_nonce();
   mpi::broadcast_value(group.world, group.nonce, 0);
   Reservation reservation = meet(group);
+  called() = true;
   group.node.free();
   group.world.free();
   return reservation;
