@@ -145,8 +145,7 @@ TEST_F(ReservedRanks, AreReservedOnce) {
   expect_same_error(training, ErrorCode::invalid_state, {"once"}, [] { static_cast<void>(reserve_helper_ranks(training)); });
 }
 
-/// Only where MPI lets the program live on: with recovery under mpirun, always with helpers in a step of their own. Elsewhere it
-/// is left out by --gtest_filter.
+/// Only where MPI lets the program live on: with recovery under mpirun, always with helpers in a step of their own.
 TEST_F(Launchers, AHelperThatDiesIsReplaced) {
   Checkpointer checkpointer(training, options());
   save(checkpointer, 1);
