@@ -1,9 +1,19 @@
-#include <map>
+#include <fmt/format.h>
 
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+
+#include "base/log.hpp"
 #include "launch/launcher.hpp"
 
 namespace holdfast::launch {
 namespace {
+
+constexpr char other_launchers[] = " Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks";
 
 /// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
 mpi::Hints info_for(const std::string& host) {
@@ -39,6 +49,26 @@ struct Contexts {
   std::vector<int> processes;
 };
 
+/// MPI gives a spawn no time limit, and no way to end it. All that can be done when it takes too long is to say so.
+class LateWarning {
+ public:
+  explicit LateWarning(const StartRequest& request)
+      : thread_([deadline = request.deadline, seconds = request.timeout_s](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any stopped;
+          std::unique_lock lock(mutex);
+          stopped.wait_until(lock, stop, deadline.end(), [] { return false; });
+          if (!stop.stop_requested())
+            log::write(log::Level::error,
+                       fmt::format("MPI_Comm_spawn_multiple has not started the helpers after {} s, and cannot be "
+                                   "interrupted; end the program, and try{}",
+                                   seconds, other_launchers));
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
 class SpawnLauncher final : public HelperLauncher {
  public:
   [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::spawn)); }
@@ -50,7 +80,7 @@ class SpawnLauncher final : public HelperLauncher {
   }
 
   [[nodiscard]] std::string advice() const override {
-    return "; where MPI cannot start processes, Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks can do without";
+    return std::string("; where MPI cannot start processes, try") + other_launchers;
   }
 
  private:
@@ -59,6 +89,8 @@ class SpawnLauncher final : public HelperLauncher {
     MPI_Comm helpers = MPI_COMM_NULL;
     Contexts contexts(request);  // only the root's is looked at
     std::vector<int> codes(static_cast<std::size_t>(request.placement.helpers));
+    std::optional<LateWarning> warning;
+    if (comm.rank() == root) warning.emplace(request);
     mpi::check(
         MPI_Comm_spawn_multiple(request.placement.helpers, contexts.commands.data(), contexts.argument_pointers.data(),
                                 contexts.processes.data(), contexts.infos.data(), root, comm.get(), &helpers, codes.data()),

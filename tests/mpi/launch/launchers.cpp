@@ -37,7 +37,7 @@ class Launchers : public testing::Test {
   }
   void TearDown() override { MPI_Barrier(training); }
 
-  [[nodiscard]] Options options() const { return {.directory = directory_.path() / "ckpt", .launch_timeout_s = 30}; }
+  [[nodiscard]] Options options() const { return {.directory = directory_.path() / "ckpt", .launch_timeout_s = 20}; }
 
   SaveStats save(Checkpointer& checkpointer, std::int64_t step) {
     tensor_.fill();
