@@ -4,6 +4,11 @@ set(holdfast_test_environment
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   ASAN_OPTIONS=fast_unwind_on_malloc=0
   LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp)
+# Sanitizers make programs several times slower.
+set(holdfast_patience 1)
+if(HOLDFAST_SANITIZE)
+  set(holdfast_patience 5)
+endif()
 set(holdfast_slurm_environment
   HOLDFAST_CLUSTER=${PROJECT_SOURCE_DIR}/tests/slurm/cluster
   HOLDFAST_CLUSTER_DIR=${PROJECT_BINARY_DIR}/slurm-cluster
@@ -14,7 +19,8 @@ function(unit_test name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support GTest::gmock GTest::gtest_main)
   add_test(NAME unit.${name} COMMAND ${name})
-  set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120 ENVIRONMENT "${holdfast_test_environment}")
+  math(EXPR timeout "120 * ${holdfast_patience}")
+  set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${timeout} ENVIRONMENT "${holdfast_test_environment}")
 endfunction()
 
 # mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [ARGS …]): one GoogleTest program (source name.cpp unless
@@ -30,6 +36,7 @@ function(mpi_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${holdfast_patience}")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
   foreach(ranks ${arg_RANKS})

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <random>
 
-#include "base/clock.hpp"
 #include "unit/tensor/random_boxes.hpp"
 
 namespace holdfast {
@@ -73,19 +72,17 @@ TEST(Cover, OfAShapeWithoutElementsNeedsNoBox) {
   EXPECT_EQ(find_hole({}, {}), Box{});
 }
 
-// A quadratic search would take minutes here.
+// Nothing is timed here: a quadratic search would not end before the time limit that ctest sets.
 TEST(Cover, OfManyBoxesTakesNoTime) {
   constexpr std::uint64_t many = 300'000;
   std::vector<Box> boxes;
   for (std::uint64_t i = 0; i < many; ++i) boxes.push_back({{0, 7 * i}, {3, 7}});
   std::ranges::shuffle(boxes, std::mt19937(1));
-  const Stopwatch watch;
   EXPECT_FALSE(find_overlap(boxes));
   EXPECT_FALSE(find_hole({3, 7 * many}, boxes));
   const Box last = boxes.back();
   boxes.pop_back();
   EXPECT_EQ(find_hole({3, 7 * many}, boxes), last);
-  EXPECT_LT(watch.seconds(), 20);
 }
 
 TEST(Cover, OfAGridTakesNoTime) {
@@ -93,11 +90,9 @@ TEST(Cover, OfAGridTakesNoTime) {
   std::vector<Box> boxes;
   for (std::uint64_t i = 0; i < side; ++i)
     for (std::uint64_t j = 0; j < side; ++j) boxes.push_back({{2 * i, 5 * j}, {2, 5}});
-  const Stopwatch watch;
   EXPECT_FALSE(find_overlap(boxes));
   boxes[777].extent[0] += 1;
   EXPECT_TRUE(find_overlap(boxes));
-  EXPECT_LT(watch.seconds(), 20);
 }
 
 }  // namespace
