@@ -136,18 +136,24 @@ int run(const Group& group, const Options& options) {
   return saved ? explain(group, options, *end, trainer.progress().epoch) : EXIT_FAILURE;
 }
 
+/// The ranks that train; MPI_COMM_NULL on one that was a helper instead, after the others have ended. Collective.
+MPI_Comm training_ranks(const Group& world, const Options& options) {
+  return options.reserve_helpers ? holdfast::reserve_helper_ranks(world.comm()) : world.comm();
+}
+
 /// An Error of Holdfast comes on all ranks, which can then leave in order; anything else may be this rank's alone.
-int run_or_explain(const Group& group, int argc, char** argv) {
+int run_or_explain(const Group& world, int argc, char** argv) {
   try {
     Options options;
-    if (const auto exit = parse_command_line(argc, argv, group.rank() == 0, options)) return exit->status;
-    return run(group, options);
+    if (const auto exit = parse_command_line(argc, argv, world.rank() == 0, options)) return exit->status;
+    const auto training = training_ranks(world, options);
+    return training == MPI_COMM_NULL ? EXIT_SUCCESS : run(Group(training), options);
   } catch (const holdfast::Error& error) {
-    if (group.rank() == 0) fmt::print(stderr, "train: {}\n", error.what());
+    if (world.rank() == 0) fmt::print(stderr, "train: {}\n", error.what());
     return EXIT_FAILURE;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "train: rank {}: {}\n", group.rank(), error.what());
-    MPI_Abort(group.comm(), EXIT_FAILURE);
+    fmt::print(stderr, "train: rank {}: {}\n", world.rank(), error.what());
+    MPI_Abort(world.comm(), EXIT_FAILURE);
     return EXIT_FAILURE;
   }
 }

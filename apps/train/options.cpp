@@ -31,6 +31,8 @@ void describe(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--resume", options.resume, "Go on from the newest valid checkpoint, if there is one; on any number of ranks");
+  app.add_flag("--reserve-helpers", options.reserve_helpers,
+               "The last rank of each node helps instead of training, where a job may start neither processes nor steps");
 }
 
 }  // namespace
