@@ -34,7 +34,7 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
 }
 
 storage::FileSettings file_settings(const transport::Hello& hello) {
-  storage::FileSettings settings{.alignment_bytes = hello.alignment_bytes};
+  storage::FileSettings settings{.mpi_io = mpi::chosen_io(), .mpi_io_hints = {}, .alignment_bytes = hello.alignment_bytes};
   for (std::size_t at = 0; at + 1 < hello.mpi_io_hints.size(); at += 2)
     settings.mpi_io_hints.emplace_back(hello.mpi_io_hints[at], hello.mpi_io_hints[at + 1]);
   return settings;
@@ -74,7 +74,7 @@ Opened Drain::open(const OpenJob& job) {
                                   .holder = job.hello.job,
                                   .lock_timeout_s = job.hello.lock_timeout_s,
                                   .launcher = job.hello.launcher};
-    if (!job.hello.mpi_io.empty()) mpi::choose_io(job.hello.mpi_io);
+    mpi::all_or_none(comm_, [&] { mpi::choose_io(job.hello.mpi_io); });
     store_ = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm_, file_settings(job.hello)), std::move(options));
   } catch (...) {

@@ -55,6 +55,7 @@ std::string settings_event(const FileSettings& settings, const std::string& laun
                {"helpers", writers},
                {"engine", "hdf5_collective"},
                {"alignment_bytes", settings.alignment_bytes},
+               {"mpi_io", settings.mpi_io},
                {"mpi_io_hints", std::move(hints)}});
 }
 

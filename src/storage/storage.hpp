@@ -31,6 +31,7 @@ struct SaveRequest {
 
 /// How files are laid out and written; what Options says, with the environment under it.
 struct FileSettings {
+  std::string mpi_io = "default";  ///< component, as mpi::chosen_io() says it; for the event log
   mpi::Hints mpi_io_hints = {};
   std::uint64_t alignment_bytes = 64 << 10;  ///< of datasets of at least 1 MiB
 };

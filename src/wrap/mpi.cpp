@@ -57,6 +57,21 @@ Seconds pause_after(Seconds waited) {
   return std::clamp(waited / 16, Seconds(50e-6), Seconds(20e-3));
 }
 
+constexpr const char* io_variable = "OMPI_MCA_io";
+
+/// Opens a file that is everywhere; says what is wrong.
+bool can_open(std::string& problem) {
+  try {
+    MPI_File file = MPI_FILE_NULL;
+    check(MPI_File_open(MPI_COMM_SELF, "/dev/null", MPI_MODE_RDONLY, MPI_INFO_NULL, &file), "MPI_File_open");
+    check(MPI_File_close(&file), "MPI_File_close");
+    return true;
+  } catch (const Error& error) {
+    problem = error.sentence();
+    return false;
+  }
+}
+
 std::uint64_t piece_bytes(std::size_t round_bytes, int ranks) {
   return std::max<std::uint64_t>(1, round_bytes / static_cast<std::size_t>(ranks));
 }
@@ -109,7 +124,23 @@ Hints Info::hints() const {
 }
 
 void choose_io(const std::string& component) {
-  setenv("OMPI_MCA_io", component.c_str(), 1);
+  static std::string problem;  // Open MPI 4.1 crashes at the second try
+  static const bool works = [&] {
+    if (!component.empty()) setenv(io_variable, component.c_str(), 1);
+    return can_open(problem);
+  }();
+  const auto refuse = [](const std::string& sentence) {
+    throw Error(ErrorCode::invalid_argument, sentence + " (Options::mpi_io, HOLDFAST_MPI_IO)", {.host = host_name()});
+  };
+  if (!works) refuse("MPI-IO does not work with the component \"" + chosen_io() + "\": " + problem);
+  if (!component.empty() && component != chosen_io())
+    refuse("MPI-IO works with the component \"" + chosen_io() + "\" in this process already, so it cannot be \"" + component +
+           "\"");
+}
+
+std::string chosen_io() {
+  const char* component = std::getenv(io_variable);
+  return component != nullptr && *component != '\0' ? component : "default";
 }
 
 void create_file(const std::string& path, const Hints& hints) {

@@ -51,12 +51,15 @@ class Info {
   MPI_Info info_ = MPI_INFO_NULL;
 };
 
-/// Local, before the first file is opened: the MPI-IO component of Open MPI ("ompio", "romio321"), which reads its settings
-/// when it opens the first file. Other MPIs have no such choice, and take no notice.
+/// Local, before the first file is opened: the MPI-IO component of Open MPI ("ompio", "romio321"), which is chosen once in a
+/// process; empty: MPI's own choice. Other MPIs have none, and take no notice. Throws Error(invalid_argument) if MPI-IO does not
+/// work with it, or with another one already.
 void choose_io(const std::string& component);
+/// Local. What was chosen, be it by the environment of Open MPI; "default" where MPI chooses.
+[[nodiscard]] std::string chosen_io();
 /// Local. Makes an empty file through MPI-IO, which is how hints about striping take effect. One that is there stays.
 void create_file(const std::string& path, const Hints& hints);
-/// Local. What MPI-IO makes of the hints for an open file.
+/// Local. What MPI-IO makes of the hints for an open file. Open MPI 4.1 says back what it was given.
 [[nodiscard]] Hints hints_of(MPI_File file);
 
 /// How a process waits for the others of a communicator. MPI spins, which is right between ranks that compute in step; a

@@ -23,8 +23,14 @@ function(unit_test name)
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${timeout} ENVIRONMENT "${holdfast_test_environment}")
 endfunction()
 
-# mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [ARGS …]): one GoogleTest program (source name.cpp unless
-# given) that is run under mpirun once per number of ranks. All ranks run every test; one failed rank fails the entry.
+# mpi_program(name sources…): one GoogleTest program whose ranks run every test; one failed rank fails all.
+function(mpi_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
+endfunction()
+
+# mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [ARGS …]): an mpi_program (source name.cpp unless
+# given) that is run under mpirun once per number of ranks.
 function(mpi_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;ARGS" ${ARGN})
   if(NOT arg_SOURCES)
@@ -37,8 +43,7 @@ function(mpi_test name)
     set(arg_TIMEOUT 120)
   endif()
   math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${holdfast_patience}")
-  add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
+  mpi_program(${name} ${arg_SOURCES})
   foreach(ranks ${arg_RANKS})
     set(test ${arg_LABEL}.${name}.${ranks})
     add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
