@@ -18,7 +18,7 @@ enum class ErrorCode {
   corrupt,              ///< truncated, flipped bytes, or not a Holdfast file
   unsupported_version,  ///< written by a newer format version
   storage,              ///< the file system said no: full, read-only, gone, I/O error
-  out_of_memory,        ///< memory_limit_bytes or the node's shared memory is too small
+  out_of_memory,        ///< memory_limit_bytes, the node's shared memory or the job's memory limit is too small
   launch,               ///< the helper is missing, exited, or did not answer in time
   helper_lost,          ///< a helper died while it was needed
   timeout,              ///< a bounded wait ran out

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error_text.hpp"
+#include "transport/memory_limit.hpp"
 #include "transport/shared_memory.hpp"
 
 namespace holdfast::transport {
@@ -115,6 +116,7 @@ std::unique_ptr<Arena> map_arena(std::shared_ptr<Wire> wire, const ArenaReady& r
 }
 
 std::unique_ptr<Arena> private_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
+  require_memory(ready.bytes, "an arena of a rank's own");
   auto arena = std::make_unique<PrivateArena>(std::make_unique<HelperMemory>(std::move(wire), ready));
   fault_in(arena->memory());
   return arena;

@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "transport/introduction.hpp"
 #include "transport/line.hpp"
+#include "transport/memory_limit.hpp"
 #include "transport/shared_memory.hpp"
 #include "transport/socket.hpp"
 
@@ -27,6 +28,9 @@ constexpr double linger_s = 1;
 /// While a rank's receive queue is full, no descriptor tells when there is room, and its worker's stays readable: all that
 /// can be done is to look again after a pause.
 constexpr int congested_ms = 1;
+
+/// Left free of a memory limit when an arena is made, for what the helper needs to serve and write.
+constexpr std::uint64_t reserve_bytes = 16 << 20;
 
 /// What an epoll event is about. Workers need no number: all are looked at whenever anything happens.
 enum class Source : std::uint32_t { listener, wake, newcomer, lifeline, worker };
@@ -289,6 +293,7 @@ void UcxService::send(SessionId id, MessageType type, const Bytes& payload) {
 
 ServedArena UcxService::open_arena(SessionId /*session*/, std::uint64_t bytes) {
   require_shared_memory(bytes, "an arena");
+  require_memory(bytes + reserve_bytes, "an arena");
   auto memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1));
   const std::span<std::byte> all = memory->span();
   fault_in(all);

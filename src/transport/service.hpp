@@ -39,7 +39,7 @@ class Service {
   // From callbacks only:
   virtual void send(SessionId session, MessageType type, const Bytes& payload) = 0;
   /// Memory of `bytes`, faulted in. Throws Error(out_of_memory) saying how much was needed and what the node's shared memory
-  /// has. Freed by close_arena or with the Service; it outlives its session, as a staged save may still be written.
+  /// has, or the helper's control group leaves. Freed by close_arena or with the Service; it outlives its session, as a staged save may still be written.
   virtual ServedArena open_arena(SessionId session, std::uint64_t bytes) = 0;
   virtual void close_arena(std::byte* memory) = 0;
   virtual void drop(SessionId session) = 0;
