@@ -261,11 +261,12 @@ TEST_F(SaveAndLoad, EventLogHasALinePerSaveAndLoad) {
   std::ifstream log(options().directory / "events.jsonl");
   std::vector<nlohmann::json> events;
   for (std::string line; std::getline(log, line);) events.push_back(nlohmann::json::parse(line));
-  ASSERT_EQ(events.size(), 3U);
-  EXPECT_EQ(events[0].at("event"), "save");
-  EXPECT_EQ(events[1].at("step"), 2);
-  EXPECT_GT(events[1].at("bytes"), 0);
-  EXPECT_EQ(events[2].at("event"), "load");
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_EQ(events[0].at("event"), "settings");
+  EXPECT_EQ(events[1].at("event"), "save");
+  EXPECT_EQ(events[2].at("step"), 2);
+  EXPECT_GT(events[2].at("bytes"), 0);
+  EXPECT_EQ(events[3].at("event"), "load");
 }
 
 TEST_F(SaveAndLoad, PartialLoadReportsWhatIsMissingAndUnexpected) {
