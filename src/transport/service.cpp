@@ -293,7 +293,7 @@ void UcxService::send(SessionId id, MessageType type, const Bytes& payload) {
 
 ServedArena UcxService::open_arena(SessionId /*session*/, std::uint64_t bytes) {
   require_shared_memory(bytes, "an arena");
-  require_memory(bytes + reserve_bytes, "an arena");
+  require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
   auto memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1));
   const std::span<std::byte> all = memory->span();
   fault_in(all);

@@ -82,6 +82,10 @@ double cpu_seconds(int pid) {
   return static_cast<double>(std::stoul(fields.at(11)) + std::stoul(fields.at(12))) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+double user_seconds(int pid) {
+  return static_cast<double>(std::stoul(stat_of(pid).fields.at(11))) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 ProcessUse use_of(int pid) {
   const std::string folder = "/proc/" + std::to_string(pid);
   std::ifstream file(folder + "/statm");

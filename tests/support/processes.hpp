@@ -13,6 +13,8 @@ std::vector<int> helpers_of_this_job();
 
 /// User and system time of a process so far.
 double cpu_seconds(int pid);
+/// Its user time alone.
+double user_seconds(int pid);
 
 struct ProcessUse {
   std::uint64_t resident_bytes = 0;
