@@ -7,7 +7,7 @@
 
 #include "mpi_main.hpp"
 #include "storage/commit.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
@@ -32,7 +32,7 @@ void save(benchmark::State& state) {
   auto comm = mpi::Communicator::duplicate(MPI_COMM_SELF);
   {
     storage::CheckpointStore store(
-        comm, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm),
+        comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
         {.directory = shared_directory() / "storage", .keep_last = 1, .nonce = "bench", .holder = "storage_bench"});
     std::vector<double> write_s, fsync_s, total_s;
     for (auto _ : state) {

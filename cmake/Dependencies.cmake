@@ -7,6 +7,7 @@ find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(UCX REQUIRED IMPORTED_TARGET ucx>=1.12)
+pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing>=2.2)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 
 # Parallel HDF5: Debian's flavour by pkg-config, elsewhere what find_package knows, which has to be parallel.

@@ -23,6 +23,13 @@ enum class Transport {
   put,        ///< the rank stages into memory of its own and ucp_put sends it: two copies, works wherever UCX does
 };
 
+/// How the helpers write tensors into the file. The file is the same, byte for byte.
+enum class Engine {
+  automatic,   ///< direct on local file systems (ext4, xfs, f2fs) unless MPI-IO settings are given, collective elsewhere
+  collective,  ///< H5Dwrite, which goes through MPI-IO and the page cache
+  direct,      ///< each helper for itself, around the page cache (O_DIRECT), by io_uring where the system allows it
+};
+
 /// What async_save does when both arenas still hold saves that are being written.
 enum class WhenBusy {
   wait,  ///< until one is free, at most Options::save_timeout_s
@@ -48,6 +55,8 @@ struct Options {
   /// of its node, at most 8.
   int stage_threads = 0;
 
+  /// automatic: HOLDFAST_ENGINE ("collective" or "direct") if that is set. What was chosen is in events.jsonl.
+  Engine engine = Engine::automatic;
   /// Open MPI's MPI-IO component, "ompio" or "romio321". Empty: HOLDFAST_MPI_IO, else MPI's own choice. Choose romio on Lustre,
   /// where ompio ignores striping; elsewhere leave it, as romio hangs on a full disk (docs/storage.md).
   std::string mpi_io = {};

@@ -27,6 +27,14 @@ Launcher parse_launcher(std::string_view name) {
               {.host = host_name()});
 }
 
+Engine parse_engine(std::string_view name) {
+  if (name == "automatic") return Engine::automatic;
+  if (name == "collective") return Engine::collective;
+  if (name == "direct") return Engine::direct;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("HOLDFAST_ENGINE is \"{}\"; it can be automatic, collective or direct", name), {.host = host_name()});
+}
+
 void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const std::string& text) {
   std::istringstream stream(text);
   for (std::string entry; std::getline(stream, entry, ';');) {
@@ -46,6 +54,8 @@ void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const st
 Options with_environment(Options options) {
   if (const std::string name = variable("HOLDFAST_LAUNCHER"); options.launcher == Launcher::automatic && !name.empty())
     options.launcher = parse_launcher(name);
+  if (const std::string name = variable("HOLDFAST_ENGINE"); options.engine == Engine::automatic && !name.empty())
+    options.engine = parse_engine(name);
   if (options.mpi_io.empty()) options.mpi_io = variable("HOLDFAST_MPI_IO");
   add_hints(options.mpi_io_hints, variable("HOLDFAST_MPI_IO_HINTS"));
   return options;

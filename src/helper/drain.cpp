@@ -7,7 +7,7 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 
 namespace holdfast::helper {
 namespace {
@@ -34,7 +34,8 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
 }
 
 storage::FileSettings file_settings(const transport::Hello& hello) {
-  storage::FileSettings settings{.mpi_io = mpi::chosen_io(), .mpi_io_hints = {}, .alignment_bytes = hello.alignment_bytes};
+  storage::FileSettings settings{
+      .engine = hello.engine, .mpi_io = mpi::chosen_io(), .mpi_io_hints = {}, .alignment_bytes = hello.alignment_bytes};
   for (std::size_t at = 0; at + 1 < hello.mpi_io_hints.size(); at += 2)
     settings.mpi_io_hints.emplace_back(hello.mpi_io_hints[at], hello.mpi_io_hints[at + 1]);
   return settings;
@@ -76,7 +77,7 @@ Opened Drain::open(const OpenJob& job) {
                                   .launcher = job.hello.launcher};
     mpi::all_or_none(comm_, [&] { mpi::choose_io(job.hello.mpi_io); });
     store_ = std::make_unique<storage::CheckpointStore>(
-        comm_, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm_, file_settings(job.hello)), std::move(options));
+        comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));
   } catch (...) {
     outcome.error = current_error();
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <holdfast/version.hpp>
+#include <unordered_set>
 
 #include "base/error_text.hpp"
 #include "storage/format.hpp"
@@ -34,16 +35,43 @@ void create_tables(hid_t file, const hdf5::DatasetAccess& datasets, const TableS
   hdf5::write_attribute(hdf5::open_object(file, format::internal_group).get(), format::attr_tables_checksum, std::uint64_t{0});
 }
 
-void create_state(hid_t file, const hdf5::DatasetAccess& datasets, std::span<const plan::Dataset> definitions) {
+hdf5::Dataset create_dataset(hid_t file, const hdf5::DatasetAccess& datasets, const FileTypes& types,
+                             const plan::Dataset& dataset) {
+  if (dataset.kind == plan::Kind::string)
+    return datasets.create(file, path_of(dataset), hdf5::string_type(dataset.global.at(0) + 1).get(), {});
+  return datasets.create(file, path_of(dataset), types.of(dataset.dtype), dataset.global);
+}
+
+/// Makes the groups that names have ('/'), each once. HDF5 makes them by itself too, but with the time of day in them.
+class Groups {
+ public:
+  explicit Groups(hid_t file) : file_(file) {}
+  void make_for(const std::string& path) {
+    for (std::size_t slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1))
+      if (const std::string group = path.substr(0, slash); !made_.contains(group)) {
+        hdf5::create_group(file_, group.c_str());
+        made_.insert(group);
+      }
+  }
+
+ private:
+  hid_t file_;
+  std::unordered_set<std::string> made_ = {format::state_group, format::internal_group, format::per_rank_group};
+};
+
+/// Returns where each dataset begins.
+std::vector<std::uint64_t> create_state(hid_t file, const hdf5::DatasetAccess& datasets,
+                                        std::span<const plan::Dataset> definitions) {
   const FileTypes types;
+  Groups groups(file);
+  std::vector<std::uint64_t> addresses;
   for (const plan::Dataset& dataset : definitions) try {
-      if (dataset.kind == plan::Kind::string)
-        datasets.create(file, path_of(dataset), hdf5::string_type(dataset.global.at(0) + 1).get(), {});
-      else
-        datasets.create(file, path_of(dataset), types.of(dataset.dtype), dataset.global);
+      groups.make_for(path_of(dataset));
+      addresses.push_back(hdf5::address_of(create_dataset(file, datasets, types, dataset)).value_or(0));
     } catch (...) {
       throw current_error({.rank = -1, .host = {}, .path = {}, .tensor = dataset.name});
     }
+  return addresses;
 }
 
 void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type, const void* rows,
@@ -55,16 +83,18 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
 
 }  // namespace
 
-std::uint64_t create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                            const std::string& created, const FileSettings& settings) {
+Layout create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                     const std::string& created, const FileSettings& settings) {
   const hdf5::Quiet quiet;
+  Layout layout;
   if (is_striping_wanted(settings.mpi_io_hints)) mpi::create_file(path.string(), settings.mpi_io_hints);
   hdf5::StagedFile file = hdf5::StagedFile::create(path, settings.alignment_bytes);
   write_header(file.get(), request, created);
   const hdf5::DatasetAccess datasets;
   create_tables(file.get(), datasets, sizes);
-  create_state(file.get(), datasets, request.datasets);
-  return file.finish();
+  layout.addresses = create_state(file.get(), datasets, request.datasets);
+  layout.file_bytes = file.finish();
+  return layout;
 }
 
 void write_tables(const std::filesystem::path& path, const Tables& tables) {

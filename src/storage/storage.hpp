@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <holdfast/options.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@
 #include "wrap/mpi.hpp"
 
 /// The interfaces of storage. The helper sees StorageWriter; CheckpointStore (commit.hpp) carries out the commit around a
-/// FileEngine, which knows how bytes get into a file (hdf5_writer.hpp).
+/// FileEngine, which knows how bytes get into a file (file_engine.hpp).
 namespace holdfast::storage {
 
 /// A piece of a dataset in this writer's memory, packed row-major.
@@ -31,6 +32,8 @@ struct SaveRequest {
 
 /// How files are laid out and written; what Options says, with the environment under it.
 struct FileSettings {
+  Engine engine = Engine::automatic;
+  std::string method = {};         ///< how the engine in force writes: "mpi_io", "io_uring", "pwrite"; for the event log
   std::string mpi_io = "default";  ///< component, as mpi::chosen_io() says it; for the event log
   mpi::Hints mpi_io_hints = {};
   std::uint64_t alignment_bytes = 64 << 10;  ///< of datasets of at least 1 MiB

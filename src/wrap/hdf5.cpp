@@ -187,8 +187,15 @@ std::size_t string_bytes(hid_t type) {
   return H5Tget_size(type);
 }
 
+Properties without_times(hid_t kind) {
+  Properties creation = new_properties(kind);
+  call("H5Pset_obj_track_times", H5Pset_obj_track_times, creation.get(), hbool_t{false});
+  return creation;
+}
+
 void create_group(hid_t file, const char* path) {
-  Object(call("H5Gcreate2", H5Gcreate2, file, path, hid_t{H5P_DEFAULT}, hid_t{H5P_DEFAULT}, hid_t{H5P_DEFAULT}));
+  Object(
+      call("H5Gcreate2", H5Gcreate2, file, path, hid_t{H5P_DEFAULT}, without_times(H5P_GROUP_CREATE).get(), hid_t{H5P_DEFAULT}));
 }
 
 Object open_object(hid_t file, const char* path) {
@@ -239,14 +246,12 @@ std::string read_text_attribute(hid_t object, const char* name) {
 }
 
 DatasetAccess::DatasetAccess()
-    : creation_(new_properties(H5P_DATASET_CREATE)),
+    : creation_(without_times(H5P_DATASET_CREATE)),
       link_(new_properties(H5P_LINK_CREATE)),
       access_(new_properties(H5P_DATASET_ACCESS)) {
   call("H5Pset_layout", H5Pset_layout, creation_.get(), H5D_CONTIGUOUS);
   call("H5Pset_alloc_time", H5Pset_alloc_time, creation_.get(), H5D_ALLOC_TIME_EARLY);
   call("H5Pset_fill_time", H5Pset_fill_time, creation_.get(), H5D_FILL_TIME_NEVER);
-  call("H5Pset_obj_track_times", H5Pset_obj_track_times, creation_.get(), hbool_t{false});
-  call("H5Pset_create_intermediate_group", H5Pset_create_intermediate_group, link_.get(), 1U);
   call("H5Pset_char_encoding", H5Pset_char_encoding, link_.get(), H5T_CSET_UTF8);
   call("H5Pset_elink_cb", H5Pset_elink_cb, access_.get(), refuse_external_link, nullptr);
 }

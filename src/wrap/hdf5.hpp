@@ -98,6 +98,9 @@ void add_name(const Type& enumeration, const char* name, std::uint8_t value);
 /// The size of a fixed-length string type; 0 for any other type.
 [[nodiscard]] std::size_t string_bytes(hid_t type);
 
+/// For creating objects that do not say when they were made, so that the same save gives the same bytes.
+[[nodiscard]] Properties without_times(hid_t kind);
+
 // Groups and attributes
 void create_group(hid_t file, const char* path);
 [[nodiscard]] Object open_object(hid_t file, const char* path);

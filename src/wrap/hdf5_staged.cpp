@@ -194,8 +194,8 @@ StagedFile::~StagedFile() = default;
 StagedFile StagedFile::create(const std::filesystem::path& path, std::uint64_t alignment_bytes) {
   StagedFile staged(std::make_unique<Overlay>(path, O_RDWR | O_CREAT | O_TRUNC));
   set_alignment(staged.access_, alignment_bytes);
-  staged.file_.reset(
-      call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, hid_t{H5P_DEFAULT}, staged.access_.get()));
+  staged.file_.reset(call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, without_times(H5P_FILE_CREATE).get(),
+                          staged.access_.get()));
   return staged;
 }
 

@@ -5,7 +5,7 @@
 
 #include "sample_save.hpp"
 #include "storage/commit.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 
 int main(int argc, char** argv) {
   using namespace holdfast;
@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   int status = 0;
   try {
     auto sample = storage::test::SampleSave::of_everything(comm.size());
-    storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm),
+    storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
                                    {.directory = argv[argc - 1], .nonce = "n", .holder = "test"});
     store.save(sample.request(12, comm.rank()));
   } catch (const Error& error) {

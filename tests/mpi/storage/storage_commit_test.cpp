@@ -9,9 +9,9 @@
 #include "sample_save.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
+#include "storage/file_engine.hpp"
 #include "storage/format.hpp"
 #include "storage/hdf5_types.hpp"
-#include "storage/hdf5_writer.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5.hpp"
 
@@ -52,7 +52,7 @@ class Commit : public testing::Test {
     if (options.holder.empty()) options.holder = "the test";
     store_.reset();
     comm_.barrier();
-    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_), make_hdf5_writer(comm_),
+    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_), make_file_engine(comm_),
                                                std::move(options));
   }
   fs::path save(std::int64_t step) { return store_->save(sample_.request(step, comm_.rank())).path; }
@@ -145,7 +145,7 @@ TEST_F(Commit, ASecondRunIsRefusedByName) {
   open({.holder = "host n1, pid 42"});
   comm_.barrier();
   const auto second = [&] {
-    CheckpointStore(comm_, make_posix_filesystem(), make_hdf5_writer(comm_),
+    CheckpointStore(comm_, make_posix_filesystem(), make_file_engine(comm_),
                     {.directory = dir_, .nonce = "m", .holder = "second", .lock_timeout_s = 0.1});
   };
   expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use, {"host n1, pid 42", dir_.string()}, second);
@@ -213,7 +213,7 @@ TEST_F(Commit, EverySaveIsALineOfEvents) {
 TEST_F(Commit, HintsAndAlignmentReachTheFile) {
   const FileSettings settings{.mpi_io_hints = {{"cb_buffer_size", "1048576"}, {"striping_factor", "1"}},
                               .alignment_bytes = 1 << 20};
-  CheckpointStore store(comm_, make_posix_filesystem(), make_hdf5_writer(comm_, settings),
+  CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_, settings),
                         {.directory = dir_, .nonce = "n", .launcher = "spawn"});
   EXPECT_EQ(mistake(store.save(sample_.request(10, comm_.rank())).path, sample_, 10), "");
   comm_.barrier();

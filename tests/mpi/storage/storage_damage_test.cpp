@@ -9,8 +9,8 @@
 
 #include "sample_save.hpp"
 #include "storage/commit.hpp"
+#include "storage/file_engine.hpp"
 #include "storage/format.hpp"
-#include "storage/hdf5_writer.hpp"
 #include "storage/reader.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5_staged.hpp"
@@ -36,7 +36,7 @@ SampleSave small_sample() {
 class Damage : public testing::Test {
  protected:
   Damage() {
-    CheckpointStore store(comm_, make_posix_filesystem(), make_hdf5_writer(comm_),
+    CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
                           {.directory = directory_.path(), .nonce = "n", .holder = "test"});
     path_ = store.save(sample_.request(7, 0)).path;
     bytes_ = fs::file_size(path_);

@@ -6,11 +6,12 @@
 #include <fstream>
 
 #include "base/error_text.hpp"
+#include "every_engine.hpp"
 #include "failing_filesystem.hpp"
 #include "sample_save.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5_staged.hpp"
 
@@ -38,7 +39,7 @@ std::ptrdiff_t open_descriptors() {
   return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
 }
 
-class DiskFull : public testing::Test {
+class DiskFull : public testing::TestWithParam<test::EngineCase> {
  protected:
   void SetUp() override {
     std::string problem;
@@ -47,7 +48,9 @@ class DiskFull : public testing::Test {
     problem = holdfast::test::broadcast_text(problem, 0, MPI_COMM_WORLD);
     if (!problem.empty()) GTEST_SKIP() << "a small tmpfs cannot be mounted here (it takes root): " << problem;
     mounted_ = true;
-    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_), make_hdf5_writer(comm_),
+    if (!engine_.works_in(disk_)) GTEST_SKIP() << "tmpfs has no direct writes here";
+    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_),
+                                               make_file_engine(comm_, engine_.settings()),
                                                StoreOptions{.directory = disk_ / "ckpt", .nonce = "n", .holder = "test"});
   }
   void TearDown() override {
@@ -82,6 +85,7 @@ class DiskFull : public testing::Test {
     comm_.barrier();
   }
 
+  const test::EngineUnderTest engine_{GetParam()};
   mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD);
   holdfast::test::SharedDirectory directory_;
   fs::path disk_ = directory_.path();
@@ -90,7 +94,9 @@ class DiskFull : public testing::Test {
   std::unique_ptr<CheckpointStore> store_;
 };
 
-TEST_F(DiskFull, IsMetWhileReserving) {
+INSTANTIATE_TEST_SUITE_P(Engines, DiskFull, test::every_engine(), test::name_of_case);
+
+TEST_P(DiskFull, IsMetWhileReserving) {
   SampleSave small = sample_of(comm_.size(), 2 << 20), large = sample_of(comm_.size(), 2 * disk_bytes);
   save(small, 1);
   const auto descriptors = open_descriptors();
@@ -102,7 +108,7 @@ TEST_F(DiskFull, IsMetWhileReserving) {
   EXPECT_EQ(open_descriptors(), descriptors);
 }
 
-TEST_F(DiskFull, IsMetWhileCreating) {
+TEST_P(DiskFull, IsMetWhileCreating) {
   SampleSave sample = sample_of(comm_.size(), 2 << 20);
   save(sample, 1);
   const auto descriptors = open_descriptors();
@@ -113,7 +119,7 @@ TEST_F(DiskFull, IsMetWhileCreating) {
   EXPECT_EQ(open_descriptors(), descriptors);
 }
 
-TEST_F(DiskFull, IsMetWhileWritingWhereNothingCanBeReserved) {
+TEST_P(DiskFull, IsMetWhileWritingWhereNothingCanBeReserved) {
   faults_.set_no_reservation(true);
   SampleSave small = sample_of(comm_.size(), 2 << 20), large = sample_of(comm_.size(), 2 * disk_bytes);
   save(small, 1);
@@ -125,7 +131,7 @@ TEST_F(DiskFull, IsMetWhileWritingWhereNothingCanBeReserved) {
 }
 
 /// MPI-IO is to say so when not all bytes fitted: Open MPI's two-phase writes do not, which is why we do not use them.
-TEST_F(DiskFull, IsReportedByTheWriteThatMeetsIt) {
+TEST_P(DiskFull, IsReportedByTheWriteThatMeetsIt) {
   const fs::path path = disk_ / "plain.h5";
   const auto writers = static_cast<std::uint64_t>(comm_.size()), rank = static_cast<std::uint64_t>(comm_.rank());
   const hdf5::Quiet quiet;
@@ -153,7 +159,7 @@ TEST_F(DiskFull, IsReportedByTheWriteThatMeetsIt) {
 }
 
 /// The disk runs full at every place of the file in turn. A write that came out short must never pass for a checkpoint.
-TEST_F(DiskFull, NeverLosesBytesSilently) {
+TEST_P(DiskFull, NeverLosesBytesSilently) {
   faults_.set_no_reservation(true);
   SampleSave sample = sample_of(comm_.size(), 2 << 20);
   const std::uint64_t file_bytes = [&] {

@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <numeric>
 
 #include "base/clock.hpp"
+#include "every_engine.hpp"
 #include "sample_save.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 #include "storage/reader.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5_staged.hpp"
@@ -20,21 +23,27 @@ namespace {
 using test::mistake;
 using test::SampleSave;
 
-class RoundTrip : public testing::Test {
+class RoundTrip : public testing::TestWithParam<test::EngineCase> {
  protected:
   RoundTrip()
-      : store_(comm_, make_posix_filesystem(), make_hdf5_writer(comm_),
+      : store_(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
                {.directory = directory_.path() / "ckpt", .nonce = "n", .holder = "test"}) {}
   ~RoundTrip() override { comm_.free(); }
 
+  void SetUp() override {
+    if (!engine_.works_in(directory_.path())) GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
+  }
   SaveResult save(SampleSave& sample, std::int64_t step) { return store_.save(sample.request(step, comm_.rank())); }
 
+  const test::EngineUnderTest engine_{GetParam()};
   mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD);
   holdfast::test::SharedDirectory directory_;
   CheckpointStore store_;
 };
 
-TEST_F(RoundTrip, EveryKindAndDtype) {
+INSTANTIATE_TEST_SUITE_P(Engines, RoundTrip, test::every_engine(), test::name_of_case);
+
+TEST_P(RoundTrip, EveryKindAndDtype) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const SaveResult result = save(sample, 42);
   EXPECT_EQ(result.path, directory_.path() / "ckpt" / file_name(42));
@@ -46,7 +55,7 @@ TEST_F(RoundTrip, EveryKindAndDtype) {
   EXPECT_EQ(mistake(result.path, sample, 42), "");
 }
 
-TEST_F(RoundTrip, TheHeaderSaysWhoSavedWhen) {
+TEST_P(RoundTrip, TheHeaderSaysWhoSavedWhen) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const SaveResult result = save(sample, 5);
   const auto listed = list_checkpoints(result.path.parent_path());
@@ -59,7 +68,7 @@ TEST_F(RoundTrip, TheHeaderSaysWhoSavedWhen) {
   EXPECT_THAT(listed[0].created, testing::MatchesRegex("20..-..-..T..:..:..Z"));
 }
 
-TEST_F(RoundTrip, EveryChunkKeepsItsRow) {
+TEST_P(RoundTrip, EveryChunkKeepsItsRow) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const CheckpointReader reader(save(sample, 1).path);
   const auto rng = reader.find("rng");
@@ -72,7 +81,7 @@ TEST_F(RoundTrip, EveryChunkKeepsItsRow) {
   EXPECT_THAT(rows, testing::UnorderedElementsAreArray(expected));
 }
 
-TEST_F(RoundTrip, AnyBoxCanBeRead) {
+TEST_P(RoundTrip, AnyBoxCanBeRead) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const CheckpointReader reader(save(sample, 1).path);
   const auto check = [&](const char* name, const Box& box) {
@@ -92,12 +101,12 @@ TEST_F(RoundTrip, AnyBoxCanBeRead) {
   EXPECT_EQ(reader.find("losse"), std::nullopt);
 }
 
-TEST_F(RoundTrip, ASaveOfNothing) {
+TEST_P(RoundTrip, ASaveOfNothing) {
   SampleSave sample(comm_.size());
   EXPECT_EQ(mistake(save(sample, 3).path, sample, 3), "");
 }
 
-TEST_F(RoundTrip, UnevenNumbersOfChunks) {
+TEST_P(RoundTrip, UnevenNumbersOfChunks) {
   // Only the last writer has chunks of the large dataset, and many of them; the others take part with nothing.
   constexpr std::uint64_t rows = 40;
   const std::vector<plan::Dataset> datasets = {{"w", plan::Kind::tensor, DType::f64, {rows, 8192}}};
@@ -117,7 +126,7 @@ TEST_F(RoundTrip, UnevenNumbersOfChunks) {
   for (std::size_t i = 0; i < read.size(); ++i) ASSERT_EQ(read[i], static_cast<double>(i));
 }
 
-TEST_F(RoundTrip, LargeDatasetsAreWrittenByAllTogether) {
+TEST_P(RoundTrip, LargeDatasetsAreWrittenByAllTogether) {
   const auto path = directory_.path() / "plain.h5";
   const Shape shape = {static_cast<std::uint64_t>(comm_.size()), 1000};
   const hdf5::DatasetAccess datasets;
@@ -140,7 +149,7 @@ TEST_F(RoundTrip, LargeDatasetsAreWrittenByAllTogether) {
   hdf5::close_shared(file);
 }
 
-TEST_F(RoundTrip, ManySmallTensorsAreQuick) {
+TEST_P(RoundTrip, ManySmallTensorsAreQuick) {
   SampleSave sample(comm_.size());
   for (int i = 0; i < 5000; ++i)
     sample.add_alone({fmt::format("layer{}/t{}", i / 50, i), plan::Kind::tensor, DType::f32, {256}}, i % comm_.size());
@@ -152,13 +161,42 @@ TEST_F(RoundTrip, ManySmallTensorsAreQuick) {
   EXPECT_EQ(mistake(result.path, sample, 1), "");
 }
 
-TEST_F(RoundTrip, ANameThatIsADatasetAndAGroupIsAnErrorOnAll) {
+TEST_P(RoundTrip, ANameThatIsADatasetAndAGroupIsAnErrorOnAll) {
   SampleSave sample(comm_.size());
   sample.add_alone({"a", plan::Kind::tensor, DType::f32, {4}}, 0);
   sample.add_alone({"a/b", plan::Kind::tensor, DType::f32, {4}}, 0);
-  holdfast::test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"a/b", "H5Dcreate2"}, [&] { save(sample, 1); });
+  holdfast::test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"a/b", "H5Gcreate2"}, [&] { save(sample, 1); });
   SampleSave good = SampleSave::of_everything(comm_.size());
   EXPECT_EQ(mistake(save(good, 2).path, good, 2), "");
+}
+
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The collective engine is the reference.
+TEST_P(RoundTrip, TheFileIsByteForByteThatOfTheCollectiveEngine) {
+  SampleSave sample = SampleSave::of_everything(comm_.size());
+  sample.add({"wide rows", plan::Kind::tensor, DType::f32, {96, 40000}});  // several blocks for each writer
+  sample.add_alone({"unaligned", plan::Kind::tensor, DType::u8, {(5 << 20) + 3}}, comm_.size() - 1);
+  const SaveRequest request = sample.request(7, comm_.rank());
+  const auto write_by = [&](FileSettings settings) {
+    const std::filesystem::path path = directory_.path() / "file.h5";
+    const auto engine = make_file_engine(comm_, std::move(settings));
+    engine->create(path, request, "2026-01-01T00:00:00Z");
+    engine->write(path, request);
+    comm_.barrier();
+    std::string content = content_of(path);
+    comm_.barrier();
+    return content;
+  };
+  const std::string reference = write_by({.engine = Engine::collective});
+  ASSERT_GT(reference.size(), sample.bytes());
+  const std::string written = write_by(engine_.settings());
+  ASSERT_EQ(written.size(), reference.size());
+  EXPECT_EQ(std::ranges::mismatch(written, reference).in1 - written.begin(), std::ssize(reference))
+      << "the first place that differs";
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 #include "storage/commit.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -79,7 +79,7 @@ void SampleCheckpoint::per_rank_strings(const std::string& name, const std::vect
 
 std::filesystem::path SampleCheckpoint::save(const std::filesystem::path& directory, std::int64_t step) const {
   const auto comm = mpi::Communicator::duplicate(MPI_COMM_SELF);
-  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm),
+  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
                                  {.directory = directory, .nonce = "test", .holder = "a test"});
   storage::SaveRequest request{.step = step, .world_size = world_size_, .datasets = datasets_, .chunks = {}};
   for (const Part& part : parts_) request.chunks.push_back({part.dataset, part.box, part.rank, part.content});

@@ -48,6 +48,7 @@ TEST_F(StagedFileTest, NothingReachesTheDiskBeforeFinish) {
 
 TEST_F(StagedFileTest, PlainHdf5ReadsWhatFinishWrote) {
   StagedFile file = StagedFile::create(path_);
+  create_group(file.get(), "/group");
   for (int i = 0; i < 300; ++i) write_numbers(file.get(), "/group/" + std::to_string(i), 100);
   const std::uint64_t bytes = file.finish();
   EXPECT_EQ(bytes, fs::file_size(path_));

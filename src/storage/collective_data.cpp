@@ -1,15 +1,14 @@
-#include "storage/hdf5_writer.hpp"
+// The collective engine's data path: all writers have the HDF5 file open together.
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <future>
 #include <optional>
 
-#include "base/checksum.hpp"
-#include "storage/hdf5_layout.hpp"
+#include "base/error_text.hpp"
+#include "storage/data_writer.hpp"
+#include "storage/extents.hpp"
 #include "storage/hdf5_types.hpp"
 #include "storage/slabs.hpp"
 #include "wrap/positioned_io.hpp"
@@ -22,29 +21,8 @@ constexpr std::uint64_t collective_from_bytes = 1 << 20;
 /// Most that one H5Dwrite hands to MPI-IO: Linux writes at most 2 GiB at a time, and MPI-IO does not try again for the rest.
 constexpr std::uint64_t max_write_bytes = 512 << 20;
 
-std::uint64_t element_bytes(const plan::Dataset& dataset) {
-  return dataset.kind == plan::Kind::string ? 1 : size_of(dataset.dtype);
-}
-
 bool is_collective(const plan::Dataset& dataset) {
   return dataset.kind != plan::Kind::string && volume(dataset.global) * element_bytes(dataset) >= collective_from_bytes;
-}
-
-void check_chunk(const Chunk& chunk, const SaveRequest& request) {
-  const auto bad = [&](const std::string& what, const std::string& name) {
-    return Error(ErrorCode::internal, what, {.rank = chunk.rank, .host = {}, .path = {}, .tensor = name});
-  };
-  if (chunk.dataset >= request.datasets.size()) throw bad("a chunk of a dataset that is not there", {});
-  const plan::Dataset& dataset = request.datasets[chunk.dataset];
-  if (!inside(chunk.box, dataset.global)) throw bad("a chunk outside its dataset: " + to_string(chunk.box), dataset.name);
-  if (chunk.bytes.size() != volume(chunk.box.extent) * element_bytes(dataset))
-    throw bad("a chunk of the wrong size", dataset.name);
-}
-
-std::vector<std::uint64_t> checksums_of(std::span<const Chunk> chunks) {
-  std::vector<std::uint64_t> sums(chunks.size());
-  std::ranges::transform(chunks, sums.begin(), [](const Chunk& chunk) { return checksum(chunk.bytes); });
-  return sums;
 }
 
 /// What one H5Dwrite takes: a box, and its bytes in memory.
@@ -213,69 +191,22 @@ class SharedWrite {
   std::optional<Error> failure_;
 };
 
-class Hdf5Writer final : public FileEngine {
+class CollectiveDataWriter final : public DataWriter {
  public:
-  Hdf5Writer(const mpi::Communicator& comm, FileSettings settings)
-      : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_) {}
-
-  std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created) override {
-    mpi::all_or_none(comm_,
-                     [&] { std::ranges::for_each(request.chunks, [&](const Chunk& chunk) { check_chunk(chunk, request); }); });
-    const TableSizes sizes = agree_on_sizes(request);
-    std::uint64_t bytes = 0;
-    on_writer_0([&] { bytes = create_layout(path, request, sizes, created, wanted_); }, path);
-    mpi::broadcast_value(comm_, bytes, 0);
-    return bytes;
+  CollectiveDataWriter(const mpi::Communicator& comm, FileSettings settings)
+      : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_) {
+    in_force_.method = "mpi_io";
   }
 
-  void write(const std::filesystem::path& path, const SaveRequest& request) override {
-    const hdf5::Quiet quiet;
-    std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
-    mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, std::span(request.chunks)); });
+  void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t>) override {
     SharedWrite shared(comm_, path, request, wanted_.mpi_io_hints);
     shared.run();
     in_force_.mpi_io_hints = shared.hints_in_force();
-    std::vector<ChunkRecord> records = gather_records(request, sums.get());
-    on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(records))); }, path);
   }
 
-  [[nodiscard]] const FileSettings& settings() const noexcept override { return in_force_; }
+  [[nodiscard]] FileSettings settings() const override { return in_force_; }
 
  private:
-  TableSizes agree_on_sizes(const SaveRequest& request) const {
-    TableSizes sizes = sizes_of(request.datasets);
-    std::uint64_t counts[] = {request.chunks.size(), 0};
-    for (const Chunk& chunk : request.chunks) counts[1] += 2 * chunk.box.dimensions();
-    comm_.allreduce(std::span<std::uint64_t>(counts), MPI_SUM);
-    sizes.chunks = counts[0];
-    sizes.boxes = counts[1];
-    return sizes;
-  }
-
-  /// Collective: all chunks of all writers, on writer 0.
-  std::vector<ChunkRecord> gather_records(const SaveRequest& request, std::span<const std::uint64_t> sums) const {
-    std::vector<ChunkRecord> mine, all;
-    for (std::size_t i = 0; i < sums.size(); ++i)
-      mine.push_back({request.chunks[i].dataset, request.chunks[i].rank, request.chunks[i].box, sums[i]});
-    std::vector<Bytes> out(static_cast<std::size_t>(comm_.size()));
-    out.front() = encode(mine);
-    for (const Bytes& bytes : comm_.all_to_all(out))
-      if (!bytes.empty()) std::ranges::move(decode<std::vector<ChunkRecord>>(bytes), std::back_inserter(all));
-    return all;
-  }
-
-  template <class Function>
-  void on_writer_0(Function&& function, const std::filesystem::path& path) const {
-    mpi::all_or_none(comm_, [&] {
-      if (comm_.rank() != 0) return;
-      try {
-        function();
-      } catch (...) {
-        throw current_error({.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
-      }
-    });
-  }
-
   const mpi::Communicator& comm_;
   const FileSettings wanted_;
   FileSettings in_force_;
@@ -283,8 +214,8 @@ class Hdf5Writer final : public FileEngine {
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_hdf5_writer(const mpi::Communicator& comm, FileSettings settings) {
-  return std::make_unique<Hdf5Writer>(comm, std::move(settings));
+std::unique_ptr<DataWriter> make_collective_data_writer(const mpi::Communicator& comm, FileSettings settings) {
+  return std::make_unique<CollectiveDataWriter>(comm, std::move(settings));
 }
 
 }  // namespace holdfast::storage
