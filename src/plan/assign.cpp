@@ -5,7 +5,9 @@
 namespace holdfast::plan {
 namespace {
 
-constexpr std::uint64_t arena_alignment = 64;
+/// Where pieces start: at a cache line, and large ones at a page, as they do in the file where rows are whole pages: then the
+/// helper writes them from where they lie.
+constexpr std::uint64_t small_alignment = 64, large_alignment = 4096, large_from_bytes = 64 << 10;
 
 /// A share, or a part of one that was cut.
 struct Part {
@@ -43,8 +45,8 @@ std::pair<int, std::uint32_t> least_loaded(const Share& share, const std::vector
   });
 }
 
-std::uint64_t aligned(std::uint64_t offset) {
-  return (offset + arena_alignment - 1) / arena_alignment * arena_alignment;
+std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
+  return (offset + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace
@@ -71,10 +73,10 @@ std::uint64_t place(std::vector<Piece>& pieces) {
   std::ranges::sort(pieces, [](const Piece& a, const Piece& b) { return a.item != b.item ? a.item < b.item : a.box < b.box; });
   std::uint64_t end = 0;
   for (Piece& piece : pieces) {
-    piece.arena_offset = aligned(end);
+    piece.arena_offset = aligned(end, piece.bytes < large_from_bytes ? small_alignment : large_alignment);
     end = piece.arena_offset + piece.bytes;
   }
-  return aligned(end);
+  return aligned(end, small_alignment);
 }
 
 }  // namespace holdfast::plan

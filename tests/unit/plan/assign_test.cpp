@@ -128,5 +128,13 @@ TEST(Place, InTheOrderOfItemsOnAlignedOffsets) {
   EXPECT_EQ(place(none), 0U);
 }
 
+TEST(Place, LargePiecesBeginAtPages) {
+  constexpr std::uint64_t large = 64 << 10;
+  std::vector<Piece> pieces{{{}, 0, {{0}, {1}}, 0, 10}, {{}, 1, {{0}, {large}}, 0, large}, {{}, 2, {{0}, {1}}, 0, large - 1}};
+  EXPECT_EQ(place(pieces), 4096 + 2 * large);
+  EXPECT_EQ(pieces[1].arena_offset, 4096U);
+  EXPECT_EQ(pieces[2].arena_offset, 4096 + large);
+}
+
 }  // namespace
 }  // namespace holdfast::plan
