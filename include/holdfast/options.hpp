@@ -57,6 +57,10 @@ struct Options {
   /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes. On Lustre, set it to the stripe size.
   std::uint64_t alignment_bytes = 64 * 1024;
 
+  /// Permission bits of the files that are made in the directory, as for chmod; who may read may also enter the directories
+  /// that are made. 0640 lets the group read, 0644 everybody. What is there already keeps its own; the umask does not matter.
+  std::uint32_t file_mode = 0600;
+
   /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
   bool read_only = false;
 

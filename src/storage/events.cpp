@@ -53,7 +53,7 @@ std::string settings_event(const FileSettings& settings, const std::string& laun
                {"time", utc_now()},
                {"launcher", launcher},
                {"helpers", writers},
-               {"engine", "hdf5_collective"},
+               {"engine", "hdf5_mpi_io"},
                {"alignment_bytes", settings.alignment_bytes},
                {"mpi_io", settings.mpi_io},
                {"mpi_io_hints", std::move(hints)}});
