@@ -25,9 +25,9 @@ enum class Transport {
 
 /// How the helpers write tensors into the file. The file is the same, byte for byte.
 enum class Engine {
-  automatic,   ///< direct on local file systems (ext4, xfs, f2fs) unless MPI-IO settings are given, collective elsewhere
-  collective,  ///< H5Dwrite, which goes through MPI-IO and the page cache
-  direct,      ///< each helper for itself, around the page cache (O_DIRECT), by io_uring where the system allows it
+  automatic,  ///< direct on local file systems (ext4, xfs, f2fs) unless settings of MPI-IO are given, mpi_io elsewhere
+  mpi_io,     ///< H5Dwrite, which goes through MPI-IO and the page cache
+  direct,     ///< around the page cache (O_DIRECT) to where HDF5 laid the tensors, by io_uring where the system allows it
 };
 
 /// What async_save does when both arenas still hold saves that are being written.
@@ -55,7 +55,7 @@ struct Options {
   /// of its node, at most 8.
   int stage_threads = 0;
 
-  /// automatic: HOLDFAST_ENGINE ("collective" or "direct") if that is set. What was chosen is in events.jsonl.
+  /// automatic: HOLDFAST_ENGINE ("mpi_io" or "direct") if that is set. What was chosen is in events.jsonl.
   Engine engine = Engine::automatic;
   /// Open MPI's MPI-IO component, "ompio" or "romio321". Empty: HOLDFAST_MPI_IO, else MPI's own choice. Choose romio on Lustre,
   /// where ompio ignores striping; elsewhere leave it, as romio hangs on a full disk (docs/storage.md).
@@ -65,6 +65,10 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> mpi_io_hints = {};
   /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes. On Lustre, set it to the stripe size.
   std::uint64_t alignment_bytes = 64 * 1024;
+
+  /// Permission bits of the files that are made in the directory, as for chmod; who may read may also enter the directories
+  /// that are made. 0640 lets the group read, 0644 everybody. What is there already keeps its own; the umask does not matter.
+  std::uint32_t file_mode = 0600;
 
   /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
   bool read_only = false;

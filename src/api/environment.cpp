@@ -29,10 +29,10 @@ Launcher parse_launcher(std::string_view name) {
 
 Engine parse_engine(std::string_view name) {
   if (name == "automatic") return Engine::automatic;
-  if (name == "collective") return Engine::collective;
+  if (name == "mpi_io") return Engine::mpi_io;
   if (name == "direct") return Engine::direct;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("HOLDFAST_ENGINE is \"{}\"; it can be automatic, collective or direct", name), {.host = host_name()});
+  throw Error(ErrorCode::invalid_argument, fmt::format("HOLDFAST_ENGINE is \"{}\"; it can be automatic, mpi_io or direct", name),
+              {.host = host_name()});
 }
 
 void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const std::string& text) {

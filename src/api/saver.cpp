@@ -80,7 +80,8 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .mpi_io = options_.mpi_io,
                                .mpi_io_hints = flattened(options_.mpi_io_hints),
                                .alignment_bytes = options_.alignment_bytes,
-                               .engine = options_.engine};
+                               .engine = options_.engine,
+                               .file_mode = options_.file_mode};
   static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
 }
 

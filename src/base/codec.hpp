@@ -77,11 +77,11 @@ class Decoder {
     if (size != 0) std::memcpy(data, rest_.data(), size);
     rest_ = rest_.subspan(size);
   }
-  /// Every item takes at least a byte, so a count above the remaining bytes is a lie and must not be allocated.
-  std::size_t get_count() {
+  /// Every item takes at least `item_bytes`, so a count that the remaining bytes cannot hold is a lie and must not be allocated.
+  std::size_t get_count(std::size_t item_bytes = 1) {
     std::uint64_t count = 0;
     get(count);
-    if (count > rest_.size()) throw Error(ErrorCode::communication, "a message announces more items than it carries");
+    if (count > rest_.size() / item_bytes) throw Error(ErrorCode::communication, "a message announces more items than it carries");
     return count;
   }
   template <class T>
@@ -95,10 +95,13 @@ class Decoder {
   }
   template <class T>
   void get(std::vector<T>& items) {
-    items.resize(get_count());
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) get_raw(items.data(), items.size() * sizeof(T));
-    else
-      for (T& item : items) get(item);
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+      items.resize(get_count(sizeof(T)));
+      get_raw(items.data(), items.size() * sizeof(T));
+    } else {  // one by one: an item in memory may be many times as large as the shortest one on the wire
+      items.clear();
+      for (std::size_t left = get_count(); left > 0; --left) get(items.emplace_back());
+    }
   }
   template <class T>
     requires requires(Decoder& codec, T& value) { T::fields(codec, value); }

@@ -74,7 +74,8 @@ Opened Drain::open(const OpenJob& job) {
                                   .nonce = nonce_,
                                   .holder = job.hello.job,
                                   .lock_timeout_s = job.hello.lock_timeout_s,
-                                  .launcher = job.hello.launcher};
+                                  .launcher = job.hello.launcher,
+                                  .file_mode = job.hello.file_mode};
     mpi::all_or_none(comm_, [&] { mpi::choose_io(job.hello.mpi_io); });
     store_ = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));

@@ -153,7 +153,8 @@ bool damaged(const Error& error) {
 /// A directory that cannot be written is still good for loading.
 void note_event(const std::filesystem::path& directory, const LoadReport& report, int world_size) {
   try {
-    storage::make_posix_filesystem()->append(directory / storage::format::events_file, storage::load_event(report, world_size));
+    storage::make_posix_filesystem(storage::private_file)
+        ->append(directory / storage::format::events_file, storage::load_event(report, world_size));
   } catch (const Error& error) {
     log::info("the load is not noted in the event log: {}", error.what());
   }

@@ -35,7 +35,8 @@ std::optional<std::int64_t> parse_file_name(std::string_view name) {
 bool is_partial_name(std::string_view name) {
   const bool ours =
       name.starts_with(std::string(".") + format::file_prefix) || name.starts_with(std::string(".") + format::latest_link);
-  return ours && name.ends_with(format::partial_suffix);
+  // MPI-IO tries out the file system with files beside ours, "….partial.locktest.0", which a crash leaves behind.
+  return ours && name.find(format::partial_suffix) != name.npos;
 }
 
 std::vector<std::int64_t> steps_in(const std::filesystem::path& directory) {
@@ -84,8 +85,9 @@ CheckpointInfo describe(const std::filesystem::path& path, std::int64_t step) {
 }  // namespace
 
 std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& directory) {
-  if (!std::filesystem::exists(directory))
-    throw Error(ErrorCode::storage, "reading the directory: " + errno_text(ENOENT),
+  std::error_code error;
+  if (!std::filesystem::exists(directory, error))
+    throw Error(ErrorCode::storage, "reading the directory: " + errno_text(error ? error.value() : ENOENT),
                 {.rank = -1, .host = host_name(), .path = directory.string(), .tensor = {}});
   std::vector<CheckpointInfo> found;
   for (const std::int64_t step : storage::steps_in(directory))

@@ -15,13 +15,15 @@
 //
 // A failure in 1 to 7 ends the save: writer 0 removes the partial file and appends an event, every writer throws. Until 6,
 // what stood under the final name stands there still. If 7 fails, a step that is new is taken back; one that replaced an
-// older file of its step stays, as it is complete and the older one is gone.
+// older file of its step stays, as it is complete and the older one is gone, and so does one that the directory does not let go.
+// The save after a failed one looks again for unfinished files first.
 
 #include "storage/commit.hpp"
 
 #include <algorithm>
 #include <utility>
 
+#include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "storage/catalog.hpp"
 #include "storage/events.hpp"
@@ -44,7 +46,7 @@ void try_to(const char* what, Function&& function) noexcept {
 
 CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files,
                                  std::unique_ptr<FileEngine> engine, StoreOptions options)
-    : comm_(comm), files_(std::move(files)), engine_(std::move(engine)), options_(std::move(options)) {
+    : comm_(comm), files_(std::move(files)), engine_(std::move(engine)), options_(std::move(options)), mode_(options_.file_mode) {
   mpi::all_or_none(comm_, [&] {
     if (!leads()) return;
     files_->make_directory(options_.directory);
@@ -57,12 +59,14 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
 void CheckpointStore::sweep() {
   for (const std::string& name : files_->list(options_.directory))
     if (is_partial_name(name)) files_->remove(options_.directory / name);
+  left_over_ = false;
 }
 
 SaveResult CheckpointStore::save(const SaveRequest& request) {
   const Stopwatch total;
   const std::filesystem::path partial = options_.directory / partial_name(request.step, options_.nonce);
   SaveResult result{.path = options_.directory / file_name(request.step)};
+  if (left_over_) try_to("removing unfinished checkpoints", [&] { sweep(); });
   try {
     write_partial(partial, request, result);
     publish(partial, result.path);
@@ -97,7 +101,7 @@ void CheckpointStore::publish(const std::filesystem::path& partial, const std::f
   bool replaces = false;
   mpi::all_or_none(comm_, [&] {
     if (!leads()) return;
-    replaces = std::filesystem::exists(final);
+    replaces = files_->exists(final);
     files_->rename(partial, final);
   });
   mpi::all_or_none(comm_, [&] {
@@ -111,6 +115,7 @@ void CheckpointStore::publish(const std::filesystem::path& partial, const std::f
 }
 
 void CheckpointStore::discard(const std::filesystem::path& partial, std::int64_t step, const Error& error) {
+  left_over_ = true;  // perhaps: a directory that cannot be reached now may come back with the file in it
   try_to("removing an unfinished checkpoint", [&] { files_->remove(partial); });
   try_to("writing an event", [&] { files_->append(options_.directory / format::events_file, failed_save_event(step, error)); });
 }
@@ -143,7 +148,10 @@ void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& res
 
 /// A program that went back to an older step and saves from there leaves newer files standing: `latest` is the newest step.
 void CheckpointStore::move_latest() {
-  files_->replace_link(file_name(steps_in(options_.directory).back()), options_.directory / format::latest_link);
+  const std::vector<std::int64_t> steps = steps_in(options_.directory);
+  if (steps.empty())  // somebody took the directory away since
+    throw Error(ErrorCode::storage, "no checkpoint is there", {.host = host_name(), .path = options_.directory.string()});
+  files_->replace_link(file_name(steps.back()), options_.directory / format::latest_link);
 }
 
 void CheckpointStore::prune(std::int64_t saved) {

@@ -18,10 +18,11 @@ struct StoreOptions {
   std::string nonce;   ///< of this run; part of the names of unfinished files
   std::string holder;  ///< who holds the directory, for the one that is refused: "host n1, pid 42, job 7, since …"
   double lock_timeout_s = 10;
-  std::string launcher = {};  ///< of the helpers, for the event log
+  std::string launcher = {};       ///< of the helpers, for the event log
+  std::uint32_t file_mode = 0600;  ///< permission bits of what is made
 };
 
-/// A directory of checkpoints, opened for writing by the helpers together.
+/// A directory of checkpoints, opened for writing by the helpers together. While it is open, it holds the process's umask.
 class CheckpointStore final : public StorageWriter {
  public:
   /// Collective. Makes the directory, takes its lock (writer 0), sweeps away unfinished files. `comm` is borrowed.
@@ -47,8 +48,10 @@ class CheckpointStore final : public StorageWriter {
   std::unique_ptr<FileSystem> files_;
   std::unique_ptr<FileEngine> engine_;
   StoreOptions options_;
+  FileMode mode_;
   std::unique_ptr<DirectoryLock> lock_;
   bool settings_told_ = false;
+  bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there
 };
 
 }  // namespace holdfast::storage

@@ -137,16 +137,9 @@ class Scattered {
 
 class DirectDataWriter final : public DataWriter {
  public:
-  DirectDataWriter(const mpi::Communicator& comm, FileSettings settings) : comm_(comm), settings_(std::move(settings)) {}
+  explicit DirectDataWriter(FileSettings settings) : settings_(std::move(settings)) {}
 
   void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t> addresses) override {
-    mpi::all_or_none(comm_, [&] { write_own(path, request, addresses); });
-  }
-
-  [[nodiscard]] FileSettings settings() const override { return settings_; }
-
- private:
-  void write_own(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t> addresses) {
     DirectFile file(path);
     settings_.method = file.method();
     std::vector<Extent> extents;
@@ -165,6 +158,9 @@ class DirectDataWriter final : public DataWriter {
     finish(file, request, addresses);
   }
 
+  [[nodiscard]] FileSettings settings() const override { return settings_; }
+
+ private:
   /// A failure names the tensor whose bytes were being written: of those that begin before the place, the last one.
   static void finish(DirectFile& file, const SaveRequest& request, std::span<const std::uint64_t> addresses) try {
     file.finish();
@@ -180,14 +176,13 @@ class DirectDataWriter final : public DataWriter {
     throw current_error({.rank = -1, .host = {}, .path = {}, .tensor = tensor});
   }
 
-  const mpi::Communicator& comm_;
   FileSettings settings_;
 };
 
 }  // namespace
 
-std::unique_ptr<DataWriter> make_direct_data_writer(const mpi::Communicator& comm, FileSettings settings) {
-  return std::make_unique<DirectDataWriter>(comm, std::move(settings));
+std::unique_ptr<DataWriter> make_direct_data_writer(FileSettings settings) {
+  return std::make_unique<DirectDataWriter>(std::move(settings));
 }
 
 }  // namespace holdfast::storage

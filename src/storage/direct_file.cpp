@@ -14,7 +14,7 @@ namespace holdfast::storage {
 namespace {
 
 FileDescriptor open_to_write(const std::filesystem::path& path, int flags) {
-  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags));
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags));
   if (!fd)
     throw Error(ErrorCode::storage, "opening for writing: " + errno_text(errno), {.host = host_name(), .path = path.string()});
   return fd;
@@ -31,7 +31,7 @@ void DirectFile::Free::operator()(std::byte* memory) const noexcept {
 }
 
 bool DirectFile::is_possible(const std::filesystem::path& path) {
-  return static_cast<bool>(FileDescriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_DIRECT)));
+  return static_cast<bool>(FileDescriptor(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_DIRECT)));
 }
 
 DirectFile::DirectFile(const std::filesystem::path& path)

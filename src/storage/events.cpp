@@ -53,7 +53,7 @@ std::string settings_event(const FileSettings& settings, const std::string& laun
                {"time", utc_now()},
                {"launcher", launcher},
                {"helpers", writers},
-               {"engine", settings.engine == Engine::direct ? "direct" : "collective"},
+               {"engine", settings.engine == Engine::direct ? "direct" : "mpi_io"},
                {"method", settings.method},
                {"alignment_bytes", settings.alignment_bytes},
                {"mpi_io", settings.mpi_io},

@@ -63,7 +63,7 @@ class Hdf5Engine final : public FileEngine {
           layout = create_layout(path, request, sizes, created, wanted_);
           layout.engine = wanted_.engine;
           if (layout.engine == Engine::automatic)
-            layout.engine = suits_direct_writes(path) && !mpi_io_is_wanted(wanted_) ? Engine::direct : Engine::collective;
+            layout.engine = suits_direct_writes(path) && !mpi_io_is_wanted(wanted_) ? Engine::direct : Engine::mpi_io;
         },
         path);
     mpi::broadcast_value(comm_, layout, 0);
@@ -76,7 +76,7 @@ class Hdf5Engine final : public FileEngine {
     const hdf5::Quiet quiet;
     std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
     mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, std::span(request.chunks)); });
-    data_->write(path, request, addresses_);
+    mpi::all_or_none(comm_, [&] { data_->write(path, request, addresses_); });
     in_force_ = data_->settings();
     std::vector<ChunkRecord> records = gather_records(request, sums.get());
     on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(records))); }, path);
@@ -89,7 +89,7 @@ class Hdf5Engine final : public FileEngine {
   void choose(Engine engine) {
     if (data_) return;
     wanted_.engine = engine;
-    data_ = engine == Engine::direct ? make_direct_data_writer(comm_, wanted_) : make_collective_data_writer(comm_, wanted_);
+    data_ = engine == Engine::direct ? make_direct_data_writer(wanted_) : make_mpi_io_data_writer(wanted_);
   }
 
   TableSizes agree_on_sizes(const SaveRequest& request) const {

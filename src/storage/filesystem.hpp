@@ -14,8 +14,25 @@ class DirectoryLock {
   virtual ~DirectoryLock() = default;
 };
 
+/// The permission bits of what this process makes, while it lives: files get `bits` (such as 0640), directories also search
+/// permission for everybody who may read. It sets the umask, which is the whole process's, so that files that MPI-IO makes
+/// follow.
+class FileMode {
+ public:
+  explicit FileMode(std::uint32_t bits) noexcept;
+  ~FileMode();
+  FileMode(const FileMode&) = delete;
+  FileMode& operator=(const FileMode&) = delete;
+
+  /// Can a run work with files of these bits: may their owner read and write them, and are there no others?
+  [[nodiscard]] static bool is_possible(std::uint32_t bits) noexcept;
+
+ private:
+  std::uint32_t before_;
+};
+
 /// The system calls of the commit path, one member each, so that tests can make every one fail. Members throw
-/// Error(storage) with path, errno and host.
+/// Error(storage) with path, errno and host. None follows a symbolic link in a file's place: that is ELOOP.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -23,6 +40,7 @@ class FileSystem {
   virtual void make_directory(const std::filesystem::path& path) = 0;
   /// Throws unless this process sees the file and may write it.
   virtual void check_access(const std::filesystem::path& path) = 0;
+  [[nodiscard]] virtual bool exists(const std::filesystem::path& path) = 0;
   /// Sets aside `bytes` for an existing file, so that writing them cannot meet a full disk. File systems that cannot
   /// reserve (EOPNOTSUPP) are left alone.
   virtual void reserve(const std::filesystem::path& path, std::uint64_t bytes) = 0;
@@ -44,6 +62,8 @@ class FileSystem {
   virtual std::unique_ptr<DirectoryLock> lock(const std::filesystem::path& file, const std::string& holder, double timeout_s) = 0;
 };
 
-[[nodiscard]] std::unique_ptr<FileSystem> make_posix_filesystem();
+inline constexpr std::uint32_t any_file = 0666, private_file = 0600;
+/// New files get `bits` less those of the umask: any_file leaves it to a FileMode.
+[[nodiscard]] std::unique_ptr<FileSystem> make_posix_filesystem(std::uint32_t bits = any_file);
 
 }  // namespace holdfast::storage

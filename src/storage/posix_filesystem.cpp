@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -27,15 +28,11 @@ namespace fs = std::filesystem;
               {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
 }
 
-FileDescriptor open_file(const fs::path& path, int flags, const char* action) {
-  FileDescriptor fd(::open(path.c_str(), flags | O_CLOEXEC, 0644));
+/// Follows no link that somebody may have put in a file's place, and waits for no pipe.
+FileDescriptor open_file(const fs::path& path, int flags, const char* action, std::uint32_t bits = 0) {
+  FileDescriptor fd(::open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, static_cast<mode_t>(bits)));
   if (!fd) fail(action, errno, path);
   return fd;
-}
-
-void sync(const fs::path& path, int flags, const char* action) {
-  const FileDescriptor fd = open_file(path, flags, action);
-  if (::fsync(fd.get()) != 0) fail(action, errno, path);
 }
 
 /// One write for the whole text, so that lines of several writers do not mix.
@@ -82,15 +79,26 @@ void sign(int fd, const std::string& holder, const fs::path& file) {
 
 class PosixFileSystem final : public FileSystem {
  public:
+  explicit PosixFileSystem(std::uint32_t bits) : bits_(bits) {}
+
   void make_directory(const fs::path& path) override {
     std::error_code error;
     fs::create_directories(path, error);
     if (error) fail("creating the directory", error.value(), path);
-    if (!fs::is_directory(path)) fail("creating the directory", ENOTDIR, path);
+    const bool is_there = fs::is_directory(path, error);
+    if (error) fail("looking at the directory", error.value(), path);
+    if (!is_there) fail("creating the directory", ENOTDIR, path);
     if (::access(path.c_str(), W_OK | X_OK) != 0) fail("writing into the directory", errno, path);
   }
 
   void check_access(const fs::path& path) override { open_file(path, O_RDWR, "opening for writing"); }
+
+  bool exists(const fs::path& path) override {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) return true;
+    if (errno != ENOENT) fail("looking for the file", errno, path);
+    return false;
+  }
 
   void reserve(const fs::path& path, std::uint64_t bytes) override {
     const FileDescriptor fd = open_file(path, O_RDWR, "reserving space");
@@ -103,8 +111,15 @@ class PosixFileSystem final : public FileSystem {
     fail(fmt::format("reserving {} bytes, {} are free", bytes, free_bytes(path.parent_path())).c_str(), number, path);
   }
 
-  void sync_file(const fs::path& path) override { sync(path, O_RDWR, "fsync"); }
-  void sync_directory(const fs::path& path) override { sync(path, O_RDONLY | O_DIRECTORY, "fsync of the directory"); }
+  void sync_file(const fs::path& path) override {
+    const FileDescriptor fd = open_file(path, O_RDWR, "fsync");
+    if (::fsync(fd.get()) != 0) fail("fsync", errno, path);
+  }
+  void sync_directory(const fs::path& path) override {
+    // The directory itself may well be reached through a link of its owner.
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) fail("fsync of the directory", errno, path);
+  }
 
   void rename(const fs::path& from, const fs::path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) fail("renaming", errno, to);
@@ -137,23 +152,41 @@ class PosixFileSystem final : public FileSystem {
   }
 
   void append(const fs::path& path, const std::string& text) override {
-    const FileDescriptor fd = open_file(path, O_WRONLY | O_APPEND | O_CREAT, "appending");
+    const FileDescriptor fd = open_file(path, O_WRONLY | O_APPEND | O_CREAT, "appending", bits_);
     write_at_once(fd.get(), text, "appending", path);
   }
 
   std::unique_ptr<DirectoryLock> lock(const fs::path& file, const std::string& holder, double timeout_s) override {
-    FileDescriptor fd = open_file(file, O_RDWR | O_CREAT, "opening the lock file");
+    FileDescriptor fd = open_file(file, O_RDWR | O_CREAT, "opening the lock file", bits_);
     if (!take_lock(fd.get(), file, timeout_s))
       log::warning("{}: this file system has no locks; nothing keeps a second run away", file.string());
     sign(fd.get(), holder, file);
     return std::make_unique<PosixLock>(std::move(fd));
   }
+
+ private:
+  std::uint32_t bits_;  ///< of new files, before the umask
 };
+
+constexpr std::uint32_t all = 0777;
 
 }  // namespace
 
-std::unique_ptr<FileSystem> make_posix_filesystem() {
-  return std::make_unique<PosixFileSystem>();
+FileMode::FileMode(std::uint32_t bits) noexcept {
+  const std::uint32_t search = (bits & 0444U) >> 2U;  // who may read may search
+  before_ = ::umask(static_cast<mode_t>(all & ~(bits | search)));
+}
+
+FileMode::~FileMode() {
+  ::umask(static_cast<mode_t>(before_));
+}
+
+bool FileMode::is_possible(std::uint32_t bits) noexcept {
+  return (bits & private_file) == private_file && (bits & ~any_file) == 0;
+}
+
+std::unique_ptr<FileSystem> make_posix_filesystem(std::uint32_t bits) {
+  return std::make_unique<PosixFileSystem>(bits);
 }
 
 }  // namespace holdfast::storage

@@ -33,7 +33,7 @@ struct SaveRequest {
 /// How files are laid out and written; what Options says, with the environment under it.
 struct FileSettings {
   Engine engine = Engine::automatic;
-  std::string method = {};         ///< how the engine in force writes: "mpi_io", "io_uring", "pwrite"; for the event log
+  std::string method = {};         ///< how the engine in force writes: "H5Dwrite", "io_uring", "pwrite"; for the event log
   std::string mpi_io = "default";  ///< component, as mpi::chosen_io() says it; for the event log
   mpi::Hints mpi_io_hints = {};
   std::uint64_t alignment_bytes = 64 << 10;  ///< of datasets of at least 1 MiB

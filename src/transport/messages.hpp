@@ -43,10 +43,11 @@ struct Hello {
   std::vector<std::string> mpi_io_hints;  ///< key, value, key, value …
   std::uint64_t alignment_bytes = 0;
   Engine engine = Engine::automatic;
+  std::uint32_t file_mode = 0;
   static constexpr auto type = MessageType::hello;
   static void fields(auto& c, auto& s) {
     c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s, s.launcher, s.mpi_io,
-      s.mpi_io_hints, s.alignment_bytes, s.engine);
+      s.mpi_io_hints, s.alignment_bytes, s.engine, s.file_mode);
   }
 };
 struct Welcome {

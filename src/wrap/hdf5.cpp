@@ -129,7 +129,9 @@ hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm, const mpi::H
   const Properties access = file_access();
   const mpi::Info info(hints);
   call("H5Pset_fapl_mpio", H5Pset_fapl_mpio, access.get(), comm, info.get());
-  return call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, access.get());
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get());
+  if (file < 0) fail("H5Fopen", 0);  // errno is not that of MPI-IO's system call
+  return file;
 }
 
 void close_shared(hid_t file) {
@@ -199,7 +201,9 @@ void create_group(hid_t file, const char* path) {
 }
 
 Object open_object(hid_t file, const char* path) {
-  return Object(call("H5Oopen", H5Oopen, file, path, hid_t{H5P_DEFAULT}));
+  const Properties access = new_properties(H5P_LINK_ACCESS);
+  call("H5Pset_elink_cb", H5Pset_elink_cb, access.get(), refuse_external_link, nullptr);
+  return Object(call("H5Oopen", H5Oopen, file, path, access.get()));
 }
 
 void write_attribute(hid_t object, const char* name, std::int64_t value) {
@@ -320,8 +324,8 @@ Properties independent_transfer() {
 Properties collective_transfer() {
   Properties transfer = new_properties(H5P_DATASET_XFER);
   call("H5Pset_dxpl_mpio", H5Pset_dxpl_mpio, transfer.get(), H5FD_MPIO_COLLECTIVE);
-  // All call together, each writes its own part. Two-phase writes of Open MPI's OMPIO report success where a write came out
-  // short on a full disk; individual ones report it, and they are faster (docs/format.md).
+  // MPI-IO gets a whole box in one call, and writes it at once. Two-phase writes of Open MPI's OMPIO report success where a write
+  // came out short on a full disk; individual ones report it, and they are faster (docs/format.md).
   call("H5Pset_dxpl_mpio_collective_opt", H5Pset_dxpl_mpio_collective_opt, transfer.get(), H5FD_MPIO_INDIVIDUAL_IO);
   return transfer;
 }

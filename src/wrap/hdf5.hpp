@@ -103,6 +103,7 @@ void add_name(const Type& enumeration, const char* name, std::uint8_t value);
 
 // Groups and attributes
 void create_group(hid_t file, const char* path);
+/// Follows no link into another file.
 [[nodiscard]] Object open_object(hid_t file, const char* path);
 void write_attribute(hid_t object, const char* name, std::int64_t value);
 void write_attribute(hid_t object, const char* name, std::uint64_t value);

@@ -30,7 +30,8 @@ namespace {
 /// The file on disk under what was written over it.
 class StagedFile::Overlay {
  public:
-  Overlay(const std::filesystem::path& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  Overlay(const std::filesystem::path& path, int flags)
+      : path_(path), fd_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0666)) {
     struct stat status {};
     if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail_call("open", path_);
     end_ = static_cast<std::uint64_t>(status.st_size);

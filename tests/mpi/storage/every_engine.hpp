@@ -44,8 +44,13 @@ class EngineUnderTest {
 };
 
 inline auto every_engine() {
-  return testing::Values(EngineCase{"collective", Engine::collective}, EngineCase{"direct", Engine::direct},
+  return testing::Values(EngineCase{"mpi_io", Engine::mpi_io}, EngineCase{"direct", Engine::direct},
                          EngineCase{"direct_without_io_uring", Engine::direct, false});
+}
+
+/// Those whose system calls can be seen from inside the process: io_uring's are none.
+inline auto engines_by_system_calls() {
+  return testing::Values(EngineCase{"mpi_io", Engine::mpi_io}, EngineCase{"direct", Engine::direct, false});
 }
 
 inline std::string name_of_case(const testing::TestParamInfo<EngineCase>& info) {

@@ -16,6 +16,7 @@ class FailingFileSystem final : public FileSystem {
 
   void make_directory(const path& p) override { checked(Call::make_directory, p).make_directory(p); }
   void check_access(const path& p) override { checked(Call::check_access, p).check_access(p); }
+  bool exists(const path& p) override { return real_->exists(p); }
   void reserve(const path& p, std::uint64_t bytes) override {
     FileSystem& real = checked(Call::reserve, p);
     if (!faults_.no_reservation()) real.reserve(p, bytes);

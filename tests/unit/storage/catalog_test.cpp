@@ -36,6 +36,7 @@ TEST(Catalog, OtherNamesAreNotCheckpoints) {
 TEST(Catalog, PartialNamesAreHiddenAndRecognised) {
   EXPECT_EQ(partial_name(100, "ab12"), ".step-000000000100.h5.ab12.partial");
   EXPECT_TRUE(is_partial_name(partial_name(0, "x")));
+  EXPECT_TRUE(is_partial_name(partial_name(0, "x") + ".locktest.3")) << "MPI-IO's, left behind by a crash";
   for (const char* name : {".editor.partial", "step-000000000100.h5.partial", "step-000000000001.h5", ".holdfast.lock", "latest"})
     EXPECT_FALSE(is_partial_name(name)) << name;
 }
