@@ -58,7 +58,7 @@ struct Options {
   /// automatic: HOLDFAST_ENGINE ("mpi_io" or "direct") if that is set. What was chosen is in events.jsonl.
   Engine engine = Engine::automatic;
   /// Open MPI's MPI-IO component, "ompio" or "romio321". Empty: HOLDFAST_MPI_IO, else MPI's own choice. Choose romio on Lustre,
-  /// where ompio ignores striping; elsewhere leave it, as romio hangs on a full disk (docs/storage.md).
+  /// where ompio ignores striping; elsewhere leave it (docs/storage.md).
   std::string mpi_io = {};
   /// Hints to MPI-IO for writing, such as {"striping_factor", "8"}; MPI ignores those that it does not know. They go over
   /// those of HOLDFAST_MPI_IO_HINTS ("key=value;key=value"). What came of them is in events.jsonl.

@@ -89,6 +89,12 @@ class Decoder {
   void get(T& value) {
     get_raw(&value, sizeof value);
   }
+  /// A byte that is neither 0 nor 1 must not become a bool.
+  void get(bool& value) {
+    std::uint8_t byte = 0;
+    get_raw(&byte, sizeof byte);
+    value = byte != 0;
+  }
   void get(std::string& text) {
     text.resize(get_count());
     get_raw(text.data(), text.size());

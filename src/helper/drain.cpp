@@ -100,8 +100,11 @@ Saved Drain::save(const SaveJob& job) {
 
 /// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
 storage::SaveResult Drain::write(const SaveJob& job) {
+  static_cast<void>(datasets_of(job));
+  storage::SaveRequest request;
+  mpi::all_or_none(comm_, [&] { request = make_request(job); });
   try {
-    return store_->save(make_request(job));
+    return store_->save(request);
   } catch (const Error& error) {
     Where where = error.where();
     where.rank = -1;

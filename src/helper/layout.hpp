@@ -15,4 +15,9 @@ struct RankLayout {
   static void fields(auto& c, auto& s) { c(s.rank, s.owned, s.pieces); }
 };
 
+/// Throws Error(communication) for what no rank in its right mind sends: types that are none, shapes that cannot be.
+void check(const RankLayout& layout);
+/// Throws Error(communication) unless every piece lies in an arena of this size.
+void check_fits(const RankLayout& layout, std::uint64_t arena_bytes);
+
 }  // namespace holdfast::helper

@@ -8,6 +8,12 @@
 #include "base/log.hpp"
 
 namespace holdfast::helper {
+namespace {
+
+/// More than any rank has.
+constexpr std::uint32_t max_slots = 16;
+
+}  // namespace
 
 using transport::MessageType;
 using transport::SessionId;
@@ -67,7 +73,15 @@ void Server::on_message(SessionId id, const transport::Message& message) {
   }
 }
 
+/// What a rank in its right mind does not send ends its session, too.
+void Server::require(bool sense, const char* otherwise) {
+  if (!sense) throw Error(ErrorCode::communication, otherwise);
+}
+
 void Server::on_hello(Session& session, const transport::Hello& hello) {
+  require(!session.said_hello, "a rank said hello twice");
+  require(hello.world_size > 0 && hello.rank >= 0 && hello.rank < hello.world_size && hello.helper_ranks > 0,
+          "a rank said hello as one that cannot be");
   session.said_hello = true;
   if (!hello_) hello_ = hello;
   const auto greeted =
@@ -86,6 +100,9 @@ void Server::on_outcome(const Opened& opened) {
 }
 
 void Server::on_open_arena(Session& session, const transport::OpenArena& wish) {
+  require(opened_ && wish.slot < max_slots, "a rank asked for an arena that it cannot have");
+  require(std::ranges::none_of(session.staged, [&](const auto& entry) { return entry.second.slot == wish.slot; }),
+          "a rank asked for another arena while a save is written from the one that it has");
   if (auto old = session.arenas.find(wish.slot); old != session.arenas.end()) {
     service_.close_arena(old->second.memory.data());
     session.arenas.erase(old);
@@ -102,14 +119,25 @@ void Server::on_open_arena(Session& session, const transport::OpenArena& wish) {
 }
 
 void Server::on_plan(Session& session, const transport::Plan& plan) {
+  require(opened_, "a rank sent a plan before the directory was open");
+  const auto layout = std::make_shared<const RankLayout>(decode<RankLayout>(plan.content));
+  check(*layout);
   std::erase_if(session.plans, [&](const auto& entry) {
     return std::none_of(session.staged.begin(), session.staged.end(),
                         [&](const auto& staged) { return staged.second.plan == entry.first; });
   });
-  session.plans[plan.plan] = std::make_shared<const RankLayout>(decode<RankLayout>(plan.content));
+  require(!session.plans.contains(plan.plan), "a rank sent a plan anew that is in use");
+  session.plans[plan.plan] = layout;
 }
 
 void Server::on_staged(Session& session, transport::Staged staged) {
+  require(opened_ && staged.step >= 0, "a rank staged a save that cannot be");
+  if (!staged.failed) {
+    const auto plan = session.plans.find(staged.plan);
+    require(plan != session.plans.end(), "a rank staged a save by a plan that it never sent");
+    const auto arena = session.arenas.find(staged.slot);
+    check_fits(*plan->second, arena == session.arenas.end() ? 0 : arena->second.memory.size());
+  }
   const std::uint64_t save = staged.save;
   session.staged.emplace(save, std::move(staged));
   hand_over(save);

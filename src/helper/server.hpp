@@ -48,6 +48,7 @@ class Server {
   void on_lost(transport::SessionId id);
   void on_woken();
 
+  static void require(bool sense, const char* otherwise);
   void on_hello(Session& session, const transport::Hello& hello);
   void on_open_arena(Session& session, const transport::OpenArena& wish);
   void on_plan(Session& session, const transport::Plan& plan);

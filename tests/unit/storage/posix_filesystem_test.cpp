@@ -111,6 +111,37 @@ TEST_F(PosixFileSystemTest, AppendsLineAfterLine) {
   EXPECT_EQ(content(dir_ / "events"), "one\ntwo\n");
 }
 
+TEST_F(PosixFileSystemTest, NoLinkIsFollowedInAFilesPlace) {
+  std::ofstream(dir_ / "victim") << "precious";
+  fs::create_symlink("victim", dir_ / "link");
+  const fs::path link = dir_ / "link";
+  expect_error(link, "ELOOP", [&] { files_->check_access(link); });
+  expect_error(link, "ELOOP", [&] { files_->reserve(link, 1 << 20); });
+  expect_error(link, "ELOOP", [&] { files_->sync_file(link); });
+  expect_error(link, "ELOOP", [&] { files_->append(link, "text"); });
+  expect_error(link, "ELOOP", [&] { (void)files_->lock(link, "holder", 0.1); });
+  EXPECT_EQ(content(dir_ / "victim"), "precious");
+  files_->remove(link);
+  EXPECT_EQ(content(dir_ / "victim"), "precious");
+}
+
+TEST_F(PosixFileSystemTest, AFileModeHoldsWhateverTheUmask) {
+  const auto mode_of = [](const fs::path& path) { return static_cast<unsigned>(fs::status(path).permissions()); };
+  const mode_t before = umask(077);
+  {
+    const FileMode mode(0640);
+    files_->append(dir_ / "events", "text");
+    files_->make_directory(dir_ / "made");
+  }
+  EXPECT_EQ(umask(before), 077U) << "the umask is given back";
+  EXPECT_EQ(mode_of(dir_ / "events"), 0640U);
+  EXPECT_EQ(mode_of(dir_ / "made"), 0750U);
+  make_posix_filesystem(private_file)->append(dir_ / "private", "text");
+  EXPECT_EQ(mode_of(dir_ / "private"), 0600U);
+  EXPECT_TRUE(FileMode::is_possible(0600) && FileMode::is_possible(0664));
+  EXPECT_FALSE(FileMode::is_possible(0400) || FileMode::is_possible(0700) || FileMode::is_possible(04600));
+}
+
 TEST_F(PosixFileSystemTest, ALockIsHeldOnceAndNamesItsHolder) {
   const fs::path file = dir_ / ".lock";
   auto held = files_->lock(file, "host n1, pid 42", 0.1);

@@ -1,0 +1,158 @@
+#include "fuzz/server_session.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "base/checksum.hpp"
+#include "helper/server.hpp"
+
+namespace holdfast::fuzz {
+namespace {
+
+using namespace transport;
+
+constexpr std::size_t max_arena_bytes = 1 << 16;
+
+/// The bytes of the script, taken one after the other; 0 when there are no more.
+class Script {
+ public:
+  explicit Script(std::span<const std::byte> rest) : rest_(rest) {}
+  [[nodiscard]] bool over() const noexcept { return rest_.empty(); }
+  std::uint8_t next() {
+    if (over()) return 0;
+    const auto value = static_cast<std::uint8_t>(rest_.front());
+    rest_ = rest_.subspan(1);
+    return value;
+  }
+  Bytes take(std::size_t bytes) {
+    bytes = std::min(bytes, rest_.size());
+    const Bytes taken(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(bytes));
+    rest_ = rest_.subspan(bytes);
+    return taken;
+  }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+/// A layout that is mostly right.
+helper::RankLayout layout_of(Script& script) {
+  helper::RankLayout layout{.rank = script.next() % 4, .owned = {}, .pieces = {}};
+  layout.owned.push_back(
+      {"w", static_cast<plan::Kind>(script.next() % 8), static_cast<DType>(script.next() % 20), {script.next()}});
+  layout.pieces.push_back({.dataset = {script.next() % 3U, script.next() % 3U},
+                           .box = {{script.next()}, {script.next()}},
+                           .arena_offset = script.next() * std::uint64_t{64},
+                           .bytes = script.next() * std::uint64_t{64}});
+  return layout;
+}
+
+class ScriptedService final : public Service {
+ public:
+  ScriptedService(Script script, Mailbox<helper::Job>& jobs) : script_(script), jobs_(jobs) {}
+  void serve(helper::Server& server) {
+    server_ = &server;
+    server.run();
+  }
+
+  void run(const Callbacks& callbacks) override {
+    while (!script_.over() && !stopped_) step(callbacks);
+    while (finish_one(callbacks)) {
+    }
+  }
+  void stop() override { stopped_ = true; }
+  void wake() override {}
+  void send(SessionId, MessageType, const Bytes&) override {}
+  ServedArena open_arena(SessionId, std::uint64_t bytes) override {
+    if (bytes > max_arena_bytes) throw Error(ErrorCode::out_of_memory, "more than there is");
+    auto memory = std::make_unique<Bytes>(bytes);
+    ServedArena arena{.memory = *memory, .ready = {.bytes = bytes, .remote_key = {}}};
+    arenas_.push_back(std::move(memory));
+    return arena;
+  }
+  void close_arena(std::byte* memory) override {
+    if (std::erase_if(arenas_, [&](const auto& arena) { return arena->data() == memory; }) != 1) std::abort();
+  }
+  void drop(SessionId id) override { live_.erase(id); }
+
+ private:
+  void step(const Callbacks& callbacks) {
+    const std::uint8_t what = script_.next() % 12;
+    if (what == 0 && sessions_ < 4) {
+      live_[++sessions_] = true;
+      return callbacks.connected(sessions_,
+                                 {.rank = static_cast<std::int32_t>(sessions_) - 1, .worker_address = {}, .refusal = {}});
+    }
+    if (what == 1) return static_cast<void>(finish_one(callbacks));
+    const SessionId id = script_.next() % 4 + 1U;
+    if (!live_.contains(id)) return;
+    if (what == 2) {
+      live_.erase(id);
+      return callbacks.lost(id);
+    }
+    callbacks.received(id, message(what));
+  }
+
+  Message message(std::uint8_t what) {
+    switch (what) {
+      case 3: {
+        const std::int32_t world = script_.next() % 4;
+        return packed(Hello{.rank = script_.next() % 4, .world_size = world, .helper_ranks = script_.next() % 3});
+      }
+      case 4:
+        return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
+      case 5:
+        return packed(Plan{.plan = script_.next() % 3U, .content = encode(layout_of(script_))});
+      case 6: {
+        const std::uint64_t save = script_.next() % 4U;
+        return packed(Staged{.save = save, .step = script_.next(), .plan = script_.next() % 3U, .slot = script_.next() % 3U});
+      }
+      case 7:
+        return packed(Bye{});
+      default:
+        const auto type = static_cast<MessageType>(script_.next() % 16);
+        return {.type = type, .payload = script_.take(script_.next())};
+    }
+  }
+  template <class T>
+  static Message packed(const T& message) {
+    return {.type = T::type, .payload = encode(message)};
+  }
+
+  /// The drain's part: opens, or reads what it would write.
+  bool finish_one(const Callbacks& callbacks) {
+    const auto job = jobs_.try_pop();
+    if (!job) return false;
+    if (std::holds_alternative<helper::OpenJob>(*job)) server_->report(helper::Opened{.helpers = 1, .error = {}});
+    if (const auto* save = std::get_if<helper::SaveJob>(&*job)) {
+      for (const helper::StagedPart& part : save->parts)
+        for (const plan::Piece& piece : part.layout->pieces)
+          sum_ ^= piece.bytes == 0 ? 0 : checksum({part.arena + piece.arena_offset, piece.bytes});
+      server_->report(helper::Saved{.save = save->save, .error = save->error, .result = {}, .commit_s = 0});
+    }
+    callbacks.woken();
+    return true;
+  }
+
+  Script script_;
+  Mailbox<helper::Job>& jobs_;
+  helper::Server* server_ = nullptr;
+  std::map<SessionId, bool> live_;
+  std::vector<std::unique_ptr<Bytes>> arenas_;
+  SessionId sessions_ = 0;
+  std::uint64_t sum_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+void serve(std::span<const std::byte> script) {
+  Mailbox<helper::Job> jobs;
+  ScriptedService service(Script(script), jobs);
+  helper::Server server(service, jobs);
+  service.serve(server);
+}
+
+}  // namespace holdfast::fuzz
