@@ -21,7 +21,7 @@
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
 #include "storage/hdf5_types.hpp"
-#include "storage/hdf5_writer.hpp"
+#include "storage/file_engine.hpp"
 #include "wrap/hdf5.hpp"
 
 namespace {
@@ -183,7 +183,7 @@ std::string judge(const mpi::Communicator& comm, const fs::path& directory, cons
 
 void make(const mpi::Communicator& comm, const fs::path& directory) {
   SampleSave sample = make_sample();
-  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_hdf5_writer(comm),
+  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
                                  {.directory = directory, .nonce = "n", .holder = "test"});
   for (const std::int64_t step : {1, 2}) store.save(sample.request(step, 0));
 }
