@@ -55,7 +55,8 @@ void Saver::start_helpers() {
   const Deadline deadline{Seconds(options_.launch_timeout_s)};
   launch::Started started = launch::start_helpers(comm_, options_);
   launcher_ = std::move(started.launcher);
-  line_ = std::make_shared<Line>(std::move(started.connection));
+  line_ = std::make_shared<Line>(std::move(started.connection), Line::Terms{.helper_timeout_s = options_.helper_timeout_s,
+                                                                            .why_irreplaceable = launcher_->why_irreplaceable()});
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::HostStager>(threads);
@@ -79,7 +80,11 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .launcher = launcher_->name(),
                                .mpi_io = options_.mpi_io,
                                .mpi_io_hints = flattened(options_.mpi_io_hints),
-                               .alignment_bytes = options_.alignment_bytes};
+                               .alignment_bytes = options_.alignment_bytes,
+                               .save_timeout_s = options_.save_timeout_s,
+                               .helper_timeout_s = options_.helper_timeout_s,
+                               .end_survivors = options_.end_survivors,
+                               .replaceable = launcher_->why_irreplaceable().empty()};
   static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
 }
 
@@ -170,8 +175,12 @@ void Saver::note_failure(const Save& save) {
   if (!unseen_failure_) unseen_failure_ = failure;
 }
 
-/// Collective. New helpers in place of lost ones; nothing of the old ones is used again.
+/// Collective. New helpers in place of lost ones; nothing of the old ones is used again. Where none can be had, the old ones are
+/// left alone, since the job would end with them.
 void Saver::restart() {
+  mpi::all_or_none(comm_, [&] {
+    if (const auto& lost = line_->lost(); lost && !launcher_->why_irreplaceable().empty()) throw *lost;
+  });
   log::info("starting new helpers");
   fingerprint_.reset();
   give_up_saves();
@@ -347,6 +356,7 @@ std::optional<Error> Saver::close() {
     if (!line_->lost()) static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
   } catch (...) {
     problem = current_error();
+    if (line_->lost()) line_->connection().kill_helper();  // if it has not ended, nothing can be expected of it any more
   }
   slots_.clear();
   line_->disconnect();

@@ -1,16 +1,28 @@
 #include "helper/server.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/process.hpp"
+#include "helper/survivors.hpp"
 
 namespace holdfast::helper {
 
 using transport::MessageType;
 using transport::SessionId;
+
+namespace {
+
+/// A process closes its sockets a moment before it counts as ended.
+constexpr double moment_s = 1;
+/// For ranks that live to stage what another one, which has died since, had staged.
+constexpr double copying_s = 10;
+
+}  // namespace
 
 template <class T>
 void Server::send(const Session& session, const T& message) {
@@ -18,11 +30,14 @@ void Server::send(const Session& session, const T& message) {
 }
 
 void Server::run() {
-  service_.run(
-      {.connected = [this](SessionId id, const transport::Introduction& who) { sessions_[id] = {.id = id, .rank = who.rank}; },
-       .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
-       .lost = [this](SessionId id) { on_lost(id); },
-       .woken = [this] { on_woken(); }});
+  service_.run({.connected =
+                    [this](SessionId id, const transport::Introduction& who) {
+                      sessions_[id] = {.id = id, .rank = who.rank, .pid = who.pid, .process = service_.process_of(id)};
+                    },
+                .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
+                .lost = [this](SessionId id) { on_lost(id); },
+                .woken = [this] { on_woken(); },
+                .restless = [this] { return restless(); }});
 }
 
 void Server::report(Outcome outcome) {
@@ -40,6 +55,8 @@ void Server::on_woken() {
     if (std::holds_alternative<Ending>(*item)) return service_.stop();
     std::visit([this](const auto& outcome) { on_outcome(outcome); }, std::get<Outcome>(*item));
   }
+  give_up_if_stuck();
+  end_survivors_in_time();
 }
 
 /// A message that cannot be read ends its session: what the rank wants next is unknown.
@@ -57,6 +74,8 @@ void Server::on_message(SessionId id, const transport::Message& message) {
         return on_staged(session, decode<transport::Staged>(message.payload));
       case MessageType::bye:
         return on_bye(session);
+      case MessageType::ping:
+        return send(session, transport::Pong{});
       default:
         throw Error(ErrorCode::communication, "a rank sent a message that only helpers send");
     }
@@ -126,6 +145,7 @@ void Server::hand_over(std::uint64_t save) {
       return;  // this rank is still copying
   }
   if (any == nullptr) return;
+  if (handed_over_.empty()) drain_.end();
   handed_over_.insert(save);
   jobs_.push(make_job(save, *any));
 }
@@ -164,6 +184,7 @@ void Server::on_outcome(const Saved& saved) {
                        .fsync_s = saved.result.fsync_s,
                        .commit_s = saved.commit_s};
   handed_over_.erase(saved.save);
+  drain_.end();
   for (auto& [id, session] : sessions_) {
     if (session.staged.erase(saved.save) == 0) continue;
     send(session, done);
@@ -191,6 +212,11 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
+  if (!session.said_bye && opened_ && process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
+    peers_.tell_rank_died(session.rank);
+    on_rank_died(session.rank,
+                 fmt::format(" (host {}, pid {}{})", host_name(), session.pid, process::how_it_ended(session.process.get())));
+  }
   leave_if_alone();
 }
 
@@ -200,7 +226,81 @@ void Server::leave_if_alone() {
                                  [](const auto& entry) { return entry.second.said_bye || !entry.second.connected; });
   if (!alone || leaving_) return;
   leaving_ = true;
+  if (handed_over_.empty()) drain_.end();
   jobs_.push(LeaveJob{});
+}
+
+// --- deaths --------------------------------------------------------------------------------------------------------
+
+bool Server::restless() const {
+  return !handed_over_.empty() || leaving_ || (rank_died_ && !survivors_ended_);
+}
+
+/// A drain that is leaving waits for what other helpers have to write. Where the directory was never opened, that is nothing.
+void Server::give_up_if_stuck() {
+  if (!hello_ || (handed_over_.empty() && !leaving_)) return;
+  const double limit_s = opened_ ? hello_->save_timeout_s : hello_->helper_timeout_s;
+  if (drain_.seconds() < limit_s) return;
+  peers_.tell_leaving();
+  give_up(Error(ErrorCode::timeout,
+                fmt::format("the helper (pid {}) {} in {} s, and is given up", getpid(),
+                            handed_over_.empty() ? "could not leave the others" : "has not written the save", limit_s),
+                {.host = host_name(), .path = hello_->directory}));
+}
+
+void Server::give_up(const Error& error) {
+  if (gave_up_) return;
+  gave_up_ = true;
+  log::write(log::Level::error, error.what());
+  for (auto& [id, session] : sessions_) {
+    for (const auto& [save, staged] : session.staged)
+      send(session, transport::Done{.save = save, .failed = true, .error = to_record(error), .path = {}});
+    session.staged.clear();
+    close_idle(session);
+  }
+  peers_.flush();
+  service_.stop();
+}
+
+void Server::on_outcome(const HelperLost& loss) {
+  give_up(loss.error);
+}
+
+void Server::on_outcome(const RankDied& death) {
+  on_rank_died(death.rank, {});
+}
+
+void Server::await_ranks_end() const noexcept {
+  for (const auto& [id, session] : sessions_)
+    while (session.process && !process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
+    }
+}
+
+/// The first one that dies takes the others along, once what was staged is written.
+void Server::on_rank_died(int rank, const std::string& how) {
+  if (rank_died_ || !hello_->end_survivors) return;
+  log::write(log::Level::error, fmt::format("rank {} has died{}; the other ranks are ended as soon as what was staged is written "
+                                            "(Options::end_survivors)",
+                                            rank, how));
+  rank_died_.emplace();
+  end_survivors_in_time();
+}
+
+bool Server::any_staged() const {
+  return std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
+}
+
+/// What the drain has is written; what only some ranks have staged gets a while, as the others may be copying.
+void Server::end_survivors_in_time() {
+  if (!rank_died_ || survivors_ended_ || !handed_over_.empty()) return;
+  if (any_staged() && rank_died_->seconds() < copying_s) return;
+  std::vector<int> survivors;
+  for (const auto& [id, session] : sessions_)
+    if (session.connected && session.process) survivors.push_back(session.process.get());
+  survivors_ended_ = true;
+  peers_.flush();
+  end_processes(survivors);
+  end_mpirun();
 }
 
 }  // namespace holdfast::helper

@@ -1,0 +1,57 @@
+#include "base/process.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+
+namespace holdfast::process {
+namespace {
+
+constexpr int longest_wait_ms = 60'000;
+/// A process closes its sockets a moment before it counts as ended.
+constexpr double moment_s = 0.2;
+
+/// struct pidfd_info of Linux 6.15, which the system's headers may not have yet.
+struct PidfdInfo {
+  std::uint64_t mask;
+  std::uint64_t control_group;
+  std::array<std::uint32_t, 11> ids;
+  std::int32_t exit_code;
+};
+constexpr std::uint64_t info_exit = 1 << 3;
+constexpr unsigned long get_info = _IOWR(0xFF, 11, PidfdInfo);
+
+}  // namespace
+
+bool has_ended(int process, Deadline deadline) noexcept {
+  if (process < 0) return false;
+  pollfd ended{process, POLLIN, 0};
+  for (;;) {
+    if (poll(&ended, 1, deadline.poll_ms(longest_wait_ms)) > 0) return true;
+    if (deadline.over()) return false;
+  }
+}
+
+void send_signal(int process, int signal) noexcept {
+  if (process >= 0) syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0);
+}
+
+std::string how_it_ended(int process) {
+  if (!has_ended(process, Deadline(Seconds(moment_s)))) return {};
+  PidfdInfo info{.mask = info_exit, .control_group = 0, .ids = {}, .exit_code = 0};
+  if (ioctl(process, get_info, &info) != 0 || (info.mask & info_exit) == 0) return {};
+  if (!WIFSIGNALED(info.exit_code)) return fmt::format(", exit status {}", WEXITSTATUS(info.exit_code));
+  const int signal = WTERMSIG(info.exit_code);
+  const char* name = sigabbrev_np(signal);
+  return fmt::format(", killed by signal {} (SIG{})", signal, name != nullptr ? name : "?");
+}
+
+}  // namespace holdfast::process
