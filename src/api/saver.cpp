@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "api/finalize.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
@@ -206,6 +207,7 @@ void Saver::give_up_saves() {
 /// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
 void Saver::part() noexcept {
   line_->disconnect();
+  if (abandoned_) return;
   if (!launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s))))
     log::warning("the helper (pid {}) has not ended {} s after its ranks left it", line_->connection().helper_pid(),
                  exit_timeout_s);
@@ -348,16 +350,42 @@ std::vector<stage::Copy> Saver::copies_of(const plan::LocalPlan& local, std::siz
 
 // --- the end -------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Ends a helper when the program ends.
+class LastKill final : public FinalizeListener {
+ public:
+  explicit LastKill(std::shared_ptr<Line> line) : line_(std::move(line)) {}
+  void on_finalize() noexcept override { line_->connection().kill_helper(); }
+
+ private:
+  std::shared_ptr<Line> line_;
+};
+
+}  // namespace
+
+/// If it has not ended by itself, nothing can be expected of it any more, and a launcher would wait for it for ever. Where the
+/// job ends with it, that has time until the program has done its last work.
+void Saver::end_lost_helper() {
+  if (launcher_->why_irreplaceable().empty()) return line_->connection().kill_helper();
+  abandoned_ = true;
+  remember_until_finalize(std::make_shared<LastKill>(line_));
+}
+
 std::optional<Error> Saver::close() {
   const Deadline deadline{Seconds(options_.close_timeout_s)};
   std::optional<Error> problem;
+  bool let_go = false;
   try {
     settle_all(deadline);
-    if (!line_->lost()) static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
+    if (!line_->lost()) {
+      static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
+      let_go = true;
+    }
   } catch (...) {
     problem = current_error();
-    if (line_->lost()) line_->connection().kill_helper();  // if it has not ended, nothing can be expected of it any more
   }
+  if (!let_go && line_->lost()) end_lost_helper();
   slots_.clear();
   line_->disconnect();
   return problem ? problem : unseen_failure_;

@@ -11,13 +11,15 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 namespace holdfast::process {
 namespace {
 
 constexpr int longest_wait_ms = 60'000;
-/// A process closes its sockets a moment before it counts as ended.
-constexpr double moment_s = 0.2;
+/// A process closes its sockets a moment before it counts as ended, and its status is told when its parent has taken notice.
+constexpr double moment_s = 0.3;
+constexpr int pause_ms = 2;
 
 /// struct pidfd_info of Linux 6.15, which the system's headers may not have yet.
 struct PidfdInfo {
@@ -28,6 +30,17 @@ struct PidfdInfo {
 };
 constexpr std::uint64_t info_exit = 1 << 3;
 constexpr unsigned long get_info = _IOWR(0xFF, 11, PidfdInfo);
+
+std::optional<int> wait_status(int process, Deadline deadline) {
+  if (!has_ended(process, deadline)) return std::nullopt;
+  for (;;) {
+    PidfdInfo info{.mask = info_exit, .control_group = 0, .ids = {}, .exit_code = 0};
+    if (ioctl(process, get_info, &info) != 0) return std::nullopt;
+    if ((info.mask & info_exit) != 0) return info.exit_code;
+    if (deadline.over()) return std::nullopt;
+    poll(nullptr, 0, pause_ms);
+  }
+}
 
 }  // namespace
 
@@ -45,11 +58,10 @@ void send_signal(int process, int signal) noexcept {
 }
 
 std::string how_it_ended(int process) {
-  if (!has_ended(process, Deadline(Seconds(moment_s)))) return {};
-  PidfdInfo info{.mask = info_exit, .control_group = 0, .ids = {}, .exit_code = 0};
-  if (ioctl(process, get_info, &info) != 0 || (info.mask & info_exit) == 0) return {};
-  if (!WIFSIGNALED(info.exit_code)) return fmt::format(", exit status {}", WEXITSTATUS(info.exit_code));
-  const int signal = WTERMSIG(info.exit_code);
+  const std::optional<int> status = wait_status(process, Deadline(Seconds(moment_s)));
+  if (!status) return {};
+  if (!WIFSIGNALED(*status)) return fmt::format(", exit status {}", WEXITSTATUS(*status));
+  const int signal = WTERMSIG(*status);
   const char* name = sigabbrev_np(signal);
   return fmt::format(", killed by signal {} (SIG{})", signal, name != nullptr ? name : "?");
 }
