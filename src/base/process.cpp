@@ -53,6 +53,15 @@ bool has_ended(int process, Deadline deadline) noexcept {
   }
 }
 
+bool is_reaped(int process, Deadline deadline) noexcept {
+  if (!has_ended(process, deadline)) return false;
+  while (syscall(SYS_pidfd_send_signal, process, 0, nullptr, 0) == 0) {
+    if (deadline.over()) return false;
+    poll(nullptr, 0, pause_ms);
+  }
+  return true;
+}
+
 void send_signal(int process, int signal) noexcept {
   if (process >= 0) syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0);
 }

@@ -212,7 +212,7 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
-  if (!session.said_bye && opened_ && process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
+  if (!session.said_bye && hello_ && process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
     peers_.tell_rank_died(session.rank);
     on_rank_died(session.rank,
                  fmt::format(" (host {}, pid {}{})", host_name(), session.pid, process::how_it_ended(session.process.get())));

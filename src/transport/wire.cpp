@@ -68,7 +68,7 @@ void Wire::close() noexcept {
 }
 
 bool Wire::await_exit(Deadline deadline) const noexcept {
-  return !process_ || process::has_ended(process_.get(), deadline);
+  return !process_ || process::is_reaped(process_.get(), deadline);
 }
 
 void Wire::kill_helper() const noexcept {
