@@ -1,28 +1,14 @@
 #include "helper/server.hpp"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
-#include "base/process.hpp"
-#include "helper/survivors.hpp"
 
 namespace holdfast::helper {
 
 using transport::MessageType;
 using transport::SessionId;
-
-namespace {
-
-/// A process closes its sockets a moment before it counts as ended.
-constexpr double moment_s = 1;
-/// For ranks that live to stage what another one, which has died since, had staged.
-constexpr double copying_s = 10;
-
-}  // namespace
 
 template <class T>
 void Server::send(const Session& session, const T& message) {
@@ -186,11 +172,15 @@ void Server::on_outcome(const Saved& saved) {
   handed_over_.erase(saved.save);
   drain_.end();
   for (auto& [id, session] : sessions_) {
-    if (session.staged.erase(saved.save) == 0) continue;
-    send(session, done);
-    close_idle(session);
+    if (session.staged.contains(saved.save)) answer(session, done);
   }
   leave_if_alone();
+}
+
+void Server::answer(Session& session, const transport::Done& done) {
+  session.staged.erase(done.save);
+  send(session, done);
+  close_idle(session);
 }
 
 void Server::on_bye(Session& session) {
@@ -212,11 +202,7 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
-  if (!session.said_bye && hello_ && process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
-    peers_.tell_rank_died(session.rank);
-    on_rank_died(session.rank,
-                 fmt::format(" (host {}, pid {}{})", host_name(), session.pid, process::how_it_ended(session.process.get())));
-  }
+  if (!session.said_bye && hello_) mourn(session);
   leave_if_alone();
 }
 
@@ -228,79 +214,6 @@ void Server::leave_if_alone() {
   leaving_ = true;
   if (handed_over_.empty()) drain_.end();
   jobs_.push(LeaveJob{});
-}
-
-// --- deaths --------------------------------------------------------------------------------------------------------
-
-bool Server::restless() const {
-  return !handed_over_.empty() || leaving_ || (rank_died_ && !survivors_ended_);
-}
-
-/// A drain that is leaving waits for what other helpers have to write. Where the directory was never opened, that is nothing.
-void Server::give_up_if_stuck() {
-  if (!hello_ || (handed_over_.empty() && !leaving_)) return;
-  const double limit_s = opened_ ? hello_->save_timeout_s : hello_->helper_timeout_s;
-  if (drain_.seconds() < limit_s) return;
-  peers_.tell_leaving();
-  give_up(Error(ErrorCode::timeout,
-                fmt::format("the helper (pid {}) {} in {} s, and is given up", getpid(),
-                            handed_over_.empty() ? "could not leave the others" : "has not written the save", limit_s),
-                {.host = host_name(), .path = hello_->directory}));
-}
-
-void Server::give_up(const Error& error) {
-  if (gave_up_) return;
-  gave_up_ = true;
-  log::write(log::Level::error, error.what());
-  for (auto& [id, session] : sessions_) {
-    for (const auto& [save, staged] : session.staged)
-      send(session, transport::Done{.save = save, .failed = true, .error = to_record(error), .path = {}});
-    session.staged.clear();
-    close_idle(session);
-  }
-  peers_.flush();
-  service_.stop();
-}
-
-void Server::on_outcome(const HelperLost& loss) {
-  give_up(loss.error);
-}
-
-void Server::on_outcome(const RankDied& death) {
-  on_rank_died(death.rank, {});
-}
-
-void Server::await_ranks_end() const noexcept {
-  for (const auto& [id, session] : sessions_)
-    while (session.process && !process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
-    }
-}
-
-/// The first one that dies takes the others along, once what was staged is written.
-void Server::on_rank_died(int rank, const std::string& how) {
-  if (rank_died_ || !hello_->end_survivors) return;
-  log::write(log::Level::error, fmt::format("rank {} has died{}; the other ranks are ended as soon as what was staged is written "
-                                            "(Options::end_survivors)",
-                                            rank, how));
-  rank_died_.emplace();
-  end_survivors_in_time();
-}
-
-bool Server::any_staged() const {
-  return std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
-}
-
-/// What the drain has is written; what only some ranks have staged gets a while, as the others may be copying.
-void Server::end_survivors_in_time() {
-  if (!rank_died_ || survivors_ended_ || !handed_over_.empty()) return;
-  if (any_staged() && rank_died_->seconds() < copying_s) return;
-  std::vector<int> survivors;
-  for (const auto& [id, session] : sessions_)
-    if (session.connected && session.process) survivors.push_back(session.process.get());
-  survivors_ended_ = true;
-  peers_.flush();
-  end_processes(survivors);
-  end_mpirun();
 }
 
 }  // namespace holdfast::helper

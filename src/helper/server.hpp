@@ -71,12 +71,15 @@ class Server {
   /// Hands saves to the drain that every rank has staged, or that cannot be staged by all any more.
   void hand_over(std::uint64_t save);
   [[nodiscard]] SaveJob make_job(std::uint64_t save, const transport::Staged& any) const;
+  void answer(Session& session, const transport::Done& done);
   void close_idle(Session& session);
   void leave_if_alone();
 
+  // server_deaths.cpp:
   [[nodiscard]] bool restless() const;
   void give_up_if_stuck();
   void give_up(const Error& error);
+  void mourn(const Session& session);
   void on_rank_died(int rank, const std::string& how);
   void end_survivors_in_time();
   [[nodiscard]] bool any_staged() const;

@@ -57,6 +57,7 @@ class HelperStuck : public testing::Test {
     return pid;
   }
   static void expect_lost(const SaveFuture& save, int pid) {
+    const auto start = std::chrono::steady_clock::now();
     try {
       save.wait(patience);
       ADD_FAILURE() << "the save cannot have been written";
@@ -65,6 +66,7 @@ class HelperStuck : public testing::Test {
       EXPECT_NE(std::string(error.what()).find(std::to_string(pid)), std::string::npos) << error.what();
       EXPECT_FALSE(error.where().host.empty());
     }
+    print_noticed(MPI_COMM_WORLD, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     MPI_Barrier(MPI_COMM_WORLD);
   }
   /// Saves again, with new helpers, and nothing of the failed save is left.

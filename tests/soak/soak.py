@@ -8,7 +8,7 @@ not be: acknowledged saves that are gone, damaged files, processes, memory. Exit
 The disk is a small tmpfs in a private mount namespace, which takes root; without, the disk is never full, and the output says so.
 Harm is done by ones: a job that loses a rank while it has no helper can only be ended by whoever started it.
 """
-import argparse, collections, os, pathlib, random, shutil, signal, subprocess, sys, tempfile, time, uuid
+import argparse, collections, os, pathlib, random, shutil, signal, statistics, subprocess, sys, tempfile, time, uuid
 
 RANKS = 2
 DISK_BYTES = 24 << 20  # six files of the program
@@ -78,6 +78,8 @@ class Soak:
         self.counts = collections.Counter()
         self.done = collections.Counter()
         self.growth = 0.0
+        self.times = collections.defaultdict(list)  # seconds from a death to the next save, or to the end of the job
+        self.killed_at = None
 
     # --- one run
 
@@ -117,6 +119,9 @@ class Soak:
         helpers = self.processes.named("holdfast-helper")
         for pid in helpers:
             self.seen.setdefault(pid, saves)
+        if self.killed_at and self.serving():
+            self.times["helper killed, saving again"].append(time.monotonic() - self.killed_at)
+            self.killed_at = None
         for pid in self.processes.named("soaked") + helpers:
             memory = own_memory(pid)
             if memory is not None:
@@ -146,6 +151,7 @@ class Soak:
         self.done[harm] += 1
         if harm == "kill helper":
             send(self.random.choice(helpers), signal.SIGKILL)
+            self.killed_at = time.monotonic()
         elif harm == "stop helper":
             self.stop_helper(self.random.choice(helpers))
         elif harm == "signal helper":
@@ -170,8 +176,10 @@ class Soak:
             self.seen.pop(pid, None)
 
     def expect_end(self, why):
+        start, self.killed_at = time.monotonic(), None
         if not within(HANG_S, lambda: self.job.poll() is not None and not self.processes.all()):
             self.hang(why)
+        self.times[f"{why}, the job has ended"].append(time.monotonic() - start)
         if self.job.wait() == 0 and why == "a rank was killed":
             print("mpirun returned 0 although a rank was killed", flush=True)
             self.counts["deaths that mpirun kept to itself"] += 1
@@ -239,6 +247,8 @@ class Soak:
 
     def report(self):
         print(f"acknowledged saves: {self.saves()}; " + ", ".join(f"{what}: {self.done[what]}" for what in sorted(self.done)))
+        for what, seconds in sorted(self.times.items()):
+            print(f"{what}: after {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (most), of {len(seconds)}")
         for what in ["acknowledged saves lost", "damaged files", "hangs", "processes left", "shared memory left",
                      "deaths that mpirun kept to itself", "bad ends"]:
             print(f"{what}: {self.counts[what]}")
