@@ -85,9 +85,21 @@ struct Options {
   /// One helper serves at most this many ranks of a node. 0: all of them. Set it for a helper per socket or NIC.
   int ranks_per_helper = 0;
 
+  /// What happens when a rank of the communicator dies while MPI lets the others live (mpirun with recovery, srun without
+  /// --kill-on-bad-exit): true, the helpers write what was staged, say so on standard error and end the other ranks, by SIGTERM
+  /// and 5 s later by SIGKILL, as those would wait for the dead one for ever. mpirun is told to end as well, so that its exit
+  /// status is not 0. Set it to false in a program that goes on without a rank by itself. Not where the kernel does not tell
+  /// that a process has ended (before Linux 5.3).
+  bool end_survivors = true;
+
   /// Longest wait for the helpers to start and answer, in seconds.
   double launch_timeout_s = 60;
-  /// Longest wait for a save to be staged, for a free arena, and of SaveFuture::wait(), in seconds.
+  /// A helper that shows no sign of life for so long, in seconds, to a rank that waits for it or to the other helpers, is given
+  /// up: saves in flight fail with ErrorCode::helper_lost. One that has died is noticed at once on its own node. Writing
+  /// slowly is no silence, and neither is a time in which the whole job was stopped.
+  double helper_timeout_s = 30;
+  /// Longest wait for a save to be staged, for a free arena, and of SaveFuture::wait(), in seconds. Helpers that take longer
+  /// over one save, being stuck in a write, are given up too.
   double save_timeout_s = 1800;
   /// Longest that close() waits for saves in flight, in seconds.
   double close_timeout_s = 600;

@@ -29,7 +29,8 @@ void check(const Options& options) {
   if (options.alignment_bytes == 0) refuse("Options::alignment_bytes is 1 or more");
   if (!storage::FileMode::is_possible(options.file_mode))
     refuse(fmt::format("Options::file_mode is {:#o}; it has to have 0600, and no bits but those of 0666", options.file_mode));
-  for (const double timeout_s : {options.launch_timeout_s, options.save_timeout_s, options.close_timeout_s})
+  for (const double timeout_s :
+       {options.launch_timeout_s, options.helper_timeout_s, options.save_timeout_s, options.close_timeout_s})
     if (!(timeout_s > 0) || !std::isfinite(timeout_s)) refuse("the timeouts of Options are positive numbers of seconds");
 }
 
@@ -37,8 +38,8 @@ void check(const Options& options) {
 std::uint64_t fingerprint(const Options& o) {
   Encoder encoder;
   encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
-          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.save_timeout_s, o.close_timeout_s, o.mpi_io,
-          o.engine, o.alignment_bytes, o.preemption_signals, o.file_mode);
+          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.helper_timeout_s, o.save_timeout_s,
+          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.file_mode, o.preemption_signals);
   for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
   return checksum(encoder.take());
 }

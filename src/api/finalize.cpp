@@ -15,8 +15,10 @@ std::vector<std::shared_ptr<FinalizeListener>>& listeners() {
 }
 
 void call_all() {
-  const auto all = std::exchange(listeners(), {});
-  for (const auto& listener : all) listener->on_finalize();
+  while (!listeners().empty()) {  // one that is called may leave another one
+    const auto all = std::exchange(listeners(), {});
+    for (const auto& listener : all) listener->on_finalize();
+  }
 }
 
 }  // namespace

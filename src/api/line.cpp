@@ -1,5 +1,7 @@
 #include "api/line.hpp"
 
+#include <fmt/format.h>
+
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 
@@ -9,25 +11,64 @@ using transport::Done;
 using transport::Message;
 using transport::MessageType;
 
+namespace {
+
+/// Between two looks whether a helper that is waited for shows signs of life.
+constexpr double longest_hush_s = 0.5;
+
+}  // namespace
+
 void Line::give_up(const Error& error) {
   if (!lost_) lost_ = error;
 }
 
-bool Line::pump(Deadline deadline) {
+bool Line::pump(Deadline deadline, Hearing hearing) {
   if (lost_) return false;
   try {
-    std::optional<Message> message = connection_->receive(deadline);
-    if (!message) return false;
-    sort_in(std::move(*message));
-    return true;
+    for (;;) {
+      if (std::optional<Message> message = connection_->receive(deadline.or_within(Seconds(longest_hush_s)))) {
+        sort_in(std::move(*message));
+        return true;
+      }
+      if (hearing == Hearing::strict) ask_for_a_sign();
+      if (deadline.over()) return false;
+    }
   } catch (...) {
-    lost_ = current_error();
-    log::debug("the line is lost: {}", lost_->what());
+    lose(current_error());
     return false;
   }
 }
 
+/// Where the job ends with a helper, a line in the log may be all that the program gets to say.
+void Line::lose(const Error& error) {
+  lost_ = error;
+  if (error.code() != ErrorCode::helper_lost || terms_.why_irreplaceable.empty()) return;
+  lost_ = Error(error.code(), error.sentence() + terms_.why_irreplaceable, error.where());
+  log::write(log::Level::error, lost_->what());
+}
+
+/// One ping is under way while the helper says nothing. It may not get through: the queue of one that reads no more fills up.
+void Line::ask_for_a_sign() {
+  const double silent_s = silence_.seconds();
+  if (!pinged_ && silent_s > 0) {
+    pinged_ = true;
+    try {
+      send(transport::Ping{}, Deadline(Seconds(0)));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::timeout) throw;
+    }
+  }
+  if (silent_s > terms_.helper_timeout_s)
+    throw Error(ErrorCode::helper_lost,
+                fmt::format("the helper (pid {}) has shown no sign of life for {} s (Options::helper_timeout_s)",
+                            connection_->helper_pid(), terms_.helper_timeout_s),
+                {.host = host_name()});
+}
+
 void Line::sort_in(Message message) {
+  silence_.end();
+  pinged_ = false;
+  if (message.type == MessageType::pong) return;
   if (message.type != MessageType::done) {
     reply_ = std::move(message);
     return;
@@ -60,10 +101,11 @@ const std::optional<Error>& Line::lost() {
   return lost_;
 }
 
-Message Line::await_reply(MessageType type, Deadline deadline) {
+Message Line::await_reply(MessageType type, Deadline deadline, Hearing hearing) {
   reply_.reset();
+  silence_.end();
   while (!reply_)
-    if (!pump(deadline))
+    if (!pump(deadline, hearing))
       throw lost_ ? *lost_ : Error(ErrorCode::timeout, "the helper did not answer in time", {.host = host_name()});
   if (reply_->type == MessageType::refused) throw to_error(decode<transport::Refused>(reply_->payload).error);
   if (reply_->type != type)

@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <type_traits>
 
 #include "base/clock.hpp"
 #include "transport/connection.hpp"
@@ -15,22 +17,30 @@ namespace holdfast::api {
 /// the Checkpointer and its futures, so that a future outlives the Checkpointer. For one thread, but for send().
 class Line {
  public:
-  explicit Line(std::unique_ptr<transport::Connection> connection) : connection_(std::move(connection)) {}
+  struct Terms {
+    double helper_timeout_s = 0;    ///< Options::helper_timeout_s
+    std::string why_irreplaceable;  ///< HelperLauncher::why_irreplaceable()
+  };
+  Line(std::unique_ptr<transport::Connection> connection, Terms terms)
+      : connection_(std::move(connection)), terms_(std::move(terms)) {}
 
   template <class T>
   void send(const T& message, Deadline deadline) {
     transport::send(*connection_, message, deadline);
   }
-  /// Sends a request and waits for its answer. Throws what the helper refused it with, or Error(timeout).
+  /// Sends a request and waits for its answer. Throws what the helper refused it with, or Error(timeout). A helper is silent
+  /// while it makes an arena, so only one that has nothing else to do is held to answer pings meanwhile.
   template <class Answer, class Request>
   Answer ask(const Request& request, Deadline deadline) {
+    constexpr bool may_be_silent = !std::is_same_v<Request, transport::Bye>;
     send(request, deadline);
-    return decode<Answer>(await_reply(Answer::type, deadline).payload);
+    return decode<Answer>(await_reply(Answer::type, deadline, may_be_silent ? Hearing::patient : Hearing::strict).payload);
   }
   [[nodiscard]] transport::Connection& connection() noexcept { return *connection_; }
 
   /// What became of a save, once: the answer is handed over. poll() asks the line and never waits; wait() has nothing when
-  /// the deadline is over first. Once the helper is lost, every save that it had not answered has failed with that.
+  /// the deadline is over first. Once the helper is lost, every save that it had not answered has failed with that. A helper that
+  /// answers no ping for helper_timeout_s is lost.
   [[nodiscard]] std::optional<transport::Done> poll(std::uint64_t save);
   [[nodiscard]] std::optional<transport::Done> wait(std::uint64_t save, Deadline deadline);
   /// What cut the line, if anything did. Looks before it answers.
@@ -40,14 +50,22 @@ class Line {
   void give_up(const Error& error);
 
  private:
-  transport::Message await_reply(transport::MessageType type, Deadline deadline);
+  /// Whether a helper that says nothing is asked if it is there.
+  enum class Hearing { patient, strict };
+
+  transport::Message await_reply(transport::MessageType type, Deadline deadline, Hearing hearing);
   [[nodiscard]] bool known(std::uint64_t save) const { return lost_ || done_.contains(save); }
   std::optional<transport::Done> take(std::uint64_t save);
   /// Takes one message off the line; false when none came before the deadline, or the line is cut.
-  bool pump(Deadline deadline);
+  bool pump(Deadline deadline, Hearing hearing = Hearing::strict);
   void sort_in(transport::Message message);
+  void ask_for_a_sign();
+  void lose(const Error& error);
 
   std::unique_ptr<transport::Connection> connection_;
+  Terms terms_;
+  Silence silence_;
+  bool pinged_ = false;
   std::map<std::uint64_t, transport::Done> done_;
   std::optional<transport::Message> reply_;
   std::optional<Error> lost_;

@@ -10,8 +10,13 @@ MPI_Comm reserve_helper_ranks(MPI_Comm comm) {
   if (!reservation.helper) return reservation.training.get();
   launch::ReservedHelper& helper = *reservation.helper;
   helper::become_helper();
+  const auto await_end = [&helper] {
+    while (helper.next_order()) {
+    }
+  };
   while (const auto order = helper.next_order())
-    helper::serve({.nonce = order->nonce, .index = 0, .timeout_s = order->timeout_s}, helper.helpers());
+    helper::serve({.nonce = order->nonce, .index = 0, .timeout_s = order->timeout_s, .await_program_end = await_end},
+                  helper.helpers());
   return MPI_COMM_NULL;
 }
 

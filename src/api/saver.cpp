@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "api/finalize.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
@@ -55,7 +56,8 @@ void Saver::start_helpers() {
   const Deadline deadline{Seconds(options_.launch_timeout_s)};
   launch::Started started = launch::start_helpers(comm_, options_);
   launcher_ = std::move(started.launcher);
-  line_ = std::make_shared<Line>(std::move(started.connection));
+  line_ = std::make_shared<Line>(std::move(started.connection), Line::Terms{.helper_timeout_s = options_.helper_timeout_s,
+                                                                            .why_irreplaceable = launcher_->why_irreplaceable()});
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::HostStager>(threads);
@@ -81,7 +83,11 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .mpi_io_hints = flattened(options_.mpi_io_hints),
                                .alignment_bytes = options_.alignment_bytes,
                                .engine = options_.engine,
-                               .file_mode = options_.file_mode};
+                               .file_mode = options_.file_mode,
+                               .save_timeout_s = options_.save_timeout_s,
+                               .helper_timeout_s = options_.helper_timeout_s,
+                               .end_survivors = options_.end_survivors,
+                               .replaceable = launcher_->why_irreplaceable().empty()};
   static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
 }
 
@@ -172,8 +178,12 @@ void Saver::note_failure(const Save& save) {
   if (!unseen_failure_) unseen_failure_ = failure;
 }
 
-/// Collective. New helpers in place of lost ones; nothing of the old ones is used again.
+/// Collective. New helpers in place of lost ones; nothing of the old ones is used again. Where none can be had, the old ones are
+/// left alone, since the job would end with them.
 void Saver::restart() {
+  mpi::all_or_none(comm_, [&] {
+    if (const auto& lost = line_->lost(); lost && !launcher_->why_irreplaceable().empty()) throw *lost;
+  });
   log::info("starting new helpers");
   fingerprint_.reset();
   give_up_saves();
@@ -199,6 +209,7 @@ void Saver::give_up_saves() {
 /// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
 void Saver::part() noexcept {
   line_->disconnect();
+  if (abandoned_) return;
   if (!launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s))))
     log::warning("the helper (pid {}) has not ended {} s after its ranks left it", line_->connection().helper_pid(),
                  exit_timeout_s);
@@ -341,15 +352,42 @@ std::vector<stage::Copy> Saver::copies_of(const plan::LocalPlan& local, std::siz
 
 // --- the end -------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Ends a helper when the program ends.
+class LastKill final : public FinalizeListener {
+ public:
+  explicit LastKill(std::shared_ptr<Line> line) : line_(std::move(line)) {}
+  void on_finalize() noexcept override { line_->connection().kill_helper(); }
+
+ private:
+  std::shared_ptr<Line> line_;
+};
+
+}  // namespace
+
+/// If it has not ended by itself, nothing can be expected of it any more, and a launcher would wait for it for ever. Where the
+/// job ends with it, that has time until the program has done its last work.
+void Saver::end_lost_helper() {
+  if (launcher_->why_irreplaceable().empty()) return line_->connection().kill_helper();
+  abandoned_ = true;
+  remember_until_finalize(std::make_shared<LastKill>(line_));
+}
+
 std::optional<Error> Saver::close() {
   const Deadline deadline{Seconds(options_.close_timeout_s)};
   std::optional<Error> problem;
+  bool let_go = false;
   try {
     settle_all(deadline);
-    if (!line_->lost()) static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
+    if (!line_->lost()) {
+      static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
+      let_go = true;
+    }
   } catch (...) {
     problem = current_error();
   }
+  if (!let_go && line_->lost()) end_lost_helper();
   slots_.clear();
   line_->disconnect();
   return problem ? problem : unseen_failure_;

@@ -45,6 +45,7 @@ class Saver {
   void restart();
   void give_up_saves();
   void part() noexcept;
+  void end_lost_helper();
   void say_hello(const Deadline& deadline, const launch::Started& started);
   bool make_free(Slot& slot, WhenBusy when_busy);
   void settle_all(Deadline deadline);
@@ -80,6 +81,7 @@ class Saver {
   std::uint64_t next_plan_ = 1;
   std::uint64_t next_save_ = 1;
   std::optional<Error> unseen_failure_;
+  bool abandoned_ = false;  ///< the helper is lost, and ended with the program
 };
 
 }  // namespace holdfast::api

@@ -50,8 +50,8 @@ struct OwnedDatasets {
 
 }  // namespace
 
-Drain::Drain(mpi::Communicator comm, std::string nonce, std::function<void(Outcome)> report)
-    : comm_(std::move(comm)), nonce_(std::move(nonce)), report_(std::move(report)) {}
+Drain::Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report)
+    : comm_(std::move(comm)), nonce_(std::move(nonce)), peers_(peers), report_(std::move(report)) {}
 
 void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
   std::optional<Job> job = jobs.pop(Seconds(first_job_timeout_s));
@@ -68,6 +68,7 @@ void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
 Opened Drain::open(const OpenJob& job) {
   Opened outcome{.helpers = comm_.size(), .error = {}};
   try {
+    peers_.start(job.hello.helper_timeout_s);
     storage::StoreOptions options{.directory = job.hello.directory,
                                   .keep_last = job.hello.keep_last,
                                   .keep_every = job.hello.keep_every,

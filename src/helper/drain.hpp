@@ -7,6 +7,7 @@
 
 #include "base/mailbox.hpp"
 #include "helper/jobs.hpp"
+#include "helper/peers.hpp"
 #include "storage/commit.hpp"
 #include "wrap/mpi.hpp"
 
@@ -17,7 +18,7 @@ namespace holdfast::helper {
 class Drain {
  public:
   /// `comm` is the helpers' world. `report` is called in the drain's thread with each outcome.
-  Drain(mpi::Communicator comm, std::string nonce, std::function<void(Outcome)> report);
+  Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report);
 
   /// Works until every helper leaves. Gives up, and returns, if no job comes within `first_job_timeout_s`.
   void run(Mailbox<Job>& jobs, double first_job_timeout_s);
@@ -40,6 +41,7 @@ class Drain {
 
   mpi::Communicator comm_;
   std::string nonce_;
+  PeerWatch& peers_;
   std::function<void(Outcome)> report_;
   std::unique_ptr<storage::StorageWriter> store_;
   Layout layout_;

@@ -1,9 +1,11 @@
 #include "helper/helper.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/error_text.hpp"
@@ -26,14 +28,22 @@ void be_nice() {
   if (setpriority(PRIO_PROCESS, 0, 5) != 0) log::debug("nice: {}", errno_text(errno));
 }
 
+/// The drain hangs in MPI or in the file system, and cannot be called back: only the process's end ends that. Where the job would
+/// end with it, that waits until the job ends anyway.
+[[noreturn]] void leave_at_once(const Server& server, const Service& service) noexcept {
+  if (!server.may_leave()) service.await_program_end ? service.await_program_end() : server.await_ranks_end();
+  _exit(1);
+}
+
 /// The serving thread. Without it nobody can ask for anything more.
-void serve_ranks(Server& server, Mailbox<Job>& jobs) {
+void serve_ranks(Server& server, Mailbox<Job>& jobs, const Service& service) {
   try {
     server.run();
   } catch (...) {
     log::write(log::Level::error, current_error().what());
     jobs.push(LeaveJob{});
   }
+  if (server.gave_up()) leave_at_once(server, service);
 }
 
 /// However the drain ends, the server ends after it.
@@ -64,10 +74,13 @@ void serve(const Service& service, const mpi::Communicator& helpers) noexcept {
   try {
     const auto ranks = listen(service, helpers);
     Mailbox<Job> jobs;
-    Server server(*ranks, jobs);
-    const std::jthread serving([&] { serve_ranks(server, jobs); });
-    const Ending ending{server};
-    Drain drain(helpers, service.nonce, [&](Outcome outcome) { server.report(std::move(outcome)); });
+    std::optional<Server> server;
+    const auto report = [&](Outcome outcome) { server->report(std::move(outcome)); };
+    PeerWatch peers(helpers, report);
+    server.emplace(*ranks, jobs, peers);
+    const std::jthread serving([&] { serve_ranks(*server, jobs, service); });
+    const Ending ending{*server};
+    Drain drain(helpers, service.nonce, peers, report);
     drain.run(jobs, service.timeout_s);
   } catch (...) {
     report_failure();

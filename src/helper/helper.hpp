@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "wrap/mpi.hpp"
@@ -11,6 +12,9 @@ struct Service {
   std::string nonce;     ///< of the run
   int index = 0;         ///< this helper's number on its node
   double timeout_s = 0;  ///< how long the ranks may take to say hello
+  /// Where the helper's process belongs to the program: returns when the program has ended. Otherwise the helper waits for its
+  /// ranks' processes.
+  std::function<void()> await_program_end = {};
 };
 
 /// The life of the program holdfast-helper: begins MPI, serves until its ranks are gone, ends MPI. Returns the exit

@@ -12,7 +12,7 @@
 #include "storage/storage.hpp"
 #include "transport/messages.hpp"
 
-/// What the server asks of the drain, and what comes back.
+/// What the server asks of the drain, and what comes back from it and from the watch over the other helpers.
 namespace holdfast::helper {
 
 /// Open the directory as the ranks' hello wants it.
@@ -53,6 +53,15 @@ struct Saved {
   double commit_s = 0;
 };
 
-using Outcome = std::variant<Opened, Saved>;
+/// Another helper is lost, so no save can be written any more.
+struct HelperLost {
+  Error error;
+};
+/// A rank that another helper serves has died.
+struct RankDied {
+  int rank = -1;
+};
+
+using Outcome = std::variant<Opened, Saved, HelperLost, RankDied>;
 
 }  // namespace holdfast::helper

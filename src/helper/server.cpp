@@ -1,7 +1,5 @@
 #include "helper/server.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/error_text.hpp"
@@ -24,11 +22,14 @@ void Server::send(const Session& session, const T& message) {
 }
 
 void Server::run() {
-  service_.run(
-      {.connected = [this](SessionId id, const transport::Introduction& who) { sessions_[id] = {.id = id, .rank = who.rank}; },
-       .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
-       .lost = [this](SessionId id) { on_lost(id); },
-       .woken = [this] { on_woken(); }});
+  service_.run({.connected =
+                    [this](SessionId id, const transport::Introduction& who) {
+                      sessions_[id] = {.id = id, .rank = who.rank, .pid = who.pid, .process = service_.process_of(id)};
+                    },
+                .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
+                .lost = [this](SessionId id) { on_lost(id); },
+                .woken = [this] { on_woken(); },
+                .restless = [this] { return restless(); }});
 }
 
 void Server::report(Outcome outcome) {
@@ -46,6 +47,8 @@ void Server::on_woken() {
     if (std::holds_alternative<Ending>(*item)) return service_.stop();
     std::visit([this](const auto& outcome) { on_outcome(outcome); }, std::get<Outcome>(*item));
   }
+  give_up_if_stuck();
+  end_survivors_in_time();
 }
 
 /// A message that cannot be read ends its session: what the rank wants next is unknown.
@@ -63,6 +66,8 @@ void Server::on_message(SessionId id, const transport::Message& message) {
         return on_staged(session, decode<transport::Staged>(message.payload));
       case MessageType::bye:
         return on_bye(session);
+      case MessageType::ping:
+        return send(session, transport::Pong{});
       default:
         throw Error(ErrorCode::communication, "a rank sent a message that only helpers send");
     }
@@ -154,6 +159,7 @@ void Server::hand_over(std::uint64_t save) {
       return;  // this rank is still copying
   }
   if (any == nullptr) return;
+  if (handed_over_.empty()) drain_.end();
   handed_over_.insert(save);
   jobs_.push(make_job(save, *any));
 }
@@ -192,12 +198,17 @@ void Server::on_outcome(const Saved& saved) {
                        .fsync_s = saved.result.fsync_s,
                        .commit_s = saved.commit_s};
   handed_over_.erase(saved.save);
+  drain_.end();
   for (auto& [id, session] : sessions_) {
-    if (session.staged.erase(saved.save) == 0) continue;
-    send(session, done);
-    close_idle(session);
+    if (session.staged.contains(saved.save)) answer(session, done);
   }
   leave_if_alone();
+}
+
+void Server::answer(Session& session, const transport::Done& done) {
+  session.staged.erase(done.save);
+  send(session, done);
+  close_idle(session);
 }
 
 void Server::on_bye(Session& session) {
@@ -219,6 +230,7 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
+  if (!session.said_bye && hello_) mourn(session);
   leave_if_alone();
 }
 
@@ -228,6 +240,7 @@ void Server::leave_if_alone() {
                                  [](const auto& entry) { return entry.second.said_bye || !entry.second.connected; });
   if (!alone || leaving_) return;
   leaving_ = true;
+  if (handed_over_.empty()) drain_.end();
   jobs_.push(LeaveJob{});
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/mailbox.hpp"
 #include "helper/jobs.hpp"
+#include "helper/peers.hpp"
 #include "transport/service.hpp"
 
 namespace holdfast::helper {
@@ -21,20 +22,29 @@ namespace holdfast::helper {
 /// All calls and callbacks are in the thread of Service::run, but for report().
 class Server {
  public:
-  Server(transport::Service& service, Mailbox<Job>& jobs) : service_(service), jobs_(jobs) {}
+  Server(transport::Service& service, Mailbox<Job>& jobs, PeerWatch& peers) : service_(service), jobs_(jobs), peers_(peers) {}
 
-  /// Serves until all ranks are gone and the drain has nothing left.
+  /// Serves until all ranks are gone and the drain has nothing left, or until this helper gives up.
   void run();
-  /// From the drain's thread: hands over an outcome.
+  /// From the threads of the drain and of the watch: hands over an outcome.
   void report(Outcome outcome);
   /// From any thread: ends run().
   void finish();
+
+  // After run():
+  /// Another helper is lost, or the drain is stuck. The ranks have been told; the drain cannot be waited for.
+  [[nodiscard]] bool gave_up() const noexcept { return gave_up_; }
+  /// Does the job live on without this process?
+  [[nodiscard]] bool may_leave() const noexcept { return !hello_ || hello_->replaceable; }
+  void await_ranks_end() const noexcept;
 
  private:
   /// One rank's line, from its introduction until it said bye or died.
   struct Session {
     transport::SessionId id = 0;
     int rank = -1;
+    int pid = -1;
+    FileDescriptor process;  ///< pidfd, if there is one
     bool connected = true;
     bool said_hello = false;
     bool said_bye = false;
@@ -56,23 +66,40 @@ class Server {
   void on_bye(Session& session);
   void on_outcome(const Opened& opened);
   void on_outcome(const Saved& saved);
+  void on_outcome(const HelperLost& loss);
+  void on_outcome(const RankDied& death);
 
   /// Hands saves to the drain that every rank has staged, or that cannot be staged by all any more.
   void hand_over(std::uint64_t save);
   [[nodiscard]] SaveJob make_job(std::uint64_t save, const transport::Staged& any) const;
+  void answer(Session& session, const transport::Done& done);
   void close_idle(Session& session);
   void leave_if_alone();
+
+  // server_deaths.cpp:
+  [[nodiscard]] bool restless() const;
+  void give_up_if_stuck();
+  void give_up(const Error& error);
+  void mourn(const Session& session);
+  void on_rank_died(int rank, const std::string& how);
+  void end_survivors_in_time();
+  [[nodiscard]] bool any_staged() const;
   template <class T>
   void send(const Session& session, const T& message);
 
   transport::Service& service_;
   Mailbox<Job>& jobs_;
+  PeerWatch& peers_;
   Mailbox<std::variant<Outcome, Ending>> outcomes_;
   std::map<transport::SessionId, Session> sessions_;
   std::optional<transport::Hello> hello_;  ///< what the first rank asked for; the others ask for the same
   std::set<std::uint64_t> handed_over_;    ///< saves at the drain
+  Silence drain_;                          ///< since the drain got something to do, or was done with something
+  std::optional<Silence> rank_died_;       ///< since a rank of the program has died, and the others are to be ended
+  bool survivors_ended_ = false;
   bool opened_ = false;
   bool leaving_ = false;
+  bool gave_up_ = false;
 };
 
 }  // namespace holdfast::helper

@@ -47,6 +47,9 @@ class HelperLauncher {
   [[nodiscard]] virtual bool runs_program() const { return true; }
   /// Local. What to try where this launcher does not work, as the end of a sentence.
   [[nodiscard]] virtual std::string advice() const { return {}; }
+  /// Local. Why a helper that is lost cannot be replaced here, and what would allow it, as the end of a sentence; empty if it
+  /// can.
+  [[nodiscard]] virtual std::string why_irreplaceable() const { return {}; }
   /// Collective. Returns when the helpers were started; whether they answer shows in the handshake. Throws the same
   /// Error(launch) on all ranks.
   virtual void start(const mpi::Communicator& comm, const StartRequest& request) = 0;

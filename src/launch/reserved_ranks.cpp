@@ -121,6 +121,11 @@ class ReservedLauncher final : public HelperLauncher {
 
   [[nodiscard]] bool runs_program() const override { return false; }
 
+  [[nodiscard]] std::string why_irreplaceable() const override {
+    return "; nothing can take the place of a reserved helper rank, but Launcher::slurm_step and, under mpirun with recovery, "
+           "Launcher::spawn can start new helpers";
+  }
+
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     mpi::all_or_none(comm, [&] {
       check(comm, request);
@@ -183,8 +188,7 @@ std::optional<StartOrder> ReservedHelper::next_order() {
 Reservation reserve(MPI_Comm comm) {
   Group group{.world = mpi::Communicator::duplicate(comm), .node = {}, .nonce = {}};
   mpi::all_or_none(group.world, [&] {
-    if (called())
-      throw Error(ErrorCode::invalid_state, "reserve_helper_ranks() can be called once in a program");
+    if (called()) throw Error(ErrorCode::invalid_state, "reserve_helper_ranks() can be called once in a program");
   });
   group.node = group.world.split_by_node();
   mpi::all_or_none(group.world, [&] { require_two_ranks(group); });

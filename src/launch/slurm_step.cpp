@@ -19,6 +19,7 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/process.hpp"
 #include "base/unique_handle.hpp"
 #include "launch/child.hpp"
 #include "launch/launcher.hpp"
@@ -133,8 +134,7 @@ class Step {
   /// False when the deadline is over first; where the kernel cannot tell, always.
   [[nodiscard]] bool has_ended(Deadline deadline) const noexcept {
     if (gone_ || !process_) return gone_;
-    pollfd ended{process_.get(), POLLIN, 0};
-    return poll(&ended, 1, deadline.poll_ms(longest_wait_ms)) > 0;
+    return process::has_ended(process_.get(), deadline);
   }
   /// srun ends its step, then itself.
   void terminate() noexcept {

@@ -15,6 +15,10 @@ namespace {
 
 constexpr char other_launchers[] = " Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks";
 
+constexpr char irreplaceable[] =
+    "; mpirun ends the job with a helper, so none can take its place, unless it was started with --enable-recovery (or "
+    "OMPI_MCA_orte_enable_recovery=1) of Open MPI 4 or with --with-ft ulfm of Open MPI 5";
+
 /// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
 mpi::Hints info_for(const std::string& host) {
   return {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}};
@@ -78,6 +82,8 @@ class SpawnLauncher final : public HelperLauncher {
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     mpi::all_or_none(comm, [&] { spawn(comm, request); });
   }
+
+  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable; }
 
   [[nodiscard]] std::string advice() const override {
     return std::string("; where MPI cannot start processes, try") + other_launchers;

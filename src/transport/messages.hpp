@@ -12,7 +12,7 @@
 /// encoded blobs that only plan/ and helper/ look into.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 /// The first bytes on the UNIX socket, rank to helper, then helper to rank.
 struct Introduction {
@@ -26,7 +26,20 @@ struct Introduction {
   static void fields(auto& c, auto& s) { c(s.protocol, s.nonce, s.rank, s.pid, s.host, s.worker_address, s.refusal); }
 };
 
-enum class MessageType : std::uint16_t { hello, welcome, refused, open_arena, arena_ready, plan, staged, done, bye, closed };
+enum class MessageType : std::uint16_t {
+  hello,
+  welcome,
+  refused,
+  open_arena,
+  arena_ready,
+  plan,
+  staged,
+  done,
+  bye,
+  closed,
+  ping,
+  pong
+};
 
 /// rank -> helper. The helper answers welcome or refused when all its ranks said hello and the directory is open.
 struct Hello {
@@ -44,10 +57,15 @@ struct Hello {
   std::uint64_t alignment_bytes = 0;
   Engine engine = Engine::automatic;
   std::uint32_t file_mode = 0;
+  double save_timeout_s = 0;
+  double helper_timeout_s = 0;
+  bool end_survivors = false;
+  bool replaceable = false;  ///< does the job live on if this helper ends, and can another one take its place?
   static constexpr auto type = MessageType::hello;
   static void fields(auto& c, auto& s) {
     c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s, s.launcher, s.mpi_io,
-      s.mpi_io_hints, s.alignment_bytes, s.engine, s.file_mode);
+      s.mpi_io_hints, s.alignment_bytes, s.engine, s.file_mode, s.save_timeout_s, s.helper_timeout_s, s.end_survivors,
+      s.replaceable);
   }
 };
 struct Welcome {
@@ -113,6 +131,16 @@ struct Bye {
 };
 struct Closed {
   static constexpr auto type = MessageType::closed;
+  static void fields(auto&, auto&) {}
+};
+
+/// rank -> helper: are you there? Answered at once by pong, whatever the helper is writing.
+struct Ping {
+  static constexpr auto type = MessageType::ping;
+  static void fields(auto&, auto&) {}
+};
+struct Pong {
+  static constexpr auto type = MessageType::pong;
   static void fields(auto&, auto&) {}
 };
 

@@ -1,10 +1,12 @@
 #include "transport/service.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
@@ -93,6 +95,10 @@ bool progress(const Session& session, bool to_the_end) {
   return any;
 }
 
+int at_most_a_second(int timeout_ms) {
+  return timeout_ms < 0 ? 1000 : std::min(timeout_ms, 1000);
+}
+
 class UcxService final : public Service {
  public:
   explicit UcxService(const Address& address)
@@ -105,15 +111,24 @@ class UcxService final : public Service {
   void run(const Callbacks& callbacks) override {
     while (!stopped_) {
       const int timeout_ms = serve_all(callbacks);
-      for (const Watch::Event& event : watch_.wait(timeout_ms)) on_event(event, callbacks);
+      const bool restless = callbacks.restless && callbacks.restless();
+      for (const Watch::Event& event : watch_.wait(restless ? at_most_a_second(timeout_ms) : timeout_ms))
+        on_event(event, callbacks);
+      if (restless) callbacks.woken();
       refuse_silent_newcomers();
     }
     linger();
+    sessions_.clear();
   }
   void stop() override { stopped_ = true; }
   void wake() override { eventfd_write(wake_.get(), 1); }
 
   void send(SessionId id, MessageType type, const Bytes& payload) override;
+  [[nodiscard]] FileDescriptor process_of(SessionId id) const override {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end() || !found->second.process) return {};
+    return FileDescriptor(fcntl(found->second.process.get(), F_DUPFD_CLOEXEC, 0));
+  }
   ServedArena open_arena(SessionId session, std::uint64_t bytes) override;
   void close_arena(std::byte* memory) override { arenas_.erase(memory); }
   void drop(SessionId id) override {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/unique_handle.hpp"
 #include "transport/connection.hpp"
 #include "transport/messages.hpp"
 
@@ -27,19 +28,24 @@ class Service {
     std::function<void(SessionId, const Introduction&)> connected;
     std::function<void(SessionId, Message)> received;
     std::function<void(SessionId)> lost;  ///< the lifeline's end: the rank said bye, or died
-    std::function<void()> woken;          ///< after wake()
+    std::function<void()> woken;          ///< after wake(), and while restless() once per second at least
+    std::function<bool()> restless = {};  ///< before each sleep: is there anything that no event would tell?
   };
   virtual ~Service() = default;
   /// Serves until stop() is called from a callback. Idle, it uses no CPU.
+  /// All lines are closed when it returns.
   virtual void run(const Callbacks& callbacks) = 0;
   virtual void stop() = 0;
   /// From any thread: makes run() call `woken`.
   virtual void wake() = 0;
 
   // From callbacks only:
+  /// A descriptor of the rank's process (pidfd) for the caller; none where the kernel does not give it.
+  [[nodiscard]] virtual FileDescriptor process_of(SessionId session) const = 0;
   virtual void send(SessionId session, MessageType type, const Bytes& payload) = 0;
   /// Memory of `bytes`, faulted in. Throws Error(out_of_memory) saying how much was needed and what the node's shared memory
-  /// has, or the helper's control group leaves. Freed by close_arena or with the Service; it outlives its session, as a staged save may still be written.
+  /// has, or the helper's control group leaves. Freed by close_arena or with the Service; it outlives its session, as a staged
+  /// save may still be written.
   virtual ServedArena open_arena(SessionId session, std::uint64_t bytes) = 0;
   virtual void close_arena(std::byte* memory) = 0;
   virtual void drop(SessionId session) = 0;

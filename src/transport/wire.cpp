@@ -4,14 +4,13 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <csignal>
 
 #include "base/error_text.hpp"
+#include "base/process.hpp"
 #include "transport/socket.hpp"
 
 namespace holdfast::transport {
@@ -69,23 +68,19 @@ void Wire::close() noexcept {
 }
 
 bool Wire::await_exit(Deadline deadline) const noexcept {
-  if (!process_) return true;
-  pollfd ended{process_.get(), POLLIN, 0};
-  int ready = 0;
-  do ready = poll(&ended, 1, deadline.poll_ms(longest_sleep_ms));
-  while (ready <= 0 && !deadline.over());
-  return ready > 0;
+  return !process_ || process::is_reaped(process_.get(), deadline);
 }
 
-/// By its descriptor: a number may be another process's by now.
 void Wire::kill_helper() const noexcept {
-  if (process_) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  process::send_signal(process_.get(), SIGKILL);
 }
 
 void Wire::require_line() const {
   if (closed_) throw Error(ErrorCode::invalid_state, "the line to the helper was closed", {.host = host_name()});
   if (is_cut(lifeline_.get()))
-    throw Error(ErrorCode::helper_lost, fmt::format("the helper (pid {}) is gone", helper_.pid), {.host = helper_.host});
+    throw Error(ErrorCode::helper_lost,
+                fmt::format("the helper (pid {}) is gone{}", helper_.pid, process::how_it_ended(process_.get())),
+                {.host = helper_.host});
 }
 
 /// True when `done`, false when the deadline is over first. The lifeline is looked at before the last progress, so that

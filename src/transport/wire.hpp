@@ -31,7 +31,7 @@ class Wire {
   void send(MessageType type, Bytes payload, Deadline deadline);
   std::optional<Message> receive(Deadline deadline);
   void close() noexcept;
-  /// True when the helper's process has ended before the deadline, or nobody can tell.
+  /// True when the helper's process has ended before the deadline, and its parent knows, or nobody can tell.
   [[nodiscard]] bool await_exit(Deadline deadline) const noexcept;
   void kill_helper() const noexcept;
 

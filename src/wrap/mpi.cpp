@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 namespace holdfast::mpi {
@@ -89,10 +90,25 @@ void check(int status, const char* call) {
 
 void initialize() {
   int provided = MPI_THREAD_SINGLE;
-  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   MPI_Comm parents = MPI_COMM_NULL;
   check(MPI_Comm_get_parent(&parents), "MPI_Comm_get_parent");
   if (parents != MPI_COMM_NULL) check(MPI_Comm_disconnect(&parents), "MPI_Comm_disconnect");
+}
+
+bool threads_may_call() {
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Query_thread(&provided), "MPI_Query_thread");
+  return provided == MPI_THREAD_MULTIPLE;
+}
+
+/// It hands its options down in these variables.
+bool job_outlives_a_process() noexcept {
+  return std::ranges::any_of(std::array{"OMPI_MCA_orte_enable_recovery", "OMPI_MCA_mpi_ft_enable"}, [](const char* name) {
+    const char* text = std::getenv(name);
+    const std::string_view value = text != nullptr ? text : "";
+    return !value.empty() && value != "0" && value != "false" && value != "no";
+  });
 }
 
 void finalize() noexcept {

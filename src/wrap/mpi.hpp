@@ -21,8 +21,13 @@ namespace holdfast::mpi {
 /// Throws Error(communication) "MPI_Xyz: <MPI's text>" unless `status` is MPI_SUCCESS.
 void check(int status, const char* call);
 
-/// MPI_Init with MPI_THREAD_FUNNELED, for a program of ours; a world that spawned it is let go at once. Collective.
+/// MPI_Init with MPI_THREAD_MULTIPLE if it can be had, for a program of ours; a world that spawned it is let go at once.
+/// Collective.
 void initialize();
+/// Local. May several threads call MPI at once?
+[[nodiscard]] bool threads_may_call();
+/// Local. Was mpirun told to let the job live when one of its processes dies (Open MPI 4: recovery, 5: ulfm)?
+[[nodiscard]] bool job_outlives_a_process() noexcept;
 /// Collective. For programs of ours; what fails is too late to matter.
 void finalize() noexcept;
 /// Local. What MPI calls the node that this process runs on.

@@ -3,7 +3,12 @@ set(holdfast_test_environment
   HOLDFAST_HELPER=$<TARGET_FILE:holdfast-helper>
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   ASAN_OPTIONS=fast_unwind_on_malloc=0:quarantine_size_mb=8
-  LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp)
+  LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp
+  "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp halt_on_error=1 ignore_noninstrumented_modules=1")
+# The thread sanitizer and UCX both put themselves in front of mmap, which ends in a crash.
+if(HOLDFAST_SANITIZE MATCHES thread)
+  list(APPEND holdfast_test_environment UCX_MEM_MMAP_HOOK_MODE=none UCX_MEM_EVENTS=no)
+endif()
 # Sanitizers make programs several times slower.
 set(holdfast_patience 1)
 if(HOLDFAST_SANITIZE)

@@ -1,5 +1,7 @@
 #include "support/mpi_fixture.hpp"
 
+#include <cstdio>
+
 namespace holdfast::test {
 
 int rank_in(MPI_Comm comm) {
@@ -26,6 +28,13 @@ bool all_true(MPI_Comm comm, bool flag) {
   int all = flag ? 1 : 0;
   MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, comm);
   return all != 0;
+}
+
+void print_noticed(MPI_Comm comm, double seconds) {
+  double slowest = 0;
+  MPI_Reduce(&seconds, &slowest, 1, MPI_DOUBLE, MPI_MAX, 0, comm);
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  if (rank_in(comm) == 0) std::printf("noticed %s.%s %.3f s\n", test->test_suite_name(), test->name(), slowest);
 }
 
 SharedDirectory::SharedDirectory(MPI_Comm comm) : comm_(comm) {

@@ -37,6 +37,9 @@ std::string broadcast_text(std::string text, int root, MPI_Comm comm);
 std::string expect_same_error(MPI_Comm comm, ErrorCode code, std::initializer_list<std::string> words,
                               const std::function<void()>& call);
 
+/// Collective. Rank 0 prints how long the slowest rank took to notice a fault, for docs/reliability.md; no test depends on it.
+void print_noticed(MPI_Comm comm, double seconds);
+
 /// True on all ranks if `flag` is true on all.
 bool all_true(MPI_Comm comm, bool flag);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace holdfast {
 namespace {
 
@@ -26,6 +28,26 @@ TEST(Deadline, RoundsUpSoThatALoopDoesNotSpin) {
   const int left = deadline.poll_ms(10'000);
   EXPECT_GT(left, 0);
   EXPECT_LE(left, 500);
+}
+
+TEST(Silence, EndsWhenSomethingIsHeard) {
+  Silence silence;
+  const double first = silence.seconds();
+  EXPECT_GE(silence.seconds(), first);
+  silence.end();
+  EXPECT_LT(silence.seconds(), 1);
+}
+
+/// As after a stop of the whole job.
+TEST(Silence, DoesNotCountATimeInWhichNobodyLooked) {
+  Silence silence;
+  std::this_thread::sleep_for(std::chrono::milliseconds(1300));
+  EXPECT_EQ(silence.seconds(), 1);
+}
+
+TEST(Deadline, IsTheEarlierOfTwo) {
+  EXPECT_TRUE(Deadline(Seconds(3600)).or_within(Seconds(0)).over());
+  EXPECT_TRUE(Deadline(Seconds(0)).or_within(Seconds(3600)).over());
 }
 
 TEST(Stopwatch, OnlyGrows) {

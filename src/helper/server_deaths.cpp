@@ -1,0 +1,100 @@
+// The Server's last pages: what it does when another helper, its own drain, or a rank is gone. docs/decisions/0010-deaths.md.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "base/process.hpp"
+#include "helper/server.hpp"
+#include "helper/survivors.hpp"
+
+namespace holdfast::helper {
+namespace {
+
+/// A process closes its sockets a moment before it counts as ended.
+constexpr double moment_s = 1;
+/// For ranks that live to stage what another one, which has died since, had staged.
+constexpr double copying_s = 10;
+
+}  // namespace
+
+bool Server::restless() const {
+  return !handed_over_.empty() || leaving_ || (rank_died_ && !survivors_ended_);
+}
+
+/// A drain that is leaving waits for what other helpers have to write. Where the directory was never opened, that is nothing.
+void Server::give_up_if_stuck() {
+  if (!hello_ || (handed_over_.empty() && !leaving_)) return;
+  const double limit_s = opened_ ? hello_->save_timeout_s : hello_->helper_timeout_s;
+  if (drain_.seconds() < limit_s) return;
+  peers_.tell_leaving();
+  give_up(Error(ErrorCode::timeout,
+                fmt::format("the helper (pid {}) {} in {} s, and is given up", getpid(),
+                            handed_over_.empty() ? "could not leave the others" : "has not written the save", limit_s),
+                {.host = host_name(), .path = hello_->directory}));
+}
+
+void Server::give_up(const Error& error) {
+  if (gave_up_) return;
+  gave_up_ = true;
+  log::write(log::Level::error, error.what());
+  for (auto& [id, session] : sessions_) {
+    while (!session.staged.empty())
+      answer(session, {.save = session.staged.begin()->first, .failed = true, .error = to_record(error), .path = {}});
+  }
+  peers_.flush();
+  service_.stop();
+}
+
+void Server::on_outcome(const HelperLost& loss) {
+  give_up(loss.error);
+}
+
+void Server::on_outcome(const RankDied& death) {
+  on_rank_died(death.rank, {});
+}
+
+void Server::await_ranks_end() const noexcept {
+  for (const auto& [id, session] : sessions_)
+    while (session.process && !process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) {
+    }
+}
+
+/// A rank that only closed its line, because it wants other helpers, lives.
+void Server::mourn(const Session& session) {
+  if (!process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) return;
+  peers_.tell_rank_died(session.rank);
+  on_rank_died(session.rank,
+               fmt::format(" (host {}, pid {}{})", host_name(), session.pid, process::how_it_ended(session.process.get())));
+}
+
+/// The first one that dies takes the others along, once what was staged is written.
+void Server::on_rank_died(int rank, const std::string& how) {
+  if (rank_died_ || !hello_->end_survivors) return;
+  log::write(log::Level::error, fmt::format("rank {} has died{}; the other ranks are ended as soon as what was staged is written "
+                                            "(Options::end_survivors)",
+                                            rank, how));
+  rank_died_.emplace();
+  end_survivors_in_time();
+}
+
+bool Server::any_staged() const {
+  return std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
+}
+
+/// What the drain has is written; what only some ranks have staged gets a while, as the others may be copying.
+void Server::end_survivors_in_time() {
+  if (!rank_died_ || survivors_ended_ || !handed_over_.empty()) return;
+  if (any_staged() && rank_died_->seconds() < copying_s) return;
+  std::vector<int> survivors;
+  for (const auto& [id, session] : sessions_)
+    if (session.connected && session.process) survivors.push_back(session.process.get());
+  survivors_ended_ = true;
+  peers_.flush();
+  end_processes(survivors);
+  end_mpirun();
+}
+
+}  // namespace holdfast::helper

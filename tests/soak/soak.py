@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Saves as fast as it can, among deaths: soak.py --seconds 60 [--seed N] --mpirun MPIRUN --program SOAK --holdfast HOLDFAST
+
+Starts the program (soaked.cpp) again and again under mpirun with recovery, and meanwhile kills and stops helpers, kills ranks and
+whole jobs, sends signals, fills and frees the disk, at random with the seed that is printed. After each run it looks for what must
+not be: acknowledged saves that are gone, damaged files, processes, memory. Exits 1 if there is any.
+
+The disk is a small tmpfs in a private mount namespace, which takes root; without, the disk is never full, and the output says so.
+Harm is done by ones: a job that loses a rank while it has no helper can only be ended by whoever started it.
+"""
+import argparse, collections, os, pathlib, random, shutil, signal, statistics, subprocess, sys, tempfile, time, uuid
+
+RANKS = 2
+DISK_BYTES = 24 << 20  # six files of the program
+HANG_S = 60  # far above the program's own timeouts: 3 s for a silent helper, 20 s for a stuck save
+WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the two looks at least
+GROWTH_BYTES_PER_SAVE = 4096
+
+
+class Processes:
+    """Those of a run, known by a token in their environment."""
+
+    def __init__(self):
+        self.token = f"HOLDFAST_SOAK={uuid.uuid4()}"
+
+    def all(self):
+        found = {}
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if self.token.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "comm").read_text().strip()
+            except OSError:
+                pass  # it has ended, or is another user's
+        return found
+
+    def named(self, name):
+        return sorted(pid for pid, its_name in self.all().items() if its_name == name)
+
+    def end_all(self):
+        for pid in self.all():
+            send(pid, signal.SIGKILL)
+
+
+def send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def own_memory(pid):
+    """Bytes that belong to a process alone."""
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class Soak:
+    def __init__(self, arguments, work):
+        self.arguments, self.work = arguments, work
+        self.random = random.Random(arguments.seed)
+        self.disk, self.log, self.stop = work / "disk", work / "acknowledged", work / "stop"
+        self.directory, self.filler = self.disk / "ckpt", self.disk / "filler"
+        self.end = time.monotonic() + arguments.seconds
+        self.counts = collections.Counter()
+        self.done = collections.Counter()
+        self.growth = 0.0
+        self.times = collections.defaultdict(list)  # seconds from a death to the next save, or to the end of the job
+        self.killed_at = None
+
+    # --- one run
+
+    def start(self):
+        self.processes = Processes()
+        name, value = self.processes.token.split("=")
+        # Without EVENT_NOEPOLL, a race in Open MPI 4.1.4 may hold a spawn for ever (docs/decisions/0002-spawn.md).
+        environment = dict(os.environ, OMPI_MCA_orte_enable_recovery="1", EVENT_NOEPOLL="1", **{name: value})
+        self.output = open(self.work / "output", "ab")
+        self.job = subprocess.Popen([self.arguments.mpirun, "--oversubscribe", "-n", str(RANKS), self.arguments.program,
+                                     self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
+        self.seen = {}  # helpers, and how many saves were acknowledged when they were seen first
+        self.memory = {}  # of processes: saves and bytes at the first look that counts, and at the last one
+        self.acknowledged_at, self.last_progress = self.saves(), time.monotonic()
+
+    def saves(self):
+        return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def run_once(self):
+        self.start()
+        while self.job.poll() is None:
+            self.look()
+            if time.monotonic() > self.end and not self.stop.exists():
+                self.free_disk()
+                self.stop.touch()
+            if not self.stop.exists():
+                self.do_harm()
+            if time.monotonic() - self.last_progress > HANG_S:
+                self.hang("no save was acknowledged, and the job did not end")
+            time.sleep(self.random.uniform(0.05, 0.6))
+        self.look_after()
+
+    def look(self):
+        saves = self.saves()
+        if saves > self.acknowledged_at:
+            self.acknowledged_at, self.last_progress = saves, time.monotonic()
+        helpers = self.processes.named("holdfast-helper")
+        for pid in helpers:
+            self.seen.setdefault(pid, saves)
+        if self.killed_at and self.serving():
+            self.times["helper killed, saving again"].append(time.monotonic() - self.killed_at)
+            self.killed_at = None
+        for pid in self.processes.named("soaked") + helpers:
+            memory = own_memory(pid)
+            if memory is not None:
+                begin = self.memory.setdefault(pid, [saves + WARM_SAVES, 0, 0, 0])
+                if begin[1] == 0 and saves >= begin[0]:
+                    begin[0:2] = saves, memory
+                begin[2:4] = saves, memory
+
+    def serving(self):
+        """Helpers that have written saves, so that all ranks are connected to them."""
+        return [pid for pid in self.processes.named("holdfast-helper") if self.saves() - self.seen.get(pid, 1 << 60) >= 5]
+
+    def hang(self, what):
+        print(f"HANG: {what}: {self.processes.all()}", flush=True)
+        self.counts["hangs"] += 1
+        self.processes.end_all()
+        self.last_progress = time.monotonic()
+
+    # --- harm
+
+    def do_harm(self):
+        helpers = self.serving()
+        if not helpers:
+            return  # one at a time: with the helper gone, nobody could end a job that loses a rank
+        harm = self.random.choices(["kill helper", "stop helper", "signal helper", "kill rank", "kill job", "fill disk", "nothing"],
+                                   [3, 1, 3, 2, 1, 2, 8])[0]
+        self.done[harm] += 1
+        if harm == "kill helper":
+            send(self.random.choice(helpers), signal.SIGKILL)
+            self.killed_at = time.monotonic()
+        elif harm == "stop helper":
+            self.stop_helper(self.random.choice(helpers))
+        elif harm == "signal helper":
+            send(self.random.choice(helpers), self.random.choice([signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT]))
+        elif harm == "kill rank":
+            send(self.random.choice(self.processes.named("soaked") or helpers), signal.SIGKILL)
+            self.expect_end("a rank was killed")
+        elif harm == "kill job":
+            for pid in self.processes.all():
+                send(pid, signal.SIGKILL)
+            self.expect_end("all was killed")
+        elif harm == "fill disk":
+            self.fill_disk()
+
+    def stop_helper(self, pid):
+        """For a moment, which must do no harm, or for ever."""
+        send(pid, signal.SIGSTOP)
+        if self.random.random() < 0.5:
+            time.sleep(self.random.uniform(0, 1))
+            send(pid, signal.SIGCONT)
+        else:
+            self.seen.pop(pid, None)
+
+    def expect_end(self, why):
+        start, self.killed_at = time.monotonic(), None
+        if not within(HANG_S, lambda: self.job.poll() is not None and not self.processes.all()):
+            self.hang(why)
+        self.times[f"{why}, the job has ended"].append(time.monotonic() - start)
+        if self.job.wait() == 0 and why == "a rank was killed":
+            print("mpirun returned 0 although a rank was killed", flush=True)
+            self.counts["deaths that mpirun kept to itself"] += 1
+
+    def fill_disk(self):
+        if self.arguments.no_disk:
+            return
+        try:
+            with open(self.filler, "wb", buffering=0) as file:
+                while file.write(bytes(1 << 16)):
+                    pass
+        except OSError:
+            pass  # full
+        time.sleep(self.random.uniform(0, 1))
+        self.free_disk()
+
+    def free_disk(self):
+        self.filler.unlink(missing_ok=True)
+
+    # --- what must not be
+
+    def look_after(self):
+        self.done["runs"] += 1
+        for begin, before, saves, memory in self.memory.values():
+            if before and saves - begin >= MEASURED_SAVES:
+                self.done["processes measured"] += 1
+                self.growth = max(self.growth, (memory - before) / (saves - begin))
+        if not within(20, lambda: not self.processes.all()):
+            self.counts["processes left"] += len(self.processes.all())
+            print(f"left: {self.processes.all()}", flush=True)
+            self.processes.end_all()
+        self.output.close()
+        files = sorted(self.directory.glob("step-*.h5")) if self.directory.exists() else []
+        for file in files:
+            if subprocess.run([self.arguments.holdfast, "verify", file], stdout=subprocess.DEVNULL).returncode != 0:
+                print(f"damaged: {file}", flush=True)
+                self.counts["damaged files"] += 1
+                shutil.copy(file, self.work)
+        steps = [int(line) for line in self.log.read_text().split()] if self.log.exists() else []
+        newest = int(files[-1].stem.split("-")[1]) if files else 0
+        lost = [step for step in steps if step > newest]
+        if lost:
+            print(f"acknowledged, and gone: {lost}", flush=True)
+            self.counts["acknowledged saves lost"] += len(lost)
+
+    def run(self):
+        segments = set(os.listdir("/dev/shm"))
+        while time.monotonic() < self.end or not self.stop.exists():
+            self.run_once()
+        if self.job.returncode != 0:
+            print(f"the last run, to which no harm was done any more, ended with {self.job.returncode}", flush=True)
+            self.counts["bad ends"] += 1
+        # Open MPI's own segments are left by processes that are killed.
+        left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith("vader_segment")]
+        self.counts["shared memory left"] += len(left)
+        if left:
+            print(f"left in /dev/shm: {left}", flush=True)
+        if self.saves() == 0:
+            print("no save was ever acknowledged", flush=True)
+            self.counts["bad ends"] += 1
+        if self.growth > GROWTH_BYTES_PER_SAVE:
+            self.counts["processes that grow"] += 1
+        self.report()
+        return 1 if sum(self.counts.values()) else 0
+
+    def report(self):
+        print(f"acknowledged saves: {self.saves()}; " + ", ".join(f"{what}: {self.done[what]}" for what in sorted(self.done)))
+        for what, seconds in sorted(self.times.items()):
+            print(f"{what}: after {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (most), of {len(seconds)}")
+        for what in ["acknowledged saves lost", "damaged files", "hangs", "processes left", "shared memory left",
+                     "deaths that mpirun kept to itself", "bad ends"]:
+            print(f"{what}: {self.counts[what]}")
+        print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {GROWTH_BYTES_PER_SAVE})")
+
+
+def mount_disks(path):
+    """A small disk of this process and its children, and shared memory that nobody else uses. Says whether there is one."""
+    path.mkdir()
+    return all(subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where]).returncode == 0
+               for where, size in [("/dev/shm", 1 << 30), (path, DISK_BYTES)])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--private", action="store_true", help="internal: the mount namespace is private")
+    for name in ["mpirun", "program", "holdfast"]:
+        parser.add_argument(f"--{name}", required=True)
+    arguments = parser.parse_args()
+    can = os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode == 0
+    if can and not arguments.private:
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv, "--private", "--seed", str(arguments.seed)])
+    print(f"seed {arguments.seed}", flush=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-soak-"))
+    arguments.no_disk = not (arguments.private and mount_disks(work / "disk"))
+    if arguments.no_disk:
+        (work / "disk").mkdir(exist_ok=True)
+        print("no disk of its own can be mounted here, so the disk is never full", flush=True)
+    soak = Soak(arguments, work)
+    status = 1
+    try:
+        status = soak.run()
+    finally:
+        if status == 0:
+            if not arguments.no_disk:
+                subprocess.run(["umount", work / "disk"])
+            shutil.rmtree(work, ignore_errors=True)
+        else:
+            print(f"the runs' output is in {work}/output; its last lines without full disks:", flush=True)
+            lines = (work / "output").read_text(errors="replace").splitlines()
+            print("\n".join([line for line in lines if "ENOSPC" not in line][-40:]))
+    return status
+
+
+sys.exit(main())
