@@ -11,7 +11,7 @@
 #include "base/checksum.hpp"
 #include "storage/hdf5_layout.hpp"
 #include "storage/hdf5_types.hpp"
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 #include "wrap/positioned_io.hpp"
 
 namespace holdfast::storage {
