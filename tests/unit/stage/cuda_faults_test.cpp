@@ -180,6 +180,7 @@ TEST_F(CudaFaults, AStreamThatNeverGetsThereIsATimeout) {
   test::GpuStream stream;
   fake_cuda_hold(stream.get(), 1);
   GpuMemory pinned(2 * mib, GpuKind::pinned);
+  pinned.write(std::vector<std::byte>(2 * mib, std::byte{1}));
   stream.write_later(memory_[0], pinned);
   const auto kept = stager_.prepare(copies_, arena_);
   const auto underway = stager_.begin(copies_, stream.get());
