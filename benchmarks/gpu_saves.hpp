@@ -15,10 +15,10 @@ void check(cudaError_t result);
 
 /// One measured pair.
 struct GpuSample {
-  double blocked_s = 0;   ///< async_save, from call to return
-  double memcpy_s = 0;    ///< one cudaMemcpyAsync of the same bytes into pinned memory, until it is done
-  double overlap_s = 0;   ///< async_save with overlap_staging, from call to return
-  double lost_s = 0;      ///< what a stream that computes takes longer because of that save, its call included
+  double blocked_s = 0;  ///< async_save, from call to return
+  double memcpy_s = 0;   ///< one cudaMemcpyAsync of the same bytes into pinned memory, until it is done
+  double overlap_s = 0;  ///< async_save with overlap_staging, from call to return
+  double lost_s = 0;     ///< what a stream that computes takes longer because of that save, its call included
   double commit_s = 0;
 };
 

@@ -58,7 +58,9 @@ void gpu_stage(benchmark::State& state, std::uint64_t bytes, bool many) {
       benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { gpu_stage(state, gib * gibibyte, many); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
-          ->Iterations(gib == 1 ? 10 : gib == 4 ? 6 : 3);
+          ->Iterations(gib == 1   ? 10
+                       : gib == 4 ? 6
+                                  : 3);
     }
   return true;
 }();

@@ -1,7 +1,7 @@
-#include "kernels.hpp"
-
 #include <cmath>
 #include <stdexcept>
+
+#include "kernels.hpp"
 
 namespace train_gpu {
 namespace {

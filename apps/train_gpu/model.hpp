@@ -36,8 +36,8 @@ class Model {
   void forward(std::int64_t samples);
   void backward(std::int64_t samples);
   /// Row-major C (m x n) = alpha * op(A) op(B) + beta * C.
-  void multiply(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b,
-                float beta, float* c);
+  void multiply(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                const float* b, float beta, float* c);
 
   std::vector<std::int64_t> widths_;
   cudaStream_t stream_;

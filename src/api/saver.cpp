@@ -258,7 +258,8 @@ void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
   slots_[slot] = {};
   const auto ready = line_->ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes},
                                                        Deadline(Seconds(options_.save_timeout_s)));
-  if (bytes != 0) slots_[slot].landing = std::make_shared<Landing>(Landing{.arena = line_->connection().map(ready), .pinned = {}});
+  if (bytes != 0)
+    slots_[slot].landing = std::make_shared<Landing>(Landing{.arena = line_->connection().map(ready), .pinned = {}});
   slots_[slot].bytes = bytes;
 }
 

@@ -61,7 +61,7 @@ class Saver {
   struct Prepared {
     plan::LocalPlan local;
     std::vector<cuda::Place> places;  ///< of its items
-    bool skip = false;  ///< WhenBusy::skip, and no arena is free
+    bool skip = false;                ///< WhenBusy::skip, and no arena is free
     bool plan_cached = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);

@@ -42,8 +42,8 @@ class Marks {
 /// One load of one file.
 class FileLoad {
  public:
-  FileLoad(const mpi::Communicator& comm, StateDict& state, const plan::LocalPlan& local,
-           const std::vector<cuda::Place>& places, const LoadOptions& options)
+  FileLoad(const mpi::Communicator& comm, StateDict& state, const plan::LocalPlan& local, const std::vector<cuda::Place>& places,
+           const LoadOptions& options)
       : comm_(comm), state_(state), local_(local), places_(places), options_(options) {}
 
   /// Collective; steps 2 to 4 of load().

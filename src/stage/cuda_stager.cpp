@@ -65,9 +65,8 @@ void bounce(Lane& lane, const std::vector<Copy>& copies, Deadline deadline) {
       for (const Slab& slab : slabs(whole(copy.from.extent), copy.from.element_bytes, PinnedRing::buffer_bytes)) {
         std::byte* const buffer = lane.ring().next(deadline);
         lane.gather(part_of(copy.from, slab.box), buffer);
-        lane.ring().lend(lane.stream().mark(), [to = copy.to + slab.begin_bytes, buffer, bytes = slab.bytes] {
-          std::memcpy(to, buffer, bytes);
-        });
+        lane.ring().lend(lane.stream().mark(),
+                         [to = copy.to + slab.begin_bytes, buffer, bytes = slab.bytes] { std::memcpy(to, buffer, bytes); });
       }
     });
   for_tensor(copies.front().tensor, [&] { lane.ring().drain(deadline); });

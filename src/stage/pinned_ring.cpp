@@ -18,7 +18,8 @@ PinnedRing::PinnedRing(const std::shared_ptr<const cuda::Device>& device) {
 
 void PinnedRing::Buffer::settle(Deadline deadline) {
   if (!busy) return;
-  if (!busy->wait(deadline)) throw Error(ErrorCode::timeout, "a copy to or from a device did not end in time", {.host = host_name()});
+  if (!busy->wait(deadline))
+    throw Error(ErrorCode::timeout, "a copy to or from a device did not end in time", {.host = host_name()});
   busy.reset();
   if (const auto rest = std::exchange(then, {})) rest();
 }

@@ -20,13 +20,13 @@
 // cuda.h gives some functions a name with their version, by macros: the text has to be made of what they stand for.
 #define HOLDFAST_TEXT(name) #name
 #define HOLDFAST_SYMBOL(name) HOLDFAST_TEXT(name)
-#define HOLDFAST_DRIVER_FUNCTIONS(each)                                                                         \
-  each(cuInit) each(cuGetErrorName) each(cuGetErrorString) each(cuDeviceGetCount) each(cuDeviceGet)             \
-  each(cuDeviceGetName) each(cuDevicePrimaryCtxRetain) each(cuDevicePrimaryCtxRelease) each(cuCtxPushCurrent)   \
-  each(cuCtxPopCurrent) each(cuCtxGetStreamPriorityRange) each(cuPointerGetAttributes) each(cuEventCreate)      \
-  each(cuEventDestroy) each(cuEventRecord) each(cuEventQuery) each(cuStreamCreateWithPriority)                  \
-  each(cuStreamDestroy) each(cuStreamGetCtx) each(cuStreamWaitEvent) each(cuMemcpyAsync) each(cuMemcpy3DAsync)  \
-  each(cuMemHostRegister) each(cuMemHostUnregister) each(cuMemHostAlloc) each(cuMemFreeHost)
+#define HOLDFAST_DRIVER_FUNCTIONS(each)                                                                                          \
+  each(cuInit) each(cuGetErrorName) each(cuGetErrorString) each(cuDeviceGetCount) each(cuDeviceGet) each(cuDeviceGetName)        \
+      each(cuDevicePrimaryCtxRetain) each(cuDevicePrimaryCtxRelease) each(cuCtxPushCurrent) each(cuCtxPopCurrent)                \
+          each(cuCtxGetStreamPriorityRange) each(cuPointerGetAttributes) each(cuEventCreate) each(cuEventDestroy)                \
+              each(cuEventRecord) each(cuEventQuery) each(cuStreamCreateWithPriority) each(cuStreamDestroy) each(cuStreamGetCtx) \
+                  each(cuStreamWaitEvent) each(cuMemcpyAsync) each(cuMemcpy3DAsync) each(cuMemHostRegister)                      \
+                      each(cuMemHostUnregister) each(cuMemHostAlloc) each(cuMemFreeHost)
 
 namespace holdfast::cuda {
 namespace {
@@ -172,7 +172,8 @@ Place place_of(const void* memory) {
   if (!present()) return {};
   unsigned int type = 0, managed = 0;
   int ordinal = -1;
-  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
+  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
+                           CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
   std::array<void*, attributes.size()> values = {&type, &managed, &ordinal};
   check(driver().cuPointerGetAttributes(attributes.size(), attributes.data(), values.data(),
                                         address(static_cast<const std::byte*>(memory))),

@@ -28,8 +28,7 @@ class GpuState {
     void* const mixed = on_host_ ? static_cast<void*>(host_.data()) : mixed_.data();
     state_.add("mixed", shard(mixed, DType::f32, {.global = global, .offset = offset, .extent = extent}));
     for (std::size_t i = 0; i < small; ++i)
-      state_.add("small/" + std::to_string(i),
-                 replicated(static_cast<void*>(small_.data() + i * 400), DType::f32, {100}));
+      state_.add("small/" + std::to_string(i), replicated(static_cast<void*>(small_.data() + i * 400), DType::f32, {100}));
     state_.add("step", step_);
   }
 

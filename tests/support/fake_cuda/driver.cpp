@@ -77,8 +77,8 @@ CUresult enter(const char* full_name) {
   return result;
 }
 
-#define ENTER(function)                                      \
-  const std::lock_guard lock(state().mutex);                 \
+#define ENTER(function)                      \
+  const std::lock_guard lock(state().mutex); \
   if (const CUresult failure = enter(#function)) return failure
 #define ENTER_CONTEXT(function) \
   ENTER(function);              \
@@ -175,9 +175,9 @@ CUresult cuInit(unsigned int) {
   return CUDA_SUCCESS;
 }
 CUresult cuGetErrorName(CUresult error, const char** text) {
-  *text = error == CUDA_ERROR_OUT_OF_MEMORY      ? "CUDA_ERROR_OUT_OF_MEMORY"
+  *text = error == CUDA_ERROR_OUT_OF_MEMORY     ? "CUDA_ERROR_OUT_OF_MEMORY"
           : error == CUDA_ERROR_ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS"
-                                                 : "CUDA_ERROR_SOMETHING";
+                                                : "CUDA_ERROR_SOMETHING";
   return CUDA_SUCCESS;
 }
 CUresult cuGetErrorString(CUresult error, const char** text) {
@@ -300,8 +300,8 @@ CUresult cuMemcpy3DAsync(const CUDA_MEMCPY3D* copy, CUstream stream) {
   return enqueue_rows(*copy, stream);
 }
 #if CUDA_VERSION >= 13000
-CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, std::size_t* bytes, std::size_t count, CUmemcpyAttributes* attributes,
-                            std::size_t* first, std::size_t kinds, CUstream stream) {
+CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, std::size_t* bytes, std::size_t count,
+                            CUmemcpyAttributes* attributes, std::size_t* first, std::size_t kinds, CUstream stream) {
   ENTER_CONTEXT(cuMemcpyBatchAsync);
   if (kinds != 1 || first[0] != 0 || attributes->srcAccessOrder != CU_MEMCPY_SRC_ACCESS_ORDER_STREAM || stream == nullptr)
     return CUDA_ERROR_INVALID_VALUE;

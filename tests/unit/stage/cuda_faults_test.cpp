@@ -214,7 +214,8 @@ TEST(CudaObjects, AreAllGivenBack) {
   {
     const GpuMemory memory(2 * mib);
     std::vector<std::byte> arena(4 * mib);
-    const Copy copy{.from = {memory.data(), {2 * mib}, {1}, 1}, .to = arena.data(), .place = cuda::place_of(memory.data()), .tensor = "t"};
+    const Copy copy{
+        .from = {memory.data(), {2 * mib}, {1}, 1}, .to = arena.data(), .place = cuda::place_of(memory.data()), .tensor = "t"};
     CudaStager stager(1);
     stager.begin({copy}, nullptr)->finish(Deadline(Seconds(60)));  // through the ring
     const auto kept = stager.prepare(std::span(&copy, 1), arena);

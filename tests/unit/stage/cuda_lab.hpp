@@ -33,7 +33,9 @@ class CudaLab final : public Lab {
 /// A stager that never pins an arena, so that all goes through its ring.
 class Unprepared final : public Stager {
  public:
-  std::shared_ptr<const void> prepare(std::span<const Copy> /*copies*/, std::span<std::byte> /*arena*/) override { return nullptr; }
+  std::shared_ptr<const void> prepare(std::span<const Copy> /*copies*/, std::span<std::byte> /*arena*/) override {
+    return nullptr;
+  }
   std::shared_ptr<Underway> begin(std::vector<Copy> copies, cuda::Stream after) override {
     return stager_.begin(std::move(copies), after);
   }

@@ -83,15 +83,15 @@ TEST_P(StagerConformance, CopiesAThousandTinyPieces) {
 
 TEST_P(StagerConformance, CopiesEveryKindOfStride) {
   Pieces pieces(*lab_, mib);
-  pieces.add({6}, {8}, 48);                                     // every other element
-  pieces.add({2, 3, 5}, {28 * 4, 28, 4}, 240);                  // layers with a gap
-  pieces.add({2, 3, 5}, {104, 28, 4}, 220);                     // layers that are no whole rows apart
-  pieces.add({2, 2, 3, 5}, {600, 28 * 4, 28, 4}, 1200);         // four dimensions with gaps
-  pieces.add({2, 2, 2, 3, 5}, {1300, 600, 112, 28, 4}, 2600);   // five
-  pieces.add({5}, {-4}, 20, 16);                                // backwards
-  pieces.add({5, 2}, {0, 4}, 8);                                // the same row again and again
-  pieces.add({4, 4}, {4, 16}, 64);                              // transposed
-  pieces.add({}, {}, 4);                                        // a scalar
+  pieces.add({6}, {8}, 48);                                    // every other element
+  pieces.add({2, 3, 5}, {28 * 4, 28, 4}, 240);                 // layers with a gap
+  pieces.add({2, 3, 5}, {104, 28, 4}, 220);                    // layers that are no whole rows apart
+  pieces.add({2, 2, 3, 5}, {600, 28 * 4, 28, 4}, 1200);        // four dimensions with gaps
+  pieces.add({2, 2, 2, 3, 5}, {1300, 600, 112, 28, 4}, 2600);  // five
+  pieces.add({5}, {-4}, 20, 16);                               // backwards
+  pieces.add({5, 2}, {0, 4}, 8);                               // the same row again and again
+  pieces.add({4, 4}, {4, 16}, 64);                             // transposed
+  pieces.add({}, {}, 4);                                       // a scalar
   pieces.stage();
   pieces.expect_arrived();
 }
