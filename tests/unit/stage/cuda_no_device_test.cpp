@@ -23,7 +23,8 @@ TEST(NoDevice, IsSaidOnceAndAllMemoryIsTheHosts) {
 }
 
 TEST(NoDevice, RefusesAStream) {
-  EXPECT_THROW(check_stream(reinterpret_cast<cuda::Stream>(&told)), Error);
+  int number = 0;
+  EXPECT_THROW(check_stream(reinterpret_cast<cuda::Stream>(&number)), Error);
   check_stream(nullptr);
 }
 
