@@ -25,6 +25,7 @@ enum class ErrorCode {
   busy,                 ///< both arenas are in use and SaveOptions said fail
   in_use,               ///< another run holds the directory
   communication,        ///< MPI or UCX failed
+  device,               ///< a GPU, or CUDA, failed
   internal,             ///< a defect in Holdfast
 };
 

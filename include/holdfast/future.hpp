@@ -7,6 +7,8 @@
 
 #include <holdfast/export.hpp>
 
+struct CUstream_st;  // what CUDA's cudaStream_t points to
+
 namespace holdfast {
 
 /// Where the time of one save went. Bytes are of the whole checkpoint; plan and stage seconds are this rank's, the
@@ -45,6 +47,11 @@ class HOLDFAST_API SaveFuture {
 
   /// Blocks until the caller may change its tensors; at once unless SaveOptions::overlap_staging. Throws what staging met.
   void wait_staged() const;
+  /// For tensors in GPU memory: makes what `stream` gets from now on wait, on the device, until they may change, and returns
+  /// at once. Null means the legacy default stream of each device that the save copies from. Tensors in host memory may
+  /// change after wait_staged() only. Where the device cannot wait alone, as arenas could not be page-locked, it blocks as
+  /// wait_staged() does. Throws what staging met before; what it meets later, wait_staged() and wait() throw.
+  void wait_staged(CUstream_st* stream) const;
   /// Committed or failed? Never blocks.
   [[nodiscard]] bool ready() const;
   /// Blocks until committed and returns the statistics, or throws what went wrong: Error with code timeout when

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+struct CUstream_st;  // what CUDA's cudaStream_t points to
+
 namespace holdfast {
 
 /// How the helpers are started.
@@ -105,15 +107,18 @@ struct Options {
   double close_timeout_s = 600;
 };
 
-/// Settings of one save, the same on every rank.
+/// Settings of one save, the same on every rank but for the stream.
 struct SaveOptions {
   WhenBusy when_busy = WhenBusy::wait;
   /// Return before the copy is done; the tensors must stay unchanged until SaveFuture::wait_staged() returns. A thread
-  /// of the library copies meanwhile.
+  /// of the library copies meanwhile; copies from GPUs are enqueued before async_save returns.
   bool overlap_staging = false;
+  /// A cudaStream_t of this rank: tensors in GPU and pinned memory are read after the work that it has when async_save is
+  /// called. Null: each device's legacy default stream. Order what other streams do to the tensors yourself.
+  CUstream_st* stream = nullptr;
 };
 
-/// Settings of one load, the same on every rank.
+/// Settings of one load, the same on every rank but for the stream.
 struct LoadOptions {
   /// The step to load; -1 is the newest valid one. A given step that is bad is an error, without fallback.
   std::int64_t step = -1;
@@ -125,6 +130,9 @@ struct LoadOptions {
   /// Check the checksums of everything that will be read before the first byte of the program's memory is written, so
   /// that a damaged file costs nothing but the fallback to the one before.
   bool verify = true;
+  /// A cudaStream_t of this rank: nothing in GPU or pinned memory is written before the work that it has is done, which the load
+  /// waits for. Null: each device's legacy default stream. When load returns, all is there for every stream.
+  CUstream_st* stream = nullptr;
 };
 
 /// What somebody asked the program for; the same on every rank.

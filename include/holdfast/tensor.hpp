@@ -44,7 +44,8 @@ struct Shard {
   std::vector<std::int64_t> stride = {};
 };
 
-/// A tensor's memory on this rank and its place in the global shape. It does not own the memory.
+/// A tensor's memory on this rank and its place in the global shape. It does not own the memory, which may be the process's, or a
+/// CUDA device's (recognised by the pointer, see docs/gpu.md).
 struct TensorView {
   void* data = nullptr;
   DType dtype = DType::f32;

@@ -10,7 +10,15 @@ namespace holdfast {
 namespace api {
 
 void Save::wait_staged() {
+  const cuda::Range range("holdfast: wait for staging");
   if (staging_.valid()) stats_.stage_s = staging_.get();
+  copies_.reset();
+}
+
+void Save::wait_staged(CUstream_st* stream) {
+  if (!staging_.valid()) return;
+  const bool ended = staging_.wait_for(Seconds(0)) == std::future_status::ready;
+  if (ended || !copies_ || !copies_->hold(stream)) wait_staged();
 }
 
 void Save::finish_staging() noexcept {
@@ -37,6 +45,7 @@ bool Save::settle(Deadline deadline) {
 }
 
 SaveStats Save::wait(Seconds timeout) {
+  const cuda::Range range("holdfast: wait for the commit");
   if (!settle(Deadline(timeout)))
     throw Error(ErrorCode::timeout,
                 fmt::format("the save of step {} is not committed after {} s; it goes on", stats_.step, timeout.count()),
@@ -76,6 +85,9 @@ bool SaveFuture::skipped() const {
 }
 void SaveFuture::wait_staged() const {
   api::checked(save_).wait_staged();
+}
+void SaveFuture::wait_staged(CUstream_st* stream) const {
+  api::checked(save_).wait_staged(stream);
 }
 bool SaveFuture::ready() const {
   return api::checked(save_).ready();

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "api/line.hpp"
+#include "stage/stager.hpp"
 
 namespace holdfast::api {
 
@@ -19,7 +20,11 @@ class Save {
       : line_(std::move(line)), number_(number), stats_(std::move(stats)), timeout_s_(timeout_s) {}
 
   /// The copying, in a thread or deferred to whoever waits; its result is the seconds it took.
-  void stages_in(std::future<double> staging) { staging_ = std::move(staging); }
+  /// `copies` is empty where they could not begin.
+  void stages_in(std::future<double> staging, std::shared_ptr<stage::Underway> copies) {
+    staging_ = std::move(staging);
+    copies_ = std::move(copies);
+  }
   /// Stages now. What that meets, the helper was told, and wait() throws it on all ranks.
   void finish_staging() noexcept;
   void blocked_for(double seconds) { stats_.blocked_s = seconds; }
@@ -27,6 +32,7 @@ class Save {
   [[nodiscard]] std::int64_t step() const noexcept { return stats_.step; }
   [[nodiscard]] bool skipped() const noexcept { return skipped_; }
   void wait_staged();
+  void wait_staged(CUstream_st* stream);
   [[nodiscard]] bool ready();
   SaveStats wait(Seconds timeout);
   [[nodiscard]] Seconds default_timeout() const noexcept { return Seconds(timeout_s_); }
@@ -45,6 +51,7 @@ class Save {
   bool skipped_ = false;
   bool seen_ = false;
   std::future<double> staging_;
+  std::shared_ptr<stage::Underway> copies_;
   std::optional<transport::Done> done_;
 };
 

@@ -12,7 +12,8 @@
 #include "base/log.hpp"
 #include "helper/layout.hpp"
 #include "plan/exchange.hpp"
-#include "stage/host_stager.hpp"
+#include "stage/cuda_stager.hpp"
+#include "stage/places.hpp"
 #include "transport/messages.hpp"
 
 namespace holdfast::api {
@@ -60,7 +61,7 @@ void Saver::start_helpers() {
                                                                             .why_irreplaceable = launcher_->why_irreplaceable()});
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
-  stager_ = std::make_shared<stage::HostStager>(threads);
+  stager_ = std::make_shared<stage::CudaStager>(threads);
   try {
     mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
   } catch (...) {
@@ -94,7 +95,9 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
 // --- saves ---------------------------------------------------------------------------------------------------------
 
 void Saver::warm_up(const StateDict& state) {
-  static_cast<void>(prepare(0, state, {}));
+  const Prepared prepared = prepare(0, state, {});
+  for (Slot& slot : slots_)
+    if (slot.landing) slot.landing->prepare(*stager_, copies_of(prepared, 0, state.tensors().size(), slot));
 }
 
 SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
@@ -106,15 +109,16 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
                   .rank_bytes = plan_.staged_bytes(),
                   .plan_cached = prepared.plan_cached,
                   .plan_s = watch.seconds()};
-  std::shared_ptr<Save> save = stage(state, prepared.local, options, std::move(stats));
+  std::shared_ptr<Save> save = stage(prepared, state.tensors().size(), options, std::move(stats));
   save->blocked_for(watch.seconds());
   return SaveFuture(std::move(save));
 }
 
 /// Everything before the copy: afterwards all ranks have a plan for this state, and a free arena that fits it.
 Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+  const cuda::Range range("holdfast: plan");
   Prepared prepared;
-  const Verdict verdict = agree(comm_, propose(step, state, options, prepared.local));
+  const Verdict verdict = agree(comm_, propose(step, state, options, prepared));
   if (!verdict.helper_up)
     restart();
   else if (!verdict.arena_free) {
@@ -128,13 +132,15 @@ Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const 
 }
 
 /// Local, and never throws: what this rank has to say, its error included.
-Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options, plan::LocalPlan& local) noexcept {
+Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Prepared& prepared) noexcept {
   Proposal mine{.step = step, .settings = as_number(options), .error = {}};
   try {
     if (step < 0) throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
-    local = plan::make_local_plan(state);
-    mine.values = local.values;
-    mine.plan_known = fingerprint_ == local.fingerprint;
+    stage::check_stream(options.stream);
+    prepared.local = plan::make_local_plan(state);
+    prepared.places = stage::find_places(prepared.local);
+    mine.values = prepared.local.values;
+    mine.plan_known = fingerprint_ == prepared.local.fingerprint;
     mine.arena_free = make_free(slots_[next_save_ % slots_.size()], options.when_busy);
     mine.helper_up = !line_->lost();
   } catch (...) {
@@ -265,89 +271,36 @@ void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
   slots_[slot] = {};
   const auto ready = line_->ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes},
                                                        Deadline(Seconds(options_.save_timeout_s)));
-  if (bytes != 0) slots_[slot].arena = line_->connection().map(ready);
+  if (bytes != 0)
+    slots_[slot].landing = std::make_shared<Landing>(Landing{.arena = line_->connection().map(ready), .pinned = {}});
   slots_[slot].bytes = bytes;
 }
 
 // --- staging -------------------------------------------------------------------------------------------------------
 
-namespace {
-
-/// One rank's copying for one save: into the arena, to the helper, and the word that it is there. A failure is told to the
-/// helper too, so that all ranks learn it from the save's outcome.
-struct Staging {
-  std::shared_ptr<Line> line;
-  std::shared_ptr<stage::Stager> stager;
-  std::shared_ptr<transport::Arena> arena;
-  std::vector<stage::Copy> copies;
-  std::uint64_t bytes = 0;
-  transport::Staged staged;
-  double timeout_s = 0;
-
-  template <class Function>
-  void attempt(Function&& step) {
-    if (staged.failed) return;
-    try {
-      step();
-    } catch (...) {
-      staged.failed = true;
-      staged.error = to_record(current_error());
-    }
-  }
-  void copy(const std::vector<stage::Copy>& some) {
-    attempt([&] { stager->stage(some); });
-  }
-  double run() {
-    const Stopwatch watch;
-    const Deadline deadline{Seconds(timeout_s)};
-    copy(copies);
-    attempt([&] {
-      if (arena) arena->deliver(bytes, deadline);
-    });
-    line->send(staged, deadline);
-    if (staged.failed) throw to_error(staged.error);
-    return watch.seconds();
-  }
-};
-
-}  // namespace
-
 /// Values are copied here in any case: a loop counter changes as soon as async_save returns.
-std::shared_ptr<Save> Saver::stage(const StateDict& state, const plan::LocalPlan& local, const SaveOptions& options,
-                                   SaveStats stats) {
+std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats) {
   const std::uint64_t number = next_save_++;
-  const std::size_t index = number % slots_.size(), tensors = state.tensors().size();
+  const std::size_t index = number % slots_.size();
   Slot& slot = slots_[index];
-  std::byte* const memory = slot.arena ? slot.arena->memory().data() : nullptr;
-  Staging staging{
-      .line = line_,
-      .stager = stager_,
-      .arena = slot.arena,
-      .copies = copies_of(local, 0, tensors, memory),
-      .bytes = plan_.arena_bytes,
-      .staged = {.save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}},
-      .timeout_s = options_.save_timeout_s};
+  Staging staging(line_, stager_, slot.landing, plan_.arena_bytes,
+                  {.save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}},
+                  options_.save_timeout_s);
   for (Slot& other : slots_)
     if (other.save) other.save->finish_staging();  // a stager does one thing at a time
-  staging.copy(copies_of(local, tensors, local.items.size(), memory));
+  staging.copy_now(copies_of(prepared, tensors, prepared.local.items.size(), slot));
+  staging.begin(copies_of(prepared, 0, tensors, slot), options.stream);
+  const std::shared_ptr<stage::Underway> underway = staging.underway();
   slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
   slot.save->stages_in(std::async(options.overlap_staging ? std::launch::async : std::launch::deferred,
-                                  [staging = std::move(staging)]() mutable { return staging.run(); }));
+                                  [staging = std::move(staging)]() mutable { return staging.finish(); }),
+                       underway);
   if (!options.overlap_staging) slot.save->finish_staging();
   return slot.save;
 }
 
-std::vector<stage::Copy> Saver::copies_of(const plan::LocalPlan& local, std::size_t first_item, std::size_t last_item,
-                                          std::byte* arena) const {
-  std::vector<stage::Copy> copies;
-  for (const plan::Piece& piece : plan_.pieces) {
-    if (piece.item < first_item || piece.item >= last_item || piece.bytes == 0) continue;
-    const plan::Item& item = local.items[piece.item];
-    const bool per_rank = item.kind == plan::Kind::per_rank || item.kind == plan::Kind::per_rank_string;
-    copies.push_back(
-        {.from = memory_of(local.memory[piece.item], per_rank ? item.box : piece.box), .to = arena + piece.arena_offset});
-  }
-  return copies;
+std::vector<stage::Copy> Saver::copies_of(const Prepared& prepared, std::size_t first, std::size_t last, const Slot& slot) const {
+  return api::copies_of(plan_, prepared.local, prepared.places, first, last, slot.landing ? slot.landing->memory() : nullptr);
 }
 
 // --- the end -------------------------------------------------------------------------------------------------------

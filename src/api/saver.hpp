@@ -11,6 +11,7 @@
 #include "api/agreement.hpp"
 #include "api/line.hpp"
 #include "api/save.hpp"
+#include "api/staging.hpp"
 #include "launch/launcher.hpp"
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
@@ -36,7 +37,7 @@ class Saver {
  private:
   /// An arena in the helper, and the save that used it last.
   struct Slot {
-    std::shared_ptr<transport::Arena> arena;
+    std::shared_ptr<Landing> landing;
     std::uint64_t bytes = 0;
     std::shared_ptr<Save> save;
   };
@@ -60,14 +61,15 @@ class Saver {
   /// What async_save finds before the copy.
   struct Prepared {
     plan::LocalPlan local;
-    bool skip = false;  ///< WhenBusy::skip, and no arena is free
+    std::vector<cuda::Place> places;  ///< of its items
+    bool skip = false;                ///< WhenBusy::skip, and no arena is free
     bool plan_cached = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
-  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, plan::LocalPlan& local) noexcept;
-  std::shared_ptr<Save> stage(const StateDict& state, const plan::LocalPlan& local, const SaveOptions& options, SaveStats stats);
-  std::vector<stage::Copy> copies_of(const plan::LocalPlan& local, std::size_t first_item, std::size_t last_item,
-                                     std::byte* arena) const;
+  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Prepared& prepared) noexcept;
+  std::shared_ptr<Save> stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats);
+  [[nodiscard]] std::vector<stage::Copy> copies_of(const Prepared& prepared, std::size_t first, std::size_t last,
+                                                   const Slot& slot) const;
 
   const mpi::Communicator& comm_;
   Options options_;

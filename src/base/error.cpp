@@ -10,9 +10,10 @@
 namespace holdfast {
 namespace {
 
-constexpr std::array<std::string_view, 16> code_names = {
-    "invalid_argument", "invalid_state", "plan_conflict", "not_found", "mismatch", "corrupt", "unsupported_version", "storage",
-    "out_of_memory",    "launch",        "helper_lost",   "timeout",   "busy",     "in_use",  "communication",       "internal",
+constexpr std::array<std::string_view, 17> code_names = {
+    "invalid_argument", "invalid_state", "plan_conflict", "not_found",   "mismatch", "corrupt", "unsupported_version",
+    "storage",          "out_of_memory", "launch",        "helper_lost", "timeout",  "busy",    "in_use",
+    "communication",    "device",        "internal",
 };
 
 /// "rank 2 on n1, path /run/ckpt": what is known of the place.

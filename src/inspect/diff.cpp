@@ -7,7 +7,7 @@
 #include "base/codec.hpp"
 #include "inspect/inspect.hpp"
 #include "inspect/numbers.hpp"
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 
 namespace holdfast::inspect {
 namespace {
@@ -61,7 +61,7 @@ Difference compare_content(const Side& first, const Side& second) {
   const std::size_t size = size_of(dataset.dtype);
   Difference found{dataset.name, Difference::Kind::content, {}, 0, 0};
   Bytes a, b;
-  for (const storage::Slab& piece : storage::slabs(whole(dataset.global), size, piece_bytes)) {
+  for (const Slab& piece : slabs(whole(dataset.global), size, piece_bytes)) {
     a.resize(piece.bytes);
     b.resize(piece.bytes);
     first.file.read(first.dataset, piece.box, a.data());

@@ -11,6 +11,7 @@
 #include "load/place.hpp"
 #include "load/reshard.hpp"
 #include "plan/local.hpp"
+#include "stage/places.hpp"
 #include "storage/catalog.hpp"
 #include "storage/events.hpp"
 #include "storage/filesystem.hpp"
@@ -19,6 +20,9 @@
 
 namespace holdfast::load {
 namespace {
+
+/// For the program's own work on its stream.
+constexpr Seconds stream_timeout{600};
 
 /// A set of numbers below `size` that ranks can unite.
 class Marks {
@@ -38,8 +42,9 @@ class Marks {
 /// One load of one file.
 class FileLoad {
  public:
-  FileLoad(const mpi::Communicator& comm, StateDict& state, const plan::LocalPlan& local, const LoadOptions& options)
-      : comm_(comm), state_(state), local_(local), options_(options) {}
+  FileLoad(const mpi::Communicator& comm, StateDict& state, const plan::LocalPlan& local, const std::vector<cuda::Place>& places,
+           const LoadOptions& options)
+      : comm_(comm), state_(state), local_(local), places_(places), options_(options) {}
 
   /// Collective; steps 2 to 4 of load().
   LoadReport run(const std::filesystem::path& path) {
@@ -103,12 +108,16 @@ class FileLoad {
   }
 
   void read() {
-    for (const Read& read : list_.reads) report_.bytes += place(*file_, read, local_, state_);
+    stage::await(places_, options_.stream, Deadline(stream_timeout));
+    stage::Uploads uploads;
+    for (const Read& read : list_.reads) report_.bytes += place(*file_, read, {state_, local_, places_, uploads});
+    uploads.finish();
   }
 
   const mpi::Communicator& comm_;
   StateDict& state_;
   const plan::LocalPlan& local_;
+  const std::vector<cuda::Place>& places_;
   const LoadOptions& options_;
   std::optional<storage::CheckpointReader> file_;
   ReadList list_;
@@ -166,12 +175,17 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
                 const LoadOptions& options) {
   const Stopwatch watch;
   plan::LocalPlan local;
-  mpi::all_or_none(comm, [&] { local = writable_plan(state); });
+  std::vector<cuda::Place> places;
+  mpi::all_or_none(comm, [&] {
+    stage::check_stream(options.stream);
+    local = writable_plan(state);
+    places = stage::find_places(local);
+  });
   std::vector<std::string> skipped;
   std::optional<Error> newest_problem;
   for (const std::int64_t step : candidates(comm, directory, options)) {
     try {
-      LoadReport report = FileLoad(comm, state, local, options).run(directory / storage::file_name(step));
+      LoadReport report = FileLoad(comm, state, local, places, options).run(directory / storage::file_name(step));
       report.skipped = std::move(skipped);
       report.seconds = watch.seconds();
       if (comm.rank() == 0) note_event(directory, report, comm.size());

@@ -20,22 +20,10 @@ constexpr std::uint64_t threads_from_bytes = 64U << 20;  // below, starting thre
 constexpr std::uint64_t cut_bytes = 8U << 20;
 constexpr int most_threads = 8;
 
-std::uint64_t packed_bytes(const Copy& copy) {
-  return volume(copy.from.extent) * copy.from.element_bytes;
-}
-
 std::uint64_t packed_bytes(std::span<const Copy> copies) {
   std::uint64_t sum = 0;
-  for (const Copy& copy : copies) sum += packed_bytes(copy);
+  for (const Copy& copy : copies) sum += packed_bytes(copy.from);
   return sum;
-}
-
-StridedMemory part_of(const StridedMemory& memory, const Box& box) {
-  StridedMemory part = memory;
-  part.extent = box.extent;
-  for (std::size_t d = 0; d < box.dimensions(); ++d)
-    part.data += static_cast<std::int64_t>(box.offset[d]) * memory.stride_bytes[d];
-  return part;
 }
 
 /// The same copies, none of them much above cut_bytes.
@@ -43,9 +31,9 @@ std::vector<Copy> cut(std::span<const Copy> copies) {
   std::vector<Copy> parts;
   for (const Copy& copy : copies) {
     std::byte* to = copy.to;
-    for (const Box& box : split(whole(copy.from.extent), packed_bytes(copy) / cut_bytes + 1)) {
+    for (const Box& box : split(whole(copy.from.extent), packed_bytes(copy.from) / cut_bytes + 1)) {
       parts.push_back({part_of(copy.from, box), to});
-      to += packed_bytes(parts.back());
+      to += packed_bytes(parts.back().from);
     }
   }
   return parts;
@@ -95,9 +83,29 @@ int allowed_cores() {
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+class HostUnderway final : public Underway {
+ public:
+  HostUnderway(const HostStager& stager, std::vector<Copy> copies) : stager_(stager), copies_(std::move(copies)) {}
+  /// A memcpy ends by itself.
+  void finish(Deadline /*deadline*/) override { stager_.stage(copies_); }
+  bool hold(cuda::Stream /*stream*/) override { return false; }
+
+ private:
+  HostStager stager_;
+  std::vector<Copy> copies_;
+};
+
 }  // namespace
 
-void HostStager::stage(std::span<const Copy> copies) {
+std::shared_ptr<const void> HostStager::prepare(std::span<const Copy> /*copies*/, std::span<std::byte> /*arena*/) {
+  return nullptr;
+}
+
+std::shared_ptr<Underway> HostStager::begin(std::vector<Copy> copies, cuda::Stream /*after*/) {
+  return std::make_shared<HostUnderway>(*this, std::move(copies));
+}
+
+void HostStager::stage(std::span<const Copy> copies) const {
   if (threads_ <= 1 || packed_bytes(copies) < threads_from_bytes) {
     for (const Copy& copy : copies) pack(copy.from, copy.to);
     return;

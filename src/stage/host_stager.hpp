@@ -10,7 +10,10 @@ namespace holdfast::stage {
 class HostStager final : public Stager {
  public:
   explicit HostStager(int threads) : threads_(threads) {}
-  void stage(std::span<const Copy> copies) override;
+  std::shared_ptr<const void> prepare(std::span<const Copy> copies, std::span<std::byte> arena) override;
+  std::shared_ptr<Underway> begin(std::vector<Copy> copies, cuda::Stream after) override;
+  /// All of it at once.
+  void stage(std::span<const Copy> copies) const;
 
  private:
   int threads_;

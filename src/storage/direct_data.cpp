@@ -9,7 +9,7 @@
 #include "storage/data_writer.hpp"
 #include "storage/direct_file.hpp"
 #include "storage/extents.hpp"
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 #include "tensor/strided.hpp"
 
 namespace holdfast::storage {

@@ -1,6 +1,6 @@
 #include "storage/extents.hpp"
 
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 #include "tensor/strided.hpp"
 
 namespace holdfast::storage {

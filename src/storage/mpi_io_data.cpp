@@ -10,7 +10,7 @@
 #include "storage/data_writer.hpp"
 #include "storage/extents.hpp"
 #include "storage/hdf5_types.hpp"
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 #include "wrap/kept_failures.hpp"
 #include "wrap/positioned_io.hpp"
 

@@ -12,7 +12,7 @@
 #include "base/error_text.hpp"
 #include "storage/format.hpp"
 #include "storage/hdf5_types.hpp"
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 #include "wrap/hdf5.hpp"
 
 namespace holdfast::storage {

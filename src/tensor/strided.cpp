@@ -1,71 +1,20 @@
 #include "tensor/strided.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <holdfast/error.hpp>
 #include <type_traits>
 
+#include "tensor/runs.hpp"
+
 namespace holdfast {
 namespace {
-
-/// Strided memory as few nested loops over runs of contiguous bytes. loops[0] is the innermost; there is always one.
-struct Runs {
-  struct Loop {
-    std::uint64_t count = 1;
-    std::int64_t stride = 0;
-  };
-  std::size_t bytes = 0;  ///< of a run
-  std::array<Loop, max_dimensions> loops{};
-  std::size_t depth = 1;
-};
-
-/// Dimensions that follow each other without a gap become one. The memory must not be empty.
-Runs collapse(const StridedMemory& memory) {
-  Runs runs{.bytes = memory.element_bytes};
-  bool contiguous = true;
-  for (std::size_t d = memory.extent.size(); d-- > 0;) {
-    const std::uint64_t count = memory.extent[d];
-    const std::int64_t stride = memory.stride_bytes[d];
-    Runs::Loop& outermost = runs.loops[runs.depth - 1];
-    if (count == 1) continue;
-    if (contiguous && stride == static_cast<std::int64_t>(runs.bytes)) {
-      runs.bytes *= count;
-      continue;
-    }
-    if (contiguous)
-      outermost = {count, stride};
-    else if (stride == outermost.stride * static_cast<std::int64_t>(outermost.count))
-      outermost.count *= count;
-    else
-      runs.loops[runs.depth++] = {count, stride};
-    contiguous = false;
-  }
-  return runs;
-}
-
-/// Calls `row(memory)` with the start of every innermost loop, in row-major order.
-template <class Row>
-void for_each_row(std::byte* data, const Runs& runs, Row row) {
-  std::array<std::uint64_t, max_dimensions> position{};
-  while (true) {
-    row(data);
-    std::size_t level = 1;
-    for (; level < runs.depth; ++level) {
-      data += runs.loops[level].stride;
-      if (++position[level] < runs.loops[level].count) break;
-      data -= runs.loops[level].stride * static_cast<std::int64_t>(runs.loops[level].count);
-      position[level] = 0;
-    }
-    if (level >= runs.depth) return;
-  }
-}
 
 /// Copies all runs, given how one run is copied between its place in the program's memory and its packed place.
 template <class CopyRun>
 void copy_runs(const StridedMemory& memory, const Runs& runs, CopyRun copy_run) {
   std::size_t packed = 0;
-  for_each_row(memory.data, runs, [&](std::byte* row) {
+  for_each_start(memory.data, runs, 1, [&](std::byte* row) {
     const auto [count, stride] = runs.loops[0];
     for (std::uint64_t i = 0; i < count; ++i, row += stride, packed += runs.bytes) copy_run(row, packed);
   });
@@ -114,6 +63,18 @@ StridedMemory memory_of(const TensorView& view, const Box& box) {
   }
   if (!empty(box)) memory.data += distance;
   return memory;
+}
+
+StridedMemory part_of(const StridedMemory& memory, const Box& box) {
+  StridedMemory part = memory;
+  part.extent = box.extent;
+  for (std::size_t d = 0; d < box.dimensions(); ++d)
+    part.data += static_cast<std::int64_t>(box.offset[d]) * memory.stride_bytes[d];
+  return part;
+}
+
+std::uint64_t packed_bytes(const StridedMemory& memory) noexcept {
+  return volume(memory.extent) * memory.element_bytes;
 }
 
 std::size_t run_bytes(const StridedMemory& memory) noexcept {

@@ -19,6 +19,12 @@ struct StridedMemory {
 /// The memory of `box`, which must lie inside the view's own box.
 [[nodiscard]] StridedMemory memory_of(const TensorView& view, const Box& box);
 
+/// The memory of `box`, whose offset counts from the memory's first element.
+[[nodiscard]] StridedMemory part_of(const StridedMemory& memory, const Box& box);
+
+/// Bytes of the box, densely packed.
+[[nodiscard]] std::uint64_t packed_bytes(const StridedMemory& memory) noexcept;
+
 /// Bytes of the longest run at the start of the memory that is contiguous (trailing dimensions that follow each other).
 [[nodiscard]] std::size_t run_bytes(const StridedMemory& memory) noexcept;
 

@@ -28,6 +28,23 @@ function(unit_test name)
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${timeout} ENVIRONMENT "${holdfast_test_environment}")
 endfunction()
 
+# gpu_test_properties(test timeout): what every test that needs a GPU has. Its command starts with ${holdfast_with_gpu}, so that it
+# is skipped, never passed, where there is none.
+set(holdfast_with_gpu ${PROJECT_SOURCE_DIR}/tests/support/with_gpu $<TARGET_FILE:gpu_present>)
+function(gpu_test_properties test timeout)
+  set_tests_properties(${test} PROPERTIES LABELS gpu TIMEOUT ${timeout} RESOURCE_LOCK gpu SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${holdfast_test_environment}")
+endfunction()
+
+# gpu_test(name sources…): one GoogleTest program without MPI that needs a GPU.
+function(gpu_test name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_gpu GTest::gmock GTest::gtest_main)
+  add_dependencies(${name} gpu_present)
+  add_test(NAME gpu.${name} COMMAND ${holdfast_with_gpu} $<TARGET_FILE:${name}>)
+  gpu_test_properties(gpu.${name} 300)
+endfunction()
+
 # mpi_program(name sources…): one GoogleTest program whose ranks run every test; one failed rank fails all.
 function(mpi_program name)
   add_executable(${name} ${ARGN})

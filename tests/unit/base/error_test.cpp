@@ -54,6 +54,7 @@ TEST(Error, EveryCodeHasItsName) {
   EXPECT_EQ(to_string(ErrorCode::out_of_memory), "out_of_memory");
   EXPECT_EQ(to_string(ErrorCode::helper_lost), "helper_lost");
   EXPECT_EQ(to_string(ErrorCode::communication), "communication");
+  EXPECT_EQ(to_string(ErrorCode::device), "device");
   EXPECT_EQ(to_string(ErrorCode::internal), "internal");
   EXPECT_EQ(to_string(static_cast<ErrorCode>(99)), "unknown");
 }

@@ -48,7 +48,7 @@ std::vector<Include> includes_below(const std::filesystem::path& root) {
 
 bool is_c_api(const std::string& target) {
   static const std::set<std::string> headers = {"mpi.h", "hdf5.h", "cuda.h", "cuda_runtime.h", "cuda_runtime_api.h"};
-  static const std::set<std::string> folders = {"ucp", "uct", "ucs"};
+  static const std::set<std::string> folders = {"ucp", "uct", "ucs", "nvtx3"};
   return headers.contains(target) || folders.contains(folder_of(target));
 }
 

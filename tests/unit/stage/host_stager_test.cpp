@@ -3,90 +3,57 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include <cstring>
+#include <algorithm>
 #include <holdfast/error.hpp>
-#include <numeric>
+#include <list>
 #include <vector>
+
+#include "stager_conformance.hpp"
 
 namespace holdfast::stage {
 namespace {
 
 constexpr std::size_t mib = 1 << 20;
 
-/// Memory to stage from and an arena that is as large, with one copy after the other.
-class Pieces {
+class HostLab final : public Lab {
  public:
-  explicit Pieces(std::size_t bytes) : source_(bytes / 4), arena_(bytes) { std::iota(source_.begin(), source_.end(), 1U); }
-
-  /// The next `rows` x `columns` numbers of the source, of rows that are `pitch` apart.
-  void add(std::uint64_t rows, std::uint64_t columns, std::uint64_t pitch) {
-    const auto element = std::int64_t{4};
-    StridedMemory memory{reinterpret_cast<std::byte*>(source_.data() + taken_),
-                         {rows, columns},
-                         {element * static_cast<std::int64_t>(pitch), element},
-                         4};
-    copies_.push_back({memory, arena_.data() + filled_});
-    for (std::uint64_t row = 0; row < rows; ++row) {
-      const auto* first = reinterpret_cast<const std::byte*>(source_.data() + taken_ + row * pitch);
-      expected_.insert(expected_.end(), first, first + columns * 4);
-    }
-    taken_ += rows * pitch;
-    filled_ += rows * columns * 4;
+  explicit HostLab(int threads) : stager_(threads) {}
+  Stager& stager() override { return stager_; }
+  std::byte* source(std::span<const std::byte> content) override {
+    return memory_.emplace_back(content.begin(), content.end()).data();
   }
-  [[nodiscard]] std::span<const Copy> copies() const { return copies_; }
-  [[nodiscard]] bool arrived() const { return std::equal(expected_.begin(), expected_.end(), arena_.begin()); }
-  [[nodiscard]] bool rest_untouched() const {
-    return std::all_of(arena_.begin() + static_cast<std::ptrdiff_t>(filled_), arena_.end(),
-                       [](std::byte b) { return b == std::byte{0}; });
-  }
+  std::span<std::byte> arena(std::size_t bytes) override { return memory_.emplace_back(bytes); }
 
  private:
-  std::vector<std::uint32_t> source_;
-  std::vector<std::byte> arena_, expected_;
-  std::vector<Copy> copies_;
-  std::size_t taken_ = 0, filled_ = 0;
+  HostStager stager_;
+  std::list<std::vector<std::byte>> memory_;
 };
+
+LabKind threads(int count) {
+  return {std::to_string(count), [count] { return std::make_unique<HostLab>(count); }};
+}
+
+INSTANTIATE_TEST_SUITE_P(HostThreads, StagerConformance, testing::Values(threads(1), threads(2), threads(3), threads(8)),
+                         name_of_lab);
 
 class HostStagerTest : public testing::TestWithParam<int> {};
 
-TEST_P(HostStagerTest, CopiesSmallPieces) {
-  Pieces pieces(mib);
-  for (std::uint64_t rows = 1; rows < 40; ++rows) pieces.add(rows, 17, 17 + rows % 3);
-  HostStager(GetParam()).stage(pieces.copies());
-  EXPECT_TRUE(pieces.arrived());
-  EXPECT_TRUE(pieces.rest_untouched());
-}
-
-TEST_P(HostStagerTest, CopiesLargeAndSmallPiecesTogether) {
-  Pieces pieces(100 * mib);
-  pieces.add(3, 100, 101);
-  pieces.add(1, 9 * mib + 13, 9 * mib + 13);  // dense, 36 MiB
-  pieces.add(1000, 8191, 8200);               // rows with a gap, 31 MiB
-  pieces.add(1, 1, 1);
-  pieces.add(7, 99'999, 100'000);
-  HostStager(GetParam()).stage(pieces.copies());
-  EXPECT_TRUE(pieces.arrived());
-  EXPECT_TRUE(pieces.rest_untouched());
-}
-
-TEST_P(HostStagerTest, CopiesNothing) {
-  HostStager stager(GetParam());
-  stager.stage({});
-  const Copy empty{{nullptr, {4, 0}, {0, 4}, 4}, nullptr};
-  stager.stage(std::span(&empty, 1));
-}
-
 TEST_P(HostStagerTest, ThrowsWhatACopyThrew) {
-  Pieces pieces(100 * mib);
-  for (int i = 0; i < 9; ++i) pieces.add(1, 2 * mib, 2 * mib);
-  std::vector<Copy> copies(pieces.copies().begin(), pieces.copies().end());
-  copies[5].from.stride_bytes = {4};
+  std::vector<std::byte> source(90 * mib), arena(90 * mib);
+  std::vector<Copy> copies;
+  for (std::size_t at = 0; at < source.size(); at += 10 * mib)
+    copies.push_back({{source.data() + at, {10 * mib}, {1}, 1}, arena.data() + at});
+  copies[5].from.stride_bytes = {4, 4};
   try {
-    HostStager(GetParam()).stage(copies);
+    HostStager(GetParam()).begin(copies, nullptr)->finish(Deadline(Seconds(60)));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::internal);
   }
+}
+
+TEST_P(HostStagerTest, CannotMakeAStreamWait) {
+  EXPECT_FALSE(HostStager(GetParam()).begin({}, nullptr)->hold(nullptr));
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, HostStagerTest, testing::Values(1, 2, 3, 8));

@@ -1,8 +1,8 @@
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 
 #include <gtest/gtest.h>
 
-namespace holdfast::storage {
+namespace holdfast {
 namespace {
 
 /// The slabs cover the box in row-major order without gap, each within the limit.
@@ -46,4 +46,4 @@ TEST(Slabs, LargeRowsAreCutWithin) {
 }
 
 }  // namespace
-}  // namespace holdfast::storage
+}  // namespace holdfast

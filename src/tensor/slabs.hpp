@@ -5,7 +5,7 @@
 
 #include "tensor/box.hpp"
 
-namespace holdfast::storage {
+namespace holdfast {
 
 /// A part of a box whose elements follow each other in the box's packed memory.
 struct Slab {
@@ -17,4 +17,4 @@ struct Slab {
 /// Cuts a box into slabs of at most `max_bytes` (at least one element), in row-major order. An empty box has none. Pure.
 [[nodiscard]] std::vector<Slab> slabs(const Box& box, std::uint64_t element_bytes, std::uint64_t max_bytes);
 
-}  // namespace holdfast::storage
+}  // namespace holdfast

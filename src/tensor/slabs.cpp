@@ -1,8 +1,8 @@
-#include "storage/slabs.hpp"
+#include "tensor/slabs.hpp"
 
 #include <algorithm>
 
-namespace holdfast::storage {
+namespace holdfast {
 namespace {
 
 struct Cutter {
@@ -38,4 +38,4 @@ std::vector<Slab> slabs(const Box& box, std::uint64_t element_bytes, std::uint64
   return std::move(cutter.slabs);
 }
 
-}  // namespace holdfast::storage
+}  // namespace holdfast

@@ -1,0 +1,54 @@
+#include "api/staging.hpp"
+
+#include <algorithm>
+
+namespace holdfast::api {
+
+void Landing::prepare(stage::Stager& stager, std::span<const stage::Copy> copies) {
+  if (prepared || !arena) return;
+  if (std::ranges::none_of(copies, [](const stage::Copy& copy) { return copy.place.on_device(); })) return;
+  prepared = true;
+  pinned = stager.prepare(copies, arena->memory());
+}
+
+std::vector<stage::Copy> copies_of(const plan::RankPlan& plan, const plan::LocalPlan& local,
+                                   const std::vector<cuda::Place>& places, std::size_t first, std::size_t last,
+                                   std::byte* arena) {
+  std::vector<stage::Copy> copies;
+  for (const plan::Piece& piece : plan.pieces) {
+    if (piece.item < first || piece.item >= last || piece.bytes == 0) continue;
+    const plan::Item& item = local.items[piece.item];
+    const Box& box = plan::is_per_rank_kind(item.kind) ? item.box : piece.box;
+    copies.push_back({.from = memory_of(local.memory[piece.item], box),
+                      .to = arena + piece.arena_offset,
+                      .place = places[piece.item],
+                      .tensor = item.name});
+  }
+  return copies;
+}
+
+void Staging::copy_now(std::vector<stage::Copy> copies) {
+  attempt([&] { stager_->begin(std::move(copies), nullptr)->finish(Deadline(Seconds(timeout_s_))); });
+}
+
+void Staging::begin(std::vector<stage::Copy> copies, cuda::Stream after) {
+  attempt([&] {
+    if (landing_) landing_->prepare(*stager_, copies);
+    underway_ = stager_->begin(std::move(copies), after);
+  });
+}
+
+double Staging::finish() {
+  const cuda::Range range("holdfast: stage");
+  const Stopwatch watch;
+  const Deadline deadline{Seconds(timeout_s_)};
+  attempt([&] { underway_->finish(deadline); });
+  attempt([&] {
+    if (landing_) landing_->arena->deliver(bytes_, deadline);
+  });
+  line_->send(staged_, deadline);
+  if (staged_.failed) throw to_error(staged_.error);
+  return watch.seconds();
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <functional>
+
+#include "base/block.hpp"
+#include "tensor/strided.hpp"
+
+namespace holdfast {
+
+/// Strided memory as few nested loops over runs of contiguous bytes. loops[0] is the innermost; there is always one.
+struct Runs {
+  struct Loop {
+    std::uint64_t count = 1;
+    std::int64_t stride = 0;  ///< in bytes
+  };
+  std::size_t bytes = 0;  ///< of a run
+  std::array<Loop, max_dimensions> loops{};
+  std::size_t depth = 1;
+};
+
+/// Dimensions that follow each other without a gap become one. The memory must not be empty.
+[[nodiscard]] Runs collapse(const StridedMemory& memory);
+
+/// Calls `visit(memory)` for every turn of the loops from `level` outward, in row-major order, with the place at which what is
+/// inside of them starts: level 0 visits every run, level 1 every start of an innermost loop.
+template <class Visit>
+void for_each_start(std::byte* data, const Runs& runs, std::size_t level, Visit visit) {
+  std::array<std::uint64_t, max_dimensions> position{};
+  while (true) {
+    visit(data);
+    std::size_t at = level;
+    for (; at < runs.depth; ++at) {
+      data += runs.loops[at].stride;
+      if (++position[at] < runs.loops[at].count) break;
+      data -= runs.loops[at].stride * static_cast<std::int64_t>(runs.loops[at].count);
+      position[at] = 0;
+    }
+    if (at >= runs.depth) return;
+  }
+}
+
+/// Calls `visit(memory, packed offset, block)` for the fewest blocks that make up the memory, which may be empty.
+void for_each_block(const StridedMemory& memory,
+                    const std::function<void(std::byte* memory, std::size_t packed, const Block& block)>& visit);
+
+}  // namespace holdfast

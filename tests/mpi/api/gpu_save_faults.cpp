@@ -1,0 +1,93 @@
+// What all ranks see of a GPU that fails on one of them, by the stand-in for CUDA's driver.
+#include <fake_cuda.h>
+
+#include <functional>
+#include <memory>
+
+#include "gpu_state.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class GpuSaveFaults : public testing::Test {
+ protected:
+  GpuSaveFaults() { fake_cuda_reset(); }
+  ~GpuSaveFaults() override { fake_cuda_reset(); }
+
+  /// The save fails on all ranks with what the last one met, and the next one is good.
+  void expect_failure(const SaveOptions& options, ErrorCode code, std::initializer_list<std::string> words) {
+    Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+    gpu_.fill(1);
+    checkpointer.warm_up(gpu_.state());
+    if (last_) failure_();
+    const SaveFuture saving = checkpointer.async_save(1, gpu_.state(), options);
+    expect_same_error(MPI_COMM_WORLD, code, words, [&] { saving.wait(); });
+    fake_cuda_reset();
+    gpu_.fill(2);
+    checkpointer.async_save(2, gpu_.state(), options).wait();
+    gpu_.fill(3);
+    checkpointer.load(gpu_.state());
+    gpu_.expect(2);
+    checkpointer.close();
+  }
+
+  const bool last_ = rank_in(MPI_COMM_WORLD) == size_of_comm(MPI_COMM_WORLD) - 1;
+  SharedDirectory directory_;
+  GpuState gpu_;
+  std::function<void()> failure_;
+};
+
+TEST_F(GpuSaveFaults, ACopyThatIsRefusedFailsTheSaveOnAllRanks) {
+  failure_ = [] { fake_cuda_fail("cuMemcpyAsync", CUDA_ERROR_OUT_OF_MEMORY, 0, 1); };
+  expect_failure({}, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemcpyAsync"});
+  expect_failure({.overlap_staging = true}, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemcpyAsync"});
+}
+
+TEST_F(GpuSaveFaults, ADeviceThatFailsWhileItCopiesFailsTheSaveOnAllRanks) {
+  failure_ = [] { fake_cuda_fail("cuEventQuery", CUDA_ERROR_ILLEGAL_ADDRESS, 0, -1); };
+  expect_failure({}, ErrorCode::device, {"fake GPU", "CUDA_ERROR_ILLEGAL_ADDRESS"});
+  expect_failure({.overlap_staging = true}, ErrorCode::device, {"fake GPU", "CUDA_ERROR_ILLEGAL_ADDRESS"});
+}
+
+TEST_F(GpuSaveFaults, FreedMemoryIsRefusedOnAllRanks) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  auto memory = std::make_unique<GpuMemory>(4096);
+  StateDict state;
+  state.add("layer/w", replicated(static_cast<void*>(memory->data()), DType::u8, {4096}));
+  checkpointer.async_save(1, state).wait();
+  if (last_) memory.reset();
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"tensor layer/w", "was it freed"},
+                    [&] { checkpointer.async_save(2, state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"tensor layer/w", "was it freed"},
+                    [&] { checkpointer.load(state); });
+  checkpointer.close();
+}
+
+TEST_F(GpuSaveFaults, ALoadThatFailsOnOneRankFailsOnAll) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  gpu_.fill(1);
+  checkpointer.async_save(1, gpu_.state()).wait();
+  if (last_) fake_cuda_fail("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, -1);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"fake GPU", "cuMemHostAlloc"},
+                    [&] { checkpointer.load(gpu_.state()); });
+  fake_cuda_reset();
+  checkpointer.load(gpu_.state());
+  gpu_.expect(1);
+  checkpointer.close();
+}
+
+TEST_F(GpuSaveFaults, AnArenaThatCannotBeRegisteredOnOneRankOnlyCostsTime) {
+  if (last_) fake_cuda_fail("cuMemHostRegister", CUDA_ERROR_OUT_OF_MEMORY, 0, -1);
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  gpu_.fill(1);
+  const SaveFuture saving = checkpointer.async_save(1, gpu_.state(), {.overlap_staging = true});
+  saving.wait_staged(nullptr);
+  saving.wait();
+  gpu_.fill(2);
+  checkpointer.load(gpu_.state());
+  gpu_.expect(1);
+  checkpointer.close();
+}
+
+}  // namespace
+}  // namespace holdfast::test

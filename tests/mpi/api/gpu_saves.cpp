@@ -1,0 +1,80 @@
+// Saves and loads of state in GPU memory: on a GPU, and on the stand-in for CUDA's driver.
+#include "gpu_state.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class GpuSaves : public testing::TestWithParam<Transport> {
+ protected:
+  Options options() { return {.directory = directory_.path() / "ckpt", .transport = GetParam()}; }
+  const int rank_ = rank_in(MPI_COMM_WORLD);
+  SharedDirectory directory_;
+  GpuState gpu_;
+};
+
+TEST_P(GpuSaves, ComeBackAsTheyWere) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  gpu_.fill(1);
+  checkpointer.warm_up(gpu_.state());
+  for (std::int64_t step = 1; step <= 3; ++step) {  // both arenas, and the first one again
+    gpu_.fill(step);
+    checkpointer.async_save(step, gpu_.state()).wait();
+    gpu_.fill(99);
+    EXPECT_EQ(checkpointer.load(gpu_.state()).step, step);
+    gpu_.expect(step);
+  }
+  checkpointer.close();
+}
+
+TEST_P(GpuSaves, GoOnWhileTheStreamOfTheProgramWaits) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  GpuStream stream(gpu_.device());
+  gpu_.fill(1);
+  checkpointer.warm_up(gpu_.state());
+  gpu_.fill_later(2, stream);
+  const SaveFuture saving = checkpointer.async_save(2, gpu_.state(), {.overlap_staging = true, .stream = stream.get()});
+  saving.wait_staged(stream.get());
+  gpu_.fill_later(3, stream);  // the optimizer step
+  stream.synchronize();
+  EXPECT_GT(saving.wait().stage_s, 0);
+  saving.wait_staged(stream.get());  // nothing is left to wait for
+  gpu_.expect_weight(3);
+  checkpointer.load(gpu_.state());
+  gpu_.expect_weight(2);
+  checkpointer.close();
+}
+
+TEST_P(GpuSaves, AreReadBehindTheStreamThatIsGiven) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  GpuStream stream(gpu_.device());
+  gpu_.fill(1);
+  gpu_.fill_later(2, stream);
+  checkpointer.async_save(1, gpu_.state(), {.stream = stream.get()}).wait();
+  gpu_.fill_later(3, stream);
+  checkpointer.load(gpu_.state(), {.stream = stream.get()});
+  gpu_.expect_weight(2);
+  checkpointer.close();
+}
+
+TEST_P(GpuSaves, AreLoadedIntoHostMemoryAndBack) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  gpu_.fill(5);
+  checkpointer.async_save(5, gpu_.state()).wait();
+  std::vector<double> weight(gpu_.weight_floats());
+  StateDict host;
+  host.add("weight", gpu_.weight_view(weight.data(), DType::f64));
+  checkpointer.load(host, {.strict = false, .convert = true});
+  EXPECT_EQ(std::vector<double>(gpu_.weight_floats(), 5), weight);
+  std::ranges::fill(weight, 6);
+  checkpointer.async_save(6, host).wait();
+  StateDict device;
+  device.add("weight", gpu_.weight_view(gpu_.weight(), DType::f32));
+  checkpointer.load(device, {.convert = true});
+  gpu_.expect_weight(6);
+  checkpointer.close();
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, GpuSaves, testing::Values(Transport::mapped, Transport::put));
+
+}  // namespace
+}  // namespace holdfast::test
