@@ -14,7 +14,6 @@ RANKS = 2
 DISK_BYTES = 24 << 20  # six files of the program
 HANG_S = 60  # far above the program's own timeouts: 3 s for a silent helper, 20 s for a stuck save
 WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the two looks at least
-GROWTH_BYTES_PER_SAVE = 4096
 
 
 class Processes:
@@ -240,7 +239,7 @@ class Soak:
         if self.saves() == 0:
             print("no save was ever acknowledged", flush=True)
             self.counts["bad ends"] += 1
-        if self.growth > GROWTH_BYTES_PER_SAVE:
+        if self.growth > self.arguments.growth:
             self.counts["processes that grow"] += 1
         self.report()
         return 1 if sum(self.counts.values()) else 0
@@ -252,7 +251,7 @@ class Soak:
         for what in ["acknowledged saves lost", "damaged files", "hangs", "processes left", "shared memory left",
                      "deaths that mpirun kept to itself", "bad ends"]:
             print(f"{what}: {self.counts[what]}")
-        print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {GROWTH_BYTES_PER_SAVE})")
+        print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {self.arguments.growth})")
 
 
 def mount_disks(path):
@@ -266,6 +265,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--growth", type=int, default=4096, help="most bytes that a process may grow by with each save")
     parser.add_argument("--private", action="store_true", help="internal: the mount namespace is private")
     for name in ["mpirun", "program", "holdfast"]:
         parser.add_argument(f"--{name}", required=True)
