@@ -67,9 +67,13 @@ bool belongs_to_the_training_step(std::string_view variable) {
   return std::ranges::none_of(kept, begins) && std::ranges::any_of(removed, begins);
 }
 
+/// SLURM_PMIX_FENCE: with Slurm's default ("mixed") a helper is let out of MPI_Init before others are ready for its messages, and
+/// crashes them: one start in 30 on 4 nodes. The program's own setting is kept.
 std::vector<std::string> environment_of_step() {
   std::vector<std::string> variables = environment();
   std::erase_if(variables, belongs_to_the_training_step);
+  const char* fence = std::getenv("SLURM_PMIX_FENCE");
+  variables.push_back(fmt::format("SLURM_PMIX_FENCE={}", fence != nullptr ? fence : "tree"));
   return variables;
 }
 
