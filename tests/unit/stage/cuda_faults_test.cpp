@@ -185,8 +185,8 @@ TEST_F(CudaFaults, AStreamThatNeverGetsThereIsATimeout) {
   const auto kept = stager_.prepare(copies_, arena_);
   const auto underway = stager_.begin(copies_, stream.get());
   std::optional<Error> error;
-  std::thread release([&] {  // so that the clean-up after the timeout comes to its end
-    while (fake_cuda_calls("cuEventRecord") < 3) std::this_thread::yield();  // begin, end, and after the timeout
+  std::jthread release([&](const std::stop_token& over) {  // so that the clean-up after the timeout comes to its end
+    while (fake_cuda_calls("cuEventRecord") < 3 && !over.stop_requested()) std::this_thread::yield();  // begin, end, clean-up
     fake_cuda_hold(stream.get(), 0);
   });
   try {
@@ -194,6 +194,7 @@ TEST_F(CudaFaults, AStreamThatNeverGetsThereIsATimeout) {
   } catch (const Error& thrown) {
     error = thrown;
   }
+  release.request_stop();
   release.join();
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), ErrorCode::timeout);

@@ -94,10 +94,10 @@ TEST_P(Ordered, BehindTheCallersStream) {
   memory.write(filled(4 * mib, 1));
   later.write(filled(4 * mib, 2));
   std::vector<std::byte> arena(4 * mib);
+  GpuStream stream;  // older than the stager's: the stand-in would do its work last
   CudaStager stager(1);
   const Copy copy = packed(memory.data(), arena.size(), arena.data());
   const auto kept = stager.prepare(std::span(&copy, 1), arena);
-  GpuStream stream;
   stream.write_later(memory, later);
   stager.begin({copy}, stream.get())->finish(in_a_minute());
   EXPECT_EQ(arena, filled(4 * mib, 2));
