@@ -19,11 +19,11 @@ constexpr double helper_timeout_s = 2, save_timeout_s = 4;
 /// Far above the timeouts, far below what would be waited for without them.
 constexpr std::chrono::seconds patience(30);
 
-/// A helper program that hangs in fsync() while `flag` is there.
+/// A helper program that hangs in fsync() while `flag` is there. The address sanitizer would want to be loaded first.
 std::filesystem::path make_sticky_helper(const std::filesystem::path& directory, const std::filesystem::path& flag) {
   const std::filesystem::path script = directory / "sticky-helper";
-  std::ofstream(script) << "#!/bin/sh\nexec env STUCK_FSYNC=" << flag << " LD_PRELOAD=" << HOLDFAST_STUCK_FSYNC << ' '
-                        << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
+  std::ofstream(script) << "#!/bin/sh\nexec env ASAN_OPTIONS=\"$ASAN_OPTIONS:verify_asan_link_order=0\" STUCK_FSYNC=" << flag
+                        << " LD_PRELOAD=" << HOLDFAST_STUCK_FSYNC << ' ' << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
   return script;
 }
