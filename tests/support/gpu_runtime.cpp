@@ -44,6 +44,7 @@ GpuMemory::~GpuMemory() {
 }
 
 void GpuMemory::write(std::span<const std::byte> content) {
+  check(cudaSetDevice(device_));
   check(cudaMemcpy(data_, content.data(), content.size(), cudaMemcpyDefault));
   check(cudaDeviceSynchronize());
 }
