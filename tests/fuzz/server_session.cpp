@@ -64,6 +64,7 @@ class ScriptedService final : public Service {
   }
   void stop() override { stopped_ = true; }
   void wake() override {}
+  [[nodiscard]] FileDescriptor process_of(SessionId) const override { return {}; }
   void send(SessionId, MessageType, const Bytes&) override {}
   ServedArena open_arena(SessionId, std::uint64_t bytes) override {
     if (bytes > max_arena_bytes) throw Error(ErrorCode::out_of_memory, "more than there is");
@@ -99,7 +100,12 @@ class ScriptedService final : public Service {
     switch (what) {
       case 3: {
         const std::int32_t world = script_.next() % 4;
-        return packed(Hello{.rank = script_.next() % 4, .world_size = world, .helper_ranks = script_.next() % 3});
+        return packed(Hello{.rank = script_.next() % 4,
+                            .world_size = world,
+                            .helper_ranks = script_.next() % 3,
+                            .save_timeout_s = 1800,
+                            .helper_timeout_s = 30,
+                            .end_survivors = true});
       }
       case 4:
         return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
@@ -151,7 +157,9 @@ class ScriptedService final : public Service {
 void serve(std::span<const std::byte> script) {
   Mailbox<helper::Job> jobs;
   ScriptedService service(Script(script), jobs);
-  helper::Server server(service, jobs);
+  const mpi::Communicator nobody;
+  helper::PeerWatch peers(nobody, [](helper::Outcome) {});
+  helper::Server server(service, jobs, peers);
   service.serve(server);
 }
 
