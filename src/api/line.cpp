@@ -74,6 +74,10 @@ void Line::sort_in(Message message) {
     return;
   }
   Done done = decode<Done>(message.payload);
+  if (done.last_word)  // its process may still be there for a while; nobody must count on it
+    lose({ErrorCode::helper_lost,
+          fmt::format("the helper (pid {}) has given up: {}", connection_->helper_pid(), done.error.sentence),
+          {.host = host_name()}});
   done_.insert_or_assign(done.save, std::move(done));
 }
 

@@ -42,7 +42,8 @@ void Server::give_up(const Error& error) {
   log::write(log::Level::error, error.what());
   for (auto& [id, session] : sessions_) {
     while (!session.staged.empty())
-      answer(session, {.save = session.staged.begin()->first, .failed = true, .error = to_record(error), .path = {}});
+      answer(session,
+             {.save = session.staged.begin()->first, .failed = true, .error = to_record(error), .path = {}, .last_word = true});
   }
   peers_.flush();
   service_.stop();

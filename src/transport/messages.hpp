@@ -121,7 +121,10 @@ struct Done {
   std::string path;
   std::uint64_t bytes = 0;
   double write_s = 0, fsync_s = 0, commit_s = 0;
-  static void fields(auto& c, auto& s) { c(s.save, s.failed, s.error, s.path, s.bytes, s.write_s, s.fsync_s, s.commit_s); }
+  bool last_word = false;  ///< the helper ends now, with this as its last answer
+  static void fields(auto& c, auto& s) {
+    c(s.save, s.failed, s.last_word, s.error, s.path, s.bytes, s.write_s, s.fsync_s, s.commit_s);
+  }
 };
 /// rank -> helper: nothing more will come. The helper answers closed when this rank's saves are done, and leaves after the
 /// last rank.
