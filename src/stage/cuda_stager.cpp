@@ -175,15 +175,16 @@ std::shared_ptr<Underway> CudaStager::begin(std::vector<Copy> copies, cuda::Stre
   std::vector<Copy> pageable, pinned;
   std::map<int, Part> parts;
   for (Copy& copy : copies) {
-    const auto [kind, device] = copy.place;
+    const int device = copy.place.device;
     if (device >= 0) for_tensor(copy.tensor, [&] { parts[device].lane = lane_of(device); });
     if (copy.place.on_device())
       parts[device].copies.push_back(std::move(copy));
     else
-      (kind == cuda::Kind::pinned ? pinned : pageable).push_back(std::move(copy));
+      (copy.place.kind == cuda::Kind::pinned ? pinned : pageable).push_back(std::move(copy));
   }
   try {
-    for (auto& [number, part] : parts) {
+    for (auto& entry : parts) {
+      Part& part = entry.second;  // clang 14 captures no structured binding
       const std::vector<Copy>& own = part.copies.empty() ? pinned : part.copies;
       for_tensor(own.front().tensor, [&] { start(part, after); });
     }
