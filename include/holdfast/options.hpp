@@ -48,6 +48,10 @@ struct Options {
   int keep_last = 0;
   /// Steps divisible by this stay besides keep_last. 0: none. For archiving every n-th.
   std::int64_t keep_every = 0;
+  /// The file that keep_last gives up stays, hidden, until the next save writes over its space, which is faster than new space;
+  /// close() removes it. It takes one file more on the disk between saves, and none more during one. A file that anybody has
+  /// open, or knows by a hard link, is left alone. false: it is removed at once.
+  bool recycle_files = true;
 
   /// Most shared memory that the arenas of one node may take together, in bytes. 0: no limit but the node's.
   /// Two saves' worth is used where it fits, one otherwise; less than one is ErrorCode::out_of_memory.

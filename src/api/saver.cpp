@@ -85,6 +85,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .alignment_bytes = options_.alignment_bytes,
                                .engine = options_.engine,
                                .file_mode = options_.file_mode,
+                               .recycle_files = options_.recycle_files,
                                .save_timeout_s = options_.save_timeout_s,
                                .helper_timeout_s = options_.helper_timeout_s,
                                .end_survivors = options_.end_survivors,

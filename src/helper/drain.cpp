@@ -76,7 +76,8 @@ Opened Drain::open(const OpenJob& job) {
                                   .holder = job.hello.job,
                                   .lock_timeout_s = job.hello.lock_timeout_s,
                                   .launcher = job.hello.launcher,
-                                  .file_mode = job.hello.file_mode};
+                                  .file_mode = job.hello.file_mode,
+                                  .recycle_files = job.hello.recycle_files};
     mpi::all_or_none(comm_, [&] { mpi::choose_io(job.hello.mpi_io); });
     store_ = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));
@@ -150,7 +151,8 @@ const std::vector<plan::Dataset>& Drain::datasets_of(const SaveJob& job) {
 }
 
 storage::SaveRequest Drain::make_request(const SaveJob& job) {
-  storage::SaveRequest request{.step = job.step, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
+  storage::SaveRequest request{
+      .step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
   for (const StagedPart& part : job.parts)
     for (const plan::Piece& piece : part.layout->pieces)
       request.chunks.push_back({.dataset = layout_.first_of_owner.at(piece.dataset.owner) + piece.dataset.index,

@@ -1,7 +1,8 @@
 // How a checkpoint becomes visible. "All agree" means that each writer knows of every writer's failure before any goes on
 // (mpi::all_or_none), so that all leave with the same Error.
 //
-//  1. writer 0 creates the partial file with every dataset in its place              | all agree
+//  1. writer 0 creates the partial file with every dataset in its place, in the space of the file that retention gave
+//     up last where that has the same layout (spare_file.hpp)                        | all agree
 //  2. writer 0 reserves the file's bytes, so that a full disk is met here            | all agree
 //  3. every writer looks whether it sees that file: is the directory really shared?  | all agree
 //  4. all write their chunks; writer 0 the tables with the checksums; all close      | all agree
@@ -11,7 +12,7 @@
 //     -- the checkpoint is committed; what follows is for comfort, its failures are log lines --
 //  8. writer 0 points `latest` to the newest step
 //  9. writer 0 appends a line to events.jsonl
-// 10. writer 0 removes what retention gives up
+// 10. writer 0 takes away what retention gives up
 //
 // A failure in 1 to 7 ends the save: writer 0 removes the partial file and appends an event, every writer throws. Until 6,
 // what stood under the final name stands there still. If 7 fails, a step that is new is taken back; one that replaced an
@@ -51,6 +52,7 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
     if (!leads()) return;
     files_->make_directory(options_.directory);
     lock_ = files_->lock(options_.directory / format::lock_file, options_.holder, options_.lock_timeout_s);
+    spare_.emplace(*files_, options_.directory, options_.nonce, options_.recycle_files);
     sweep();
   });
 }
@@ -59,6 +61,7 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
 void CheckpointStore::sweep() {
   for (const std::string& name : files_->list(options_.directory))
     if (is_partial_name(name)) files_->remove(options_.directory / name);
+  spare_->forget();
   left_over_ = false;
 }
 
@@ -83,7 +86,8 @@ SaveResult CheckpointStore::save(const SaveRequest& request) {
 /// Steps 1 to 5.
 void CheckpointStore::write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result) {
   const Stopwatch writing;
-  const std::uint64_t file_bytes = engine_->create(partial, request, utc_now());
+  const Space space = leads() && spare_->take(request.plan, partial) ? Space::recycled : Space::fresh;
+  const std::uint64_t file_bytes = engine_->create(partial, request, utc_now(), space);
   mpi::all_or_none(comm_, [&] {
     if (leads()) files_->reserve(partial, file_bytes);
   });
@@ -137,6 +141,7 @@ void CheckpointStore::agree_on(const SaveRequest& request, SaveResult& result) c
 void CheckpointStore::announce(const SaveRequest& request, const SaveResult& result) {
   try_to("moving `latest`", [&] { move_latest(); });
   try_to("writing an event", [&] { log_save(request, result); });
+  spare_->remember(request.step, request.plan);
   try_to("removing old checkpoints", [&] { prune(request.step); });
 }
 
@@ -156,7 +161,7 @@ void CheckpointStore::move_latest() {
 
 void CheckpointStore::prune(std::int64_t saved) {
   for (const std::int64_t step : to_prune(steps_in(options_.directory), options_.keep_last, options_.keep_every))
-    if (step != saved) files_->remove(options_.directory / file_name(step));
+    if (step != saved) spare_->give_up(step);
 }
 
 }  // namespace holdfast::storage

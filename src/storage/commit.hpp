@@ -6,6 +6,7 @@
 #include <string>
 
 #include "storage/filesystem.hpp"
+#include "storage/spare_file.hpp"
 #include "storage/storage.hpp"
 #include "wrap/mpi.hpp"
 
@@ -20,6 +21,7 @@ struct StoreOptions {
   double lock_timeout_s = 10;
   std::string launcher = {};       ///< of the helpers, for the event log
   std::uint32_t file_mode = 0600;  ///< permission bits of what is made
+  bool recycle_files = true;       ///< the next save may write over the file that retention gave up
 };
 
 /// A directory of checkpoints, opened for writing by the helpers together. While it is open, it holds the process's umask.
@@ -50,6 +52,7 @@ class CheckpointStore final : public StorageWriter {
   StoreOptions options_;
   FileMode mode_;
   std::unique_ptr<DirectoryLock> lock_;
+  std::optional<SpareFile> spare_;  ///< writer 0's
   bool settings_told_ = false;
   bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there
 };

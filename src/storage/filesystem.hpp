@@ -41,6 +41,8 @@ class FileSystem {
   /// Throws unless this process sees the file and may write it.
   virtual void check_access(const std::filesystem::path& path) = 0;
   [[nodiscard]] virtual bool exists(const std::filesystem::path& path) = 0;
+  /// Has nobody else this file, neither under another name (a hard link) nor open? False also where the system cannot tell.
+  [[nodiscard]] virtual bool is_ours_alone(const std::filesystem::path& path) = 0;
   /// Sets aside `bytes` for an existing file, so that writing them cannot meet a full disk. File systems that cannot
   /// reserve (EOPNOTSUPP) are left alone.
   virtual void reserve(const std::filesystem::path& path, std::uint64_t bytes) = 0;

@@ -84,11 +84,13 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
 }  // namespace
 
 Layout create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                     const std::string& created, const FileSettings& settings) {
+                     const std::string& created, const FileSettings& settings, Space space) {
   const hdf5::Quiet quiet;
   Layout layout;
-  if (is_striping_wanted(settings.mpi_io_hints)) mpi::create_file(path.string(), settings.mpi_io_hints);
-  hdf5::StagedFile file = hdf5::StagedFile::create(path, settings.alignment_bytes);
+  const bool is_new = space == Space::fresh;
+  if (is_new && is_striping_wanted(settings.mpi_io_hints)) mpi::create_file(path.string(), settings.mpi_io_hints);
+  hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings.alignment_bytes)
+                                 : hdf5::StagedFile::write_over(path, settings.alignment_bytes);
   write_header(file.get(), request, created);
   const hdf5::DatasetAccess datasets;
   create_tables(file.get(), datasets, sizes);

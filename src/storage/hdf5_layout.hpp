@@ -21,7 +21,7 @@ struct Layout {
 
 /// Makes the file: attributes, groups, all datasets with their places, the tables without content.
 [[nodiscard]] Layout create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                                   const std::string& created, const FileSettings& settings);
+                                   const std::string& created, const FileSettings& settings, Space space);
 
 /// Fills the tables in and sets their checksum.
 void write_tables(const std::filesystem::path& path, const Tables& tables);

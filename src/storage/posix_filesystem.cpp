@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <system_error>
 #include <thread>
 
@@ -98,6 +99,19 @@ class PosixFileSystem final : public FileSystem {
     if (::lstat(path.c_str(), &status) == 0) return true;
     if (errno != ENOENT) fail("looking for the file", errno, path);
     return false;
+  }
+
+  /// The kernel grants a write lease only on a file that nobody else has open, and only where it knows.
+  bool is_ours_alone(const fs::path& path) override {
+    const FileDescriptor fd = open_file(path, O_RDWR, "looking who has the file");
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) fail("looking who has the file", errno, path);
+    if (status.st_nlink != 1) return false;
+    ::fcntl(fd.get(), F_SETSIG,
+            SIGURG);  // who opens it now is told of by a signal; by default the kernel's choice ends a process
+    const bool granted = ::fcntl(fd.get(), F_SETLEASE, F_WRLCK) == 0;
+    if (granted) ::fcntl(fd.get(), F_SETLEASE, F_UNLCK);
+    return granted;
   }
 
   void reserve(const fs::path& path, std::uint64_t bytes) override {

@@ -22,9 +22,10 @@ struct Chunk {
   std::span<const std::byte> bytes;
 };
 
-/// One writer's view of a save. `datasets`, `step`, `world_size` are the same on all writers; chunks are its own.
+/// One writer's view of a save. `datasets`, `step`, `plan`, `world_size` are the same on all writers; chunks are its own.
 struct SaveRequest {
   std::int64_t step = -1;
+  std::uint64_t plan = 0;  ///< requests to one writer with the same number have the same datasets and boxes
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
   std::vector<Chunk> chunks;
@@ -54,13 +55,20 @@ class StorageWriter {
   virtual SaveResult save(const SaveRequest& request) = 0;
 };
 
+/// What a file is made in.
+enum class Space {
+  fresh,     ///< a new file; what is there is truncated
+  recycled,  ///< the file that is there, which a request of the same plan made: its bytes stay where they are written over
+};
+
 /// Writes the content of one file. Collective over the writers; each member throws the same Error on all of them, and
 /// leaves no file open, whether it returns or throws: after a failure there is nothing to abandon but the file itself.
 class FileEngine {
  public:
   virtual ~FileEngine() = default;
-  /// Creates the file (truncating what is there) with every dataset in its place; returns the bytes that it will have.
-  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created) = 0;
+  /// Makes the file with every dataset in its place; returns the bytes that it will have.
+  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
+                               Space space) = 0;
   /// Writes the chunks, then the tables with their checksums. It may have to overwrite, but never to allocate.
   virtual void write(const std::filesystem::path& path, const SaveRequest& request) = 0;
   /// Local. The settings in force in the last write().

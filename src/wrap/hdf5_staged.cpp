@@ -193,8 +193,17 @@ StagedFile::StagedFile(StagedFile&&) noexcept = default;
 StagedFile::~StagedFile() = default;
 
 StagedFile StagedFile::create(const std::filesystem::path& path, std::uint64_t alignment_bytes) {
-  StagedFile staged(std::make_unique<Overlay>(path, O_RDWR | O_CREAT | O_TRUNC));
+  return make(std::make_unique<Overlay>(path, O_RDWR | O_CREAT | O_TRUNC), alignment_bytes);
+}
+
+StagedFile StagedFile::write_over(const std::filesystem::path& path, std::uint64_t alignment_bytes) {
+  return make(std::make_unique<Overlay>(path, O_RDWR), alignment_bytes);
+}
+
+StagedFile StagedFile::make(std::unique_ptr<Overlay> overlay, std::uint64_t alignment_bytes) {
+  StagedFile staged(std::move(overlay));
   set_alignment(staged.access_, alignment_bytes);
+  const std::filesystem::path& path = staged.overlay_->path();
   staged.file_.reset(call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, without_times(H5P_FILE_CREATE).get(),
                           staged.access_.get()));
   return staged;

@@ -17,6 +17,8 @@ class StagedFile {
  public:
   /// A new file, its large datasets aligned; truncates what is there.
   [[nodiscard]] static StagedFile create(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
+  /// An existing file whose content does not matter, made anew: what is not written, and lies before the new end, stays.
+  [[nodiscard]] static StagedFile write_over(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
   /// An existing file, for reading and writing.
   [[nodiscard]] static StagedFile open(const std::filesystem::path& path);
   StagedFile(StagedFile&&) noexcept;
@@ -29,6 +31,7 @@ class StagedFile {
  private:
   class Overlay;
   explicit StagedFile(std::unique_ptr<Overlay> overlay);
+  [[nodiscard]] static StagedFile make(std::unique_ptr<Overlay> overlay, std::uint64_t alignment_bytes);
 
   std::unique_ptr<Overlay> overlay_;
   UniqueHandle<IdTraits<H5FDunregister>> driver_;

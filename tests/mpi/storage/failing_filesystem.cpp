@@ -17,6 +17,7 @@ class FailingFileSystem final : public FileSystem {
   void make_directory(const path& p) override { checked(Call::make_directory, p).make_directory(p); }
   void check_access(const path& p) override { checked(Call::check_access, p).check_access(p); }
   bool exists(const path& p) override { return real_->exists(p); }
+  bool is_ours_alone(const path& p) override { return real_->is_ours_alone(p); }
   void reserve(const path& p, std::uint64_t bytes) override {
     FileSystem& real = checked(Call::reserve, p);
     if (!faults_.no_reservation()) real.reserve(p, bytes);

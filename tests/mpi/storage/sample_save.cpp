@@ -100,7 +100,7 @@ std::uint64_t SampleSave::bytes() const {
 }
 
 SaveRequest SampleSave::request(std::int64_t step, int writer) {
-  SaveRequest request{.step = step, .world_size = writers_, .datasets = datasets_, .chunks = {}};
+  SaveRequest request{.step = step, .plan = datasets_.size(), .world_size = writers_, .datasets = datasets_, .chunks = {}};
   for (std::uint32_t i = 0; i < datasets_.size(); ++i) {
     const auto& box = boxes_[i].at(static_cast<std::size_t>(writer));
     if (!box) continue;

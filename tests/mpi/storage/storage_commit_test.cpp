@@ -1,8 +1,10 @@
 // The commit's promise: whatever fails, the checkpoint before stands, all writers know, and the next save works.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "failing_filesystem.hpp"
@@ -105,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Calls, FailingStep,
 class FailingComfort : public Commit, public testing::WithParamInterface<Call> {};
 
 TEST_P(FailingComfort, LeavesTheSaveCommitted) {
-  open({.keep_last = 1});
+  open({.keep_last = 1, .recycle_files = false});
   save(10);
   comm_.barrier();
   if (comm_.rank() == 0) faults_.fail_next(GetParam());
@@ -184,6 +186,101 @@ TEST_F(Commit, RetentionKeepsTheNewestAndEveryNth) {
   open({.keep_last = 2, .keep_every = 20});
   for (const std::int64_t step : {10, 20, 30, 40, 50, 60, 70}) save(step);
   EXPECT_THAT(steps(), ElementsAre(20, 40, 60, 70));
+}
+
+std::uint64_t inode(const fs::path& path) {
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0) << path;
+  return status.st_ino;
+}
+
+class Recycling : public Commit {
+ protected:
+  /// Saves three steps, of which one stays: the third could have the first one's space. Did it take that?
+  bool third_takes_the_firsts_space() {
+    save(10);
+    comm_.barrier();
+    const std::uint64_t first = inode(dir_ / file_name(10));
+    before_second_();
+    save(20);
+    comm_.barrier();
+    between_();
+    EXPECT_EQ(mistake(save(30), sample_, 30), "");
+    EXPECT_THAT(steps(), ElementsAre(30));
+    comm_.barrier();
+    return inode(dir_ / file_name(30)) == first;
+  }
+
+  std::function<void()> before_second_ = [] {}, between_ = [] {};
+};
+
+TEST_F(Recycling, ASaveTakesTheSpaceThatRetentionGaveUp) {
+  open({.keep_last = 1});
+  EXPECT_TRUE(third_takes_the_firsts_space());
+  EXPECT_THAT(partials(dir_), testing::SizeIs(1)) << "the second one waits for the fourth";
+  comm_.barrier();
+  store_.reset();
+  comm_.barrier();
+  EXPECT_THAT(partials(dir_), ElementsAre());
+}
+
+TEST_F(Recycling, CanBeSwitchedOff) {
+  open({.keep_last = 1, .recycle_files = false});
+  between_ = [&] { EXPECT_THAT(partials(dir_), ElementsAre()); };
+  third_takes_the_firsts_space();
+  EXPECT_THAT(partials(dir_), ElementsAre());
+}
+
+TEST_F(Recycling, LeavesAFileToThoseWhoHaveItOpen) {
+  open({.keep_last = 1});
+  std::ifstream reader;
+  before_second_ = [&] {
+    if (comm_.rank() == comm_.size() - 1) reader.open(dir_ / file_name(10), std::ios::binary);
+    comm_.barrier();
+  };
+  EXPECT_FALSE(third_takes_the_firsts_space());
+  if (reader.is_open()) {
+    const std::string whole((std::istreambuf_iterator<char>(reader)), {});
+    std::ofstream(directory_.path() / "read.h5", std::ios::binary) << whole;
+    EXPECT_EQ(mistake(directory_.path() / "read.h5", sample_, 10), "");
+  }
+  comm_.barrier();
+}
+
+TEST_F(Recycling, LeavesAFileThatHasAnotherName) {
+  open({.keep_last = 1});
+  before_second_ = [&] {
+    if (comm_.rank() == 0) fs::create_hard_link(dir_ / file_name(10), directory_.path() / "kept.h5");
+    comm_.barrier();
+  };
+  EXPECT_FALSE(third_takes_the_firsts_space());
+  EXPECT_EQ(mistake(directory_.path() / "kept.h5", sample_, 10), "");
+  comm_.barrier();
+}
+
+TEST_F(Recycling, IsForTheSameLayoutOnly) {
+  open({.keep_last = 1});
+  between_ = [&] { sample_.add({"one more", plan::Kind::tensor, DType::f32, {9}}); };
+  third_takes_the_firsts_space();  // the old inode may be given to the new file
+  EXPECT_THAT(partials(dir_), testing::SizeIs(1));
+  comm_.barrier();
+}
+
+TEST_F(Recycling, GoesOnInNewSpaceWhenTheOldCannotBeHad) {
+  open({.keep_last = 1});
+  between_ = [&] {
+    if (comm_.rank() == 0) faults_.fail_next(Call::rename);
+  };
+  third_takes_the_firsts_space();
+  EXPECT_FALSE(faults_.pending());
+  between_ = [&] {
+    if (comm_.rank() == 0) faults_.fail_next(Call::sync_directory);
+  };
+  save(40);
+  between_();
+  EXPECT_EQ(mistake(save(50), sample_, 50), "");
+  EXPECT_FALSE(faults_.pending());
+  comm_.barrier();
 }
 
 TEST_F(Commit, AStepOlderThanOthersIsKeptAndLatestStaysTheNewest) {

@@ -53,10 +53,10 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
     comm_.barrier();
   }
 
-  /// What all writers did while step `step` was saved, in the order of time; on all writers.
-  std::vector<DiskEvent> record(std::int64_t step) {
+  /// What all writers did while the steps were saved, in the order of time; on all writers.
+  std::vector<DiskEvent> record(const std::vector<std::int64_t>& steps) {
     const test::Recorder recorder(dir_, comm_.rank());
-    save(step);
+    for (const std::int64_t step : steps) save(step);
     std::vector<DiskEvent> all;
     for (const Bytes& bytes : comm_.all_gather(encode(recorder.events())))
       for (DiskEvent& event : decode<std::vector<DiskEvent>>(bytes)) all.push_back(std::move(event));
@@ -65,7 +65,7 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
   }
 
   /// Plays the events on `start` and looks at all directories that a crash may leave; what is wrong first, in words. Rank 0.
-  std::string first_mistake(const DiskImage& start, const std::vector<DiskEvent>& events, std::int64_t old, std::int64_t fresh) {
+  std::string first_mistake(const DiskImage& start, const std::vector<DiskEvent>& events, const std::set<std::int64_t>& saved) {
     const fs::path found = directory_.path() / "found";
     std::set<DiskImage> seen;
     for (std::size_t count = 0; count <= events.size(); ++count)
@@ -75,7 +75,7 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
         const std::vector<std::int64_t> steps = steps_in(found);
         if (steps.empty()) return "no checkpoint is left after " + std::to_string(count) + " events";
         for (const std::int64_t step : steps) {
-          if (step != old && step != fresh) return "a step that was never saved";
+          if (!saved.contains(step)) return "a step that was never saved";
           const std::string wrong = mistake(found / file_name(step), sample_, step);
           if (!wrong.empty()) return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
         }
@@ -101,12 +101,31 @@ TEST_P(Crash, LeavesTheOldOrTheNewCheckpointWhole) {
   save(1);
   const DiskImage start = DiskImage::of(dir_);
   comm_.barrier();
-  const std::vector<DiskEvent> events = record(2);
+  const std::vector<DiskEvent> events = record({2});
   if (comm_.rank() == 0) {
     std::printf("seed %lu, %zu events\n", seed_, events.size());
-    EXPECT_EQ(first_mistake(start, events, 1, 2), "");
+    EXPECT_EQ(first_mistake(start, events, {1, 2}), "");
     std::printf("%zu different directories\n", images_);
     EXPECT_GT(images_, 20U);
+  }
+  comm_.barrier();
+}
+
+/// What retention gave up is written over by the next save: it must be gone for certain by then.
+TEST_P(Crash, LeavesNothingOfAFileThatIsWrittenOver) {
+  save(1);
+  const DiskImage start = DiskImage::of(dir_);
+  comm_.barrier();
+  std::vector<DiskEvent> events = record({2, 3});
+  if (comm_.rank() == 0) {
+    EXPECT_EQ(first_mistake(start, events, {1, 2, 3}), "");
+    const auto reuse = std::ranges::find_if(events, [](const DiskEvent& event) {
+      return event.kind == DiskEvent::Kind::rename && is_partial_name(event.name) && is_partial_name(event.to);
+    });
+    ASSERT_NE(reuse, events.end()) << "the third save did not write over the first one's file";
+    events.erase(
+        std::find_if(reuse, events.end(), [](const DiskEvent& event) { return event.kind == DiskEvent::Kind::sync_directory; }));
+    EXPECT_NE(first_mistake(start, events, {1, 2, 3}), "") << "without the fsync of the directory before that";
   }
   comm_.barrier();
 }
@@ -116,9 +135,9 @@ TEST_P(Crash, LeavesAStepThatIsSavedAgainWhole) {
   save(1);
   const DiskImage start = DiskImage::of(dir_);
   comm_.barrier();
-  const std::vector<DiskEvent> events = record(1);
+  const std::vector<DiskEvent> events = record({1});
   if (comm_.rank() == 0) {
-    EXPECT_EQ(first_mistake(start, events, 1, 1), "");
+    EXPECT_EQ(first_mistake(start, events, {1}), "");
   }
   comm_.barrier();
 }
@@ -128,13 +147,13 @@ TEST_P(Crash, IsSurvivedOnlyWithEveryFsync) {
   save(1);
   const DiskImage start = DiskImage::of(dir_);
   comm_.barrier();
-  const std::vector<DiskEvent> events = record(2);
+  const std::vector<DiskEvent> events = record({2});
   if (comm_.rank() == 0) {
     for (std::size_t i = 0; i < events.size(); ++i) {
       if (events[i].kind != DiskEvent::Kind::sync_file && events[i].kind != DiskEvent::Kind::sync_directory) continue;
       std::vector<DiskEvent> without = events;
       without.erase(without.begin() + static_cast<std::ptrdiff_t>(i));
-      EXPECT_NE(first_mistake(start, without, 1, 2), "") << "without event " << i << ", fsync of " << events[i].name;
+      EXPECT_NE(first_mistake(start, without, {1, 2}), "") << "without event " << i << ", fsync of " << events[i].name;
     }
   }
   comm_.barrier();
@@ -145,7 +164,7 @@ TEST_P(Crash, LeavesADirectoryThatTheNextRunWorksIn) {
   save(1);
   const DiskImage start = DiskImage::of(dir_);
   comm_.barrier();
-  const std::vector<DiskEvent> events = record(2);
+  const std::vector<DiskEvent> events = record({2});
   std::mt19937_64 same(7);
   for (std::size_t count = 0; count <= events.size(); count += 7) {
     const auto images = test::images_after_crash(start, events, count, 4, same);
