@@ -54,7 +54,9 @@ struct Options {
   bool recycle_files = true;
 
   /// Most shared memory that the arenas of one node may take together, in bytes. 0: no limit but the node's.
-  /// Two saves' worth is used where it fits, one otherwise; less than one is ErrorCode::out_of_memory.
+  /// Two saves' worth is used where it fits, one otherwise. With less than one, a save goes through the arenas in waves:
+  /// async_save returns (or begins to overlap) when all but the last one are written. ErrorCode::out_of_memory if the values, or
+  /// one row of a tensor, are too large even for that.
   std::uint64_t memory_limit_bytes = 0;
 
   /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks

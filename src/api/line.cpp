@@ -69,6 +69,10 @@ void Line::sort_in(Message message) {
   silence_.end();
   pinged_ = false;
   if (message.type == MessageType::pong) return;
+  if (message.type == MessageType::drained) {
+    drained_ = decode<transport::Drained>(message.payload);
+    return;
+  }
   if (message.type != MessageType::done) {
     reply_ = std::move(message);
     return;
@@ -97,6 +101,15 @@ std::optional<Done> Line::wait(std::uint64_t save, Deadline deadline) {
   while (!known(save) && pump(deadline)) {
   }
   return take(save);
+}
+
+bool Line::wait_drained(std::uint64_t save, std::uint32_t wave, Deadline deadline) {
+  const auto is_drained = [&] { return drained_.save == save && drained_.wave == wave; };
+  while (!is_drained() && !known(save))
+    if (!pump(deadline) && !lost_)
+      throw Error(ErrorCode::timeout, fmt::format("the helper has not written wave {} of the save in time", wave + 1),
+                  {.host = host_name()});
+  return is_drained() && !known(save);
 }
 
 const std::optional<Error>& Line::lost() {

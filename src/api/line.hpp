@@ -43,6 +43,8 @@ class Line {
   /// answers no ping for helper_timeout_s is lost.
   [[nodiscard]] std::optional<transport::Done> poll(std::uint64_t save);
   [[nodiscard]] std::optional<transport::Done> wait(std::uint64_t save, Deadline deadline);
+  /// Waits until a wave of a save is written. False: the save has failed, and wait() tells with what. Throws Error(timeout).
+  [[nodiscard]] bool wait_drained(std::uint64_t save, std::uint32_t wave, Deadline deadline);
   /// What cut the line, if anything did. Looks before it answers.
   [[nodiscard]] const std::optional<Error>& lost();
   void disconnect() noexcept { connection_->disconnect(); }
@@ -67,6 +69,7 @@ class Line {
   Silence silence_;
   bool pinged_ = false;
   std::map<std::uint64_t, transport::Done> done_;
+  transport::Drained drained_;  ///< the last wave that was written
   std::optional<transport::Message> reply_;
   std::optional<Error> lost_;
 };

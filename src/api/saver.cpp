@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "helper/layout.hpp"
 #include "plan/exchange.hpp"
+#include "plan/waves.hpp"
 #include "stage/cuda_stager.hpp"
 #include "stage/places.hpp"
 #include "transport/messages.hpp"
@@ -20,6 +21,8 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t most_slots = 2;
+/// Of an arena that a save goes through in waves, in bytes.
+constexpr std::uint64_t window_granule = 64;
 /// Longest wait for a helper that has nothing left to do. It only has to finalize MPI.
 constexpr double exit_timeout_s = 10;
 /// What a living helper gets to end its saves and itself when another one has died.
@@ -98,7 +101,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
 void Saver::warm_up(const StateDict& state) {
   const Prepared prepared = prepare(0, state, {});
   for (Slot& slot : slots_)
-    if (slot.landing) slot.landing->prepare(*stager_, copies_of(prepared, 0, state.tensors().size(), slot));
+    if (slot.landing) slot.landing->prepare(*stager_, copies_of(prepared, {0, state.tensors().size(), 0}, slot));
 }
 
 SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
@@ -228,7 +231,7 @@ void Saver::replan(const plan::LocalPlan& local) {
   fingerprint_.reset();
   mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
   plan_ = plan::exchange(comm_, local, next_plan_++);
-  const std::size_t slots = agree_on_slots();
+  const std::size_t slots = fit_memory(local);
   mpi::all_or_none(comm_, [&] {
     open_arenas(slots);
     send_plan();
@@ -236,22 +239,26 @@ void Saver::replan(const plan::LocalPlan& local) {
   fingerprint_ = local.fingerprint;
 }
 
-/// Two arenas per rank where the memory limit allows it, one otherwise; the same number on all ranks.
-std::size_t Saver::agree_on_slots() {
+/// Two arenas per rank where the memory limit allows it, else one, else one that a save goes through in waves (plan/waves.hpp);
+/// the same number of arenas and waves on all ranks.
+std::size_t Saver::fit_memory(const plan::LocalPlan& local) {
   std::uint64_t node_bytes[] = {plan_.arena_bytes};
   node_.allreduce(std::span<std::uint64_t>(node_bytes), MPI_SUM);
   const std::uint64_t limit = options_.memory_limit_bytes;
   std::uint64_t slots[] = {limit == 0 || node_bytes[0] == 0 ? most_slots
                                                             : std::min<std::uint64_t>(most_slots, limit / node_bytes[0])};
-  mpi::all_or_none(comm_, [&] {
-    if (slots[0] == 0)
-      throw Error(ErrorCode::out_of_memory,
-                  fmt::format("one save takes {} bytes of shared memory on this node; Options::memory_limit_bytes allows {}",
-                              node_bytes[0], limit),
-                  {.host = host_name()});
-  });
+  const bool fits = slots[0] > 0;
   comm_.allreduce(std::span<std::uint64_t>(slots), MPI_MIN);
-  return slots[0];
+  if (slots[0] > 0) return slots[0];
+  std::uint64_t waves[] = {1};
+  mpi::all_or_none(comm_, [&] {
+    const double share = static_cast<double>(limit) / static_cast<double>(node_bytes[0]);
+    const auto window = static_cast<std::uint64_t>(static_cast<double>(plan_.arena_bytes) * share);
+    if (!fits) waves[0] = plan::place_in_waves(plan_, local.items, window - window % window_granule);
+  });
+  comm_.allreduce(std::span<std::uint64_t>(waves), MPI_MAX);
+  plan_.waves = static_cast<std::uint32_t>(waves[0]);
+  return 1;
 }
 
 /// `count` arenas that hold a save of this plan; what is beyond them is given back first.
@@ -263,7 +270,7 @@ void Saver::open_arenas(std::size_t count) {
 }
 
 void Saver::send_plan() {
-  const helper::RankLayout layout{.rank = comm_.rank(), .owned = plan_.owned, .pieces = plan_.pieces};
+  const helper::RankLayout layout{.rank = comm_.rank(), .owned = plan_.owned, .pieces = plan_.pieces, .waves = plan_.waves};
   line_->send(transport::Plan{.plan = plan_.id, .content = encode(layout)}, Deadline(Seconds(options_.save_timeout_s)));
 }
 
@@ -279,20 +286,21 @@ void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
 
 // --- staging -------------------------------------------------------------------------------------------------------
 
-/// Values are copied here in any case: a loop counter changes as soon as async_save returns.
+/// Values are copied here in any case: a loop counter changes as soon as async_save returns. All waves but the last one are
+/// staged here, too.
 std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats) {
   const std::uint64_t number = next_save_++;
   const std::size_t index = number % slots_.size();
   Slot& slot = slots_[index];
-  Staging staging(line_, stager_, slot.landing, plan_.arena_bytes,
-                  {.save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}},
-                  options_.save_timeout_s);
   for (Slot& other : slots_)
     if (other.save) other.save->finish_staging();  // a stager does one thing at a time
-  staging.copy_now(copies_of(prepared, tensors, prepared.local.items.size(), slot));
-  staging.begin(copies_of(prepared, 0, tensors, slot), options.stream);
-  const std::shared_ptr<stage::Underway> underway = staging.underway();
+  transport::Staged staged{
+      .save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}};
   slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
+  for (; staged.wave + 1 < plan_.waves; ++staged.wave)
+    if (!stage_early(begin_staging(prepared, tensors, options, slot, staged), staged)) return slot.save;
+  Staging staging = begin_staging(prepared, tensors, options, slot, std::move(staged));
+  const std::shared_ptr<stage::Underway> underway = staging.underway();
   slot.save->stages_in(std::async(options.overlap_staging ? std::launch::async : std::launch::deferred,
                                   [staging = std::move(staging)]() mutable { return staging.finish(); }),
                        underway);
@@ -300,8 +308,35 @@ std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors
   return slot.save;
 }
 
-std::vector<stage::Copy> Saver::copies_of(const Prepared& prepared, std::size_t first, std::size_t last, const Slot& slot) const {
-  return api::copies_of(plan_, prepared.local, prepared.places, first, last, slot.landing ? slot.landing->memory() : nullptr);
+Staging Saver::begin_staging(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, const Slot& slot,
+                             transport::Staged staged) {
+  const std::uint32_t wave = staged.wave;
+  Staging staging(line_, stager_, slot.landing, plan_.arena_bytes, std::move(staged), options_.save_timeout_s);
+  staging.copy_now(copies_of(prepared, {tensors, prepared.local.items.size(), wave}, slot));
+  staging.begin(copies_of(prepared, {0, tensors, wave}, slot), options.stream);
+  return staging;
+}
+
+/// Returns when the helper has written the wave, so that the next one has the arena. False: the save is over, and has failed. A
+/// helper that takes too long is told with the next wave that this rank has given up.
+bool Saver::stage_early(Staging staging, transport::Staged& staged) {
+  try {
+    staging.finish();
+  } catch (const std::exception& error) {
+    log::warning("step {} was not staged: {}", staged.step, error.what());
+    return false;
+  }
+  try {
+    return line_->wait_drained(staged.save, staged.wave, Deadline(Seconds(options_.save_timeout_s)));
+  } catch (const Error& error) {
+    staged.failed = true;
+    staged.error = to_record(error);
+    return true;
+  }
+}
+
+std::vector<stage::Copy> Saver::copies_of(const Prepared& prepared, const Selection& selection, const Slot& slot) const {
+  return api::copies_of(plan_, prepared.local, prepared.places, selection, slot.landing ? slot.landing->memory() : nullptr);
 }
 
 // --- the end -------------------------------------------------------------------------------------------------------

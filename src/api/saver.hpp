@@ -53,7 +53,7 @@ class Saver {
   void note_failure(const Save& save);
 
   void replan(const plan::LocalPlan& local);
-  [[nodiscard]] std::size_t agree_on_slots();
+  [[nodiscard]] std::size_t fit_memory(const plan::LocalPlan& local);
   void open_arenas(std::size_t count);
   void send_plan();
   void open_arena(std::uint32_t slot, std::uint64_t bytes);
@@ -68,8 +68,10 @@ class Saver {
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
   Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Prepared& prepared) noexcept;
   std::shared_ptr<Save> stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats);
-  [[nodiscard]] std::vector<stage::Copy> copies_of(const Prepared& prepared, std::size_t first, std::size_t last,
-                                                   const Slot& slot) const;
+  Staging begin_staging(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, const Slot& slot,
+                        transport::Staged staged);
+  bool stage_early(Staging staging, transport::Staged& staged);
+  [[nodiscard]] std::vector<stage::Copy> copies_of(const Prepared& prepared, const Selection& selection, const Slot& slot) const;
 
   const mpi::Communicator& comm_;
   Options options_;

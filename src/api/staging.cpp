@@ -12,11 +12,11 @@ void Landing::prepare(stage::Stager& stager, std::span<const stage::Copy> copies
 }
 
 std::vector<stage::Copy> copies_of(const plan::RankPlan& plan, const plan::LocalPlan& local,
-                                   const std::vector<cuda::Place>& places, std::size_t first, std::size_t last,
-                                   std::byte* arena) {
+                                   const std::vector<cuda::Place>& places, const Selection& selection, std::byte* arena) {
   std::vector<stage::Copy> copies;
   for (const plan::Piece& piece : plan.pieces) {
-    if (piece.item < first || piece.item >= last || piece.bytes == 0) continue;
+    if (piece.item < selection.first || piece.item >= selection.last) continue;
+    if (piece.wave != selection.wave || piece.bytes == 0) continue;
     const plan::Item& item = local.items[piece.item];
     const Box& box = plan::is_per_rank_kind(item.kind) ? item.box : piece.box;
     copies.push_back({.from = memory_of(local.memory[piece.item], box),

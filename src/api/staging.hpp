@@ -23,9 +23,15 @@ struct Landing {
   void prepare(stage::Stager& stager, std::span<const stage::Copy> copies);
 };
 
-/// What this rank's items in [first, last) have to be copied from and to. `places` says where each item is.
+/// Which of a rank's pieces: those of its items in [first, last), in one wave.
+struct Selection {
+  std::size_t first = 0, last = 0;
+  std::uint32_t wave = 0;
+};
+
+/// What the pieces have to be copied from and to. `places` says where each item is.
 [[nodiscard]] std::vector<stage::Copy> copies_of(const plan::RankPlan& plan, const plan::LocalPlan& local,
-                                                 const std::vector<cuda::Place>& places, std::size_t first, std::size_t last,
+                                                 const std::vector<cuda::Place>& places, const Selection& selection,
                                                  std::byte* arena);
 
 /// One rank's copying for one save: into the arena, to the helper, and the word that it is there. A failure is told to the

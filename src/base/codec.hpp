@@ -4,16 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <holdfast/error.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
 
-#include <holdfast/error.hpp>
-
 /// Binary encoding of messages. A struct takes part by one function that names its fields for both directions:
 ///
-///     struct Staged { std::uint64_t save; std::uint32_t slot; static void fields(auto& codec, auto& self) { codec(self.save, self.slot); } };
+///     struct Staged { std::uint64_t save; std::uint32_t slot; static void fields(auto& codec, auto& self) { codec(self.save,
+///     self.slot); } };
 ///
 /// Both ends run on machines of one job, so numbers stand in memory order.
 namespace holdfast {
@@ -36,10 +36,7 @@ class Encoder {
     bytes_.insert(bytes_.end(), first, first + size);
   }
   template <class T>
-    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-  void put(const T& value) {
-    put_raw(&value, sizeof value);
-  }
+  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void put(const T& value) { put_raw(&value, sizeof value); }
   void put(const std::string& text) {
     put(std::uint64_t{text.size()});
     put_raw(text.data(), text.size());
@@ -47,15 +44,14 @@ class Encoder {
   template <class T>
   void put(const std::vector<T>& items) {
     put(std::uint64_t{items.size()});
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) put_raw(items.data(), items.size() * sizeof(T));
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>)
+      put_raw(items.data(), items.size() * sizeof(T));
     else
       for (const T& item : items) put(item);
   }
   template <class T>
-    requires requires(Encoder& codec, const T& value) { T::fields(codec, value); }
-  void put(const T& value) {
-    T::fields(*this, value);
-  }
+  requires requires(Encoder& codec, const T& value) { T::fields(codec, value); }
+  void put(const T& value) { T::fields(*this, value); }
 
   Bytes bytes_;
 };
@@ -81,14 +77,12 @@ class Decoder {
   std::size_t get_count(std::size_t item_bytes = 1) {
     std::uint64_t count = 0;
     get(count);
-    if (count > rest_.size() / item_bytes) throw Error(ErrorCode::communication, "a message announces more items than it carries");
+    if (count > rest_.size() / item_bytes)
+      throw Error(ErrorCode::communication, "a message announces more items than it carries");
     return count;
   }
   template <class T>
-    requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-  void get(T& value) {
-    get_raw(&value, sizeof value);
-  }
+  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void get(T& value) { get_raw(&value, sizeof value); }
   /// A byte that is neither 0 nor 1 must not become a bool.
   void get(bool& value) {
     std::uint8_t byte = 0;
@@ -110,10 +104,8 @@ class Decoder {
     }
   }
   template <class T>
-    requires requires(Decoder& codec, T& value) { T::fields(codec, value); }
-  void get(T& value) {
-    T::fields(*this, value);
-  }
+  requires requires(Decoder& codec, T& value) { T::fields(codec, value); }
+  void get(T& value) { T::fields(*this, value); }
 
   std::span<const std::byte> rest_;
 };

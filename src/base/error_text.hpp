@@ -1,9 +1,8 @@
 #pragma once
 
 #include <cerrno>
-#include <string>
-
 #include <holdfast/error.hpp>
+#include <string>
 
 namespace holdfast {
 

@@ -22,15 +22,15 @@ struct Round {
 };
 
 /// Collective: one allreduce tells each helper what the others are about to do.
-Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan) {
-  const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan);
+Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan, std::uint32_t wave) {
+  const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan), part = std::int64_t{wave};
   const auto intent = static_cast<std::int64_t>(mine);
-  std::int64_t least[] = {intent, -intent, number, -number, layout, -layout};
+  std::int64_t least[] = {intent, -intent, number, -number, layout, -layout, part, -part};
   comm.allreduce(std::span<std::int64_t>(least), MPI_MIN);
   const auto lowest = static_cast<Intent>(least[0]), highest = static_cast<Intent>(-least[1]);
   return {.all_leave = highest == Intent::leave,
           .all_save = lowest == Intent::save,
-          .same_save = least[2] == -least[3] && least[4] == -least[5]};
+          .same_save = least[2] == -least[3] && least[4] == -least[5] && least[6] == -least[7]};
 }
 
 storage::FileSettings file_settings(const transport::Hello& hello) {
@@ -87,26 +87,36 @@ Opened Drain::open(const OpenJob& job) {
   return outcome;
 }
 
-Saved Drain::save(const SaveJob& job) {
+Outcome Drain::save(const SaveJob& job) {
   Saved outcome{.save = job.save, .error = {}, .result = {}, .commit_s = 0};
   try {
     agree_on_save(job);
-    outcome.result = write(job);
+    if (job.wave == 0) begin(job);
+    std::optional<storage::SaveResult> result = write(job);
+    if (!result) return Drained{.save = job.save, .wave = job.wave};
+    outcome.result = std::move(*result);
   } catch (...) {
     outcome.error = current_error();
+    store_->abandon();
     log::warning("save of step {} failed: {}", job.step, outcome.error->what());
   }
   outcome.commit_s = job.since_staged.seconds();
   return outcome;
 }
 
-/// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
-storage::SaveResult Drain::write(const SaveJob& job) {
+void Drain::begin(const SaveJob& job) {
   static_cast<void>(datasets_of(job));
-  storage::SaveRequest request;
-  mpi::all_or_none(comm_, [&] { request = make_request(job); });
+  mpi::all_or_none(comm_, [&] { make_request(job); });
+}
+
+/// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
+std::optional<storage::SaveResult> Drain::write(const SaveJob& job) {
   try {
-    return store_->save(request);
+    if (job.wave == 0) store_->begin(request_);
+    const auto of_wave = std::ranges::equal_range(waves_, job.wave);
+    store_->write(std::span(request_.chunks).subspan(static_cast<std::size_t>(of_wave.begin() - waves_.begin()), of_wave.size()));
+    if (job.wave + 1 < job.waves) return std::nullopt;
+    return store_->commit();
   } catch (const Error& error) {
     Where where = error.where();
     where.rank = -1;
@@ -116,13 +126,13 @@ storage::SaveResult Drain::write(const SaveJob& job) {
 
 /// Returns when every helper leaves. Until then somebody still had a save that this helper knows nothing of; it fails there.
 void Drain::leave() {
-  while (!agree_on_round(comm_, Intent::leave, 0, 0).all_leave) {
+  while (!agree_on_round(comm_, Intent::leave, 0, 0, 0).all_leave) {
   }
   store_.reset();
 }
 
 void Drain::agree_on_save(const SaveJob& job) {
-  const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan);
+  const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan, job.wave);
   if (!round.all_save)
     throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped", {.host = host_name()});
   mpi::agree(comm_, job.error);
@@ -150,16 +160,20 @@ const std::vector<plan::Dataset>& Drain::datasets_of(const SaveJob& job) {
   return layout_.datasets;
 }
 
-storage::SaveRequest Drain::make_request(const SaveJob& job) {
-  storage::SaveRequest request{
-      .step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
+void Drain::make_request(const SaveJob& job) {
+  request_ = {.step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
+  waves_.clear();
+  std::vector<std::pair<const StagedPart*, const plan::Piece*>> pieces;
   for (const StagedPart& part : job.parts)
-    for (const plan::Piece& piece : part.layout->pieces)
-      request.chunks.push_back({.dataset = layout_.first_of_owner.at(piece.dataset.owner) + piece.dataset.index,
-                                .box = piece.box,
-                                .rank = part.layout->rank,
-                                .bytes = {part.arena + piece.arena_offset, piece.bytes}});
-  return request;
+    for (const plan::Piece& piece : part.layout->pieces) pieces.emplace_back(&part, &piece);
+  std::ranges::stable_sort(pieces, {}, [](const auto& entry) { return entry.second->wave; });
+  for (const auto& [part, piece] : pieces) {
+    waves_.push_back(piece->wave);
+    request_.chunks.push_back({.dataset = layout_.first_of_owner.at(piece->dataset.owner) + piece->dataset.index,
+                               .box = piece->box,
+                               .rank = part->layout->rank,
+                               .bytes = {part->arena + piece->arena_offset, piece->bytes}});
+  }
 }
 
 }  // namespace holdfast::helper

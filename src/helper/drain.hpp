@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,13 @@ class Drain {
 
  private:
   Opened open(const OpenJob& job);
-  Saved save(const SaveJob& job);
+  Outcome save(const SaveJob& job);
   void leave();
   void agree_on_save(const SaveJob& job);
-  storage::SaveResult write(const SaveJob& job);
+  void begin(const SaveJob& job);
+  std::optional<storage::SaveResult> write(const SaveJob& job);
   const std::vector<plan::Dataset>& datasets_of(const SaveJob& job);
-  storage::SaveRequest make_request(const SaveJob& job);
+  void make_request(const SaveJob& job);
 
   /// The datasets of one plan, from all helpers, and where each owner's list begins in them.
   struct Layout {
@@ -45,6 +47,8 @@ class Drain {
   std::function<void(Outcome)> report_;
   std::unique_ptr<storage::StorageWriter> store_;
   Layout layout_;
+  storage::SaveRequest request_;      ///< of the save that is under way, its chunks in the order of the waves
+  std::vector<std::uint32_t> waves_;  ///< of its chunks
 };
 
 }  // namespace holdfast::helper

@@ -26,11 +26,12 @@ struct StagedPart {
   const std::byte* arena = nullptr;
 };
 
-/// Write a save that all ranks of this helper have staged; with `error`, take part in giving it up.
+/// Write a wave of a save, which all ranks of this helper have staged; with `error`, take part in giving the save up.
 struct SaveJob {
   std::uint64_t save = 0;
   std::int64_t step = -1;
   std::uint64_t plan = 0;
+  std::uint32_t wave = 0, waves = 1;
   int world_size = 0;
   std::vector<StagedPart> parts;
   std::optional<Error> error;
@@ -45,6 +46,11 @@ using Job = std::variant<OpenJob, SaveJob, LeaveJob>;
 struct Opened {
   int helpers = 0;
   std::optional<Error> error;
+};
+/// A wave, but the last one, is written.
+struct Drained {
+  std::uint64_t save = 0;
+  std::uint32_t wave = 0;
 };
 struct Saved {
   std::uint64_t save = 0;
@@ -62,6 +68,6 @@ struct RankDied {
   int rank = -1;
 };
 
-using Outcome = std::variant<Opened, Saved, HelperLost, RankDied>;
+using Outcome = std::variant<Opened, Drained, Saved, HelperLost, RankDied>;
 
 }  // namespace holdfast::helper

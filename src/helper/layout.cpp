@@ -24,6 +24,8 @@ void check(const plan::Dataset& dataset) {
 void check(const RankLayout& layout) {
   for (const plan::Dataset& dataset : layout.owned) check(dataset);
   for (const plan::Piece& piece : layout.pieces)
+    if (piece.wave >= layout.waves) refuse("a plan has a piece in a wave that never comes");
+  for (const plan::Piece& piece : layout.pieces)
     if (piece.box.dimensions() > max_dimensions || piece.box.offset.size() != piece.box.dimensions() ||
         !checked_volume(piece.box.extent, 1))
       refuse("a plan has a piece of an impossible shape");

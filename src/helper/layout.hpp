@@ -12,7 +12,8 @@ struct RankLayout {
   std::int32_t rank = -1;
   std::vector<plan::Dataset> owned;
   std::vector<plan::Piece> pieces;
-  static void fields(auto& c, auto& s) { c(s.rank, s.owned, s.pieces); }
+  std::uint32_t waves = 1;  ///< of each save
+  static void fields(auto& c, auto& s) { c(s.rank, s.owned, s.pieces, s.waves); }
 };
 
 /// Throws Error(communication) for what no rank in its right mind sends: types that are none, shapes that cannot be.

@@ -140,6 +140,9 @@ void Server::on_staged(Session& session, transport::Staged staged) {
   if (!staged.failed) {
     const auto plan = session.plans.find(staged.plan);
     require(plan != session.plans.end(), "a rank staged a save by a plan that it never sent");
+    const auto drained = drained_.find(staged.save);
+    require(staged.wave < plan->second->waves && staged.wave == (drained == drained_.end() ? 0 : drained->second),
+            "a rank staged a wave whose turn it is not");
     const auto arena = session.arenas.find(staged.slot);
     check_fits(*plan->second, arena == session.arenas.end() ? 0 : arena->second.memory.size());
   }
@@ -168,6 +171,7 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
   SaveJob job{.save = save,
               .step = any.step,
               .plan = any.plan,
+              .wave = any.wave,
               .world_size = hello_->world_size,
               .parts = {},
               .error = {},
@@ -182,10 +186,22 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
     } else {
       const std::byte* arena =
           session.arenas.contains(staged->second.slot) ? session.arenas.at(staged->second.slot).memory.data() : nullptr;
+      job.waves = session.plans.at(staged->second.plan)->waves;
       job.parts.push_back({.layout = session.plans.at(staged->second.plan), .arena = arena});
     }
   }
   return job;
+}
+
+void Server::on_outcome(const Drained& drained) {
+  handed_over_.erase(drained.save);
+  drained_[drained.save] = drained.wave + 1;
+  drain_.end();
+  for (auto& [id, session] : sessions_) {
+    session.staged.erase(drained.save);
+    send(session, transport::Drained{.save = drained.save, .wave = drained.wave});
+  }
+  leave_if_alone();
 }
 
 void Server::on_outcome(const Saved& saved) {
@@ -198,6 +214,7 @@ void Server::on_outcome(const Saved& saved) {
                        .fsync_s = saved.result.fsync_s,
                        .commit_s = saved.commit_s};
   handed_over_.erase(saved.save);
+  drained_.erase(saved.save);
   drain_.end();
   for (auto& [id, session] : sessions_) {
     if (session.staged.contains(saved.save)) answer(session, done);

@@ -16,8 +16,8 @@ namespace holdfast::helper {
 
 /// The helper's listening side, a state machine over its ranks' messages:
 ///
-///     rank:    hello … open_arena, plan … staged, staged … bye
-///     server:  welcome … arena_ready …    done, done   … closed
+///     rank:    hello … open_arena, plan … staged, staged … bye        a save in waves:  staged, staged,  staged
+///     server:  welcome … arena_ready …    done, done   … closed                            drained, drained, done
 ///
 /// All calls and callbacks are in the thread of Service::run, but for report().
 class Server {
@@ -50,7 +50,7 @@ class Server {
     bool said_bye = false;
     std::map<std::uint32_t, transport::ServedArena> arenas;  ///< by slot
     std::map<std::uint64_t, std::shared_ptr<const RankLayout>> plans;
-    std::map<std::uint64_t, transport::Staged> staged;  ///< by save, until it is done
+    std::map<std::uint64_t, transport::Staged> staged;  ///< by save, until the wave is written
   };
   struct Ending {};
 
@@ -65,6 +65,7 @@ class Server {
   void on_staged(Session& session, transport::Staged staged);
   void on_bye(Session& session);
   void on_outcome(const Opened& opened);
+  void on_outcome(const Drained& drained);
   void on_outcome(const Saved& saved);
   void on_outcome(const HelperLost& loss);
   void on_outcome(const RankDied& death);
@@ -92,10 +93,11 @@ class Server {
   PeerWatch& peers_;
   Mailbox<std::variant<Outcome, Ending>> outcomes_;
   std::map<transport::SessionId, Session> sessions_;
-  std::optional<transport::Hello> hello_;  ///< what the first rank asked for; the others ask for the same
-  std::set<std::uint64_t> handed_over_;    ///< saves at the drain
-  Silence drain_;                          ///< since the drain got something to do, or was done with something
-  std::optional<Silence> rank_died_;       ///< since a rank of the program has died, and the others are to be ended
+  std::optional<transport::Hello> hello_;           ///< what the first rank asked for; the others ask for the same
+  std::set<std::uint64_t> handed_over_;             ///< saves at the drain
+  std::map<std::uint64_t, std::uint32_t> drained_;  ///< how many waves of an unfinished save are written
+  Silence drain_;                                   ///< since the drain got something to do, or was done with something
+  std::optional<Silence> rank_died_;                ///< since a rank of the program has died, and the others are to be ended
   bool survivors_ended_ = false;
   bool opened_ = false;
   bool leaving_ = false;

@@ -69,11 +69,15 @@ std::vector<std::vector<Piece>> assign(const Merged& merged, std::vector<std::ui
   return pieces;
 }
 
+std::uint64_t arena_offset_after(std::uint64_t end, std::uint64_t bytes) noexcept {
+  return aligned(end, bytes < large_from_bytes ? small_alignment : large_alignment);
+}
+
 std::uint64_t place(std::vector<Piece>& pieces) {
   std::ranges::sort(pieces, [](const Piece& a, const Piece& b) { return a.item != b.item ? a.item < b.item : a.box < b.box; });
   std::uint64_t end = 0;
   for (Piece& piece : pieces) {
-    piece.arena_offset = aligned(end, piece.bytes < large_from_bytes ? small_alignment : large_alignment);
+    piece.arena_offset = arena_offset_after(end, piece.bytes);
     end = piece.arena_offset + piece.bytes;
   }
   return aligned(end, small_alignment);

@@ -40,6 +40,9 @@ struct Merged {
 [[nodiscard]] std::vector<std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
                                                      std::uint64_t split_bytes);
 
+/// Where a piece of `bytes` is placed in an arena that is filled up to `end`.
+[[nodiscard]] std::uint64_t arena_offset_after(std::uint64_t end, std::uint64_t bytes) noexcept;
+
 /// Gives every piece its place in the arena, in the order of items, each aligned to 64 bytes; returns the arena's bytes.
 std::uint64_t place(std::vector<Piece>& pieces);
 

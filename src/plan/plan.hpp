@@ -67,8 +67,11 @@ struct Piece {
   Box box;                         ///< in the dataset's coordinates
   std::uint64_t arena_offset = 0;  ///< bytes from the start of the rank's arena; packed row-major from there
   std::uint64_t bytes = 0;
+  std::uint32_t wave = 0;  ///< the turn of the arena that it is staged in (waves.hpp)
 
-  static void fields(auto& codec, auto& self) { codec(self.dataset, self.item, self.box, self.arena_offset, self.bytes); }
+  static void fields(auto& codec, auto& self) {
+    codec(self.dataset, self.item, self.box, self.arena_offset, self.bytes, self.wave);
+  }
 };
 
 /// What one rank knows of the global plan: no rank knows all of it.
@@ -76,7 +79,8 @@ struct RankPlan {
   std::uint64_t id = 0;             ///< the same on all ranks; a new one for each new plan
   std::vector<Dataset> owned;       ///< definitions that this rank planned and hands to its helper
   std::vector<Piece> pieces;        ///< what this rank stages
-  std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes
+  std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes; in waves: what the largest one takes
+  std::uint32_t waves = 1;          ///< of a save, the same on all ranks; some may be empty here
   std::uint64_t total_bytes = 0;    ///< of the whole checkpoint
   std::uint64_t dataset_count = 0;  ///< of the whole checkpoint
 

@@ -5,7 +5,8 @@
 //     up last where that has the same layout (spare_file.hpp)                        | all agree
 //  2. writer 0 reserves the file's bytes, so that a full disk is met here            | all agree
 //  3. every writer looks whether it sees that file: is the directory really shared?  | all agree
-//  4. all write their chunks; writer 0 the tables with the checksums; all close      | all agree
+//  4. all write their chunks, in one part or several; writer 0 the tables with the
+//     checksums; all close                                                           | all agree
 //  5. every writer makes what it wrote durable (fsync)                               | all agree
 //  6. writer 0 renames the partial file to its final name                            | all agree
 //  7. writer 0 makes the name durable (fsync of the directory)                       | all agree
@@ -65,39 +66,70 @@ void CheckpointStore::sweep() {
   left_over_ = false;
 }
 
-SaveResult CheckpointStore::save(const SaveRequest& request) {
-  const Stopwatch total;
-  const std::filesystem::path partial = options_.directory / partial_name(request.step, options_.nonce);
-  SaveResult result{.path = options_.directory / file_name(request.step)};
-  if (left_over_) try_to("removing unfinished checkpoints", [&] { sweep(); });
-  try {
-    write_partial(partial, request, result);
-    publish(partial, result.path);
-  } catch (const Error& error) {
-    if (leads()) discard(partial, request.step, error);
-    throw;
-  }
-  result.total_s = total.seconds();
-  agree_on(request, result);
-  if (leads()) announce(request, result);
-  return result;
+CheckpointStore::~CheckpointStore() {
+  abandon();
 }
 
-/// Steps 1 to 5.
-void CheckpointStore::write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result) {
-  const Stopwatch writing;
-  const Space space = leads() && spare_->take(request.plan, partial) ? Space::recycled : Space::fresh;
-  const std::uint64_t file_bytes = engine_->create(partial, request, utc_now(), space);
-  mpi::all_or_none(comm_, [&] {
-    if (leads()) files_->reserve(partial, file_bytes);
-  });
-  mpi::all_or_none(comm_, [&] { files_->check_access(partial); });
-  engine_->write(partial, request);
-  result.write_s = writing.seconds();
+/// Runs a part of the save under way, and adds the time that it took. If it fails, the save is over.
+template <class Function>
+auto CheckpointStore::attempt(double& seconds, Function&& function) {
+  const Stopwatch watch;
+  try {
+    function();
+  } catch (const Error& error) {
+    if (leads()) discard(unfinished_->partial, unfinished_->request->step, error);
+    unfinished_.reset();
+    throw;
+  }
+  seconds += watch.seconds();
+}
 
-  const Stopwatch syncing;
-  mpi::all_or_none(comm_, [&] { files_->sync_file(partial); });
-  result.fsync_s = syncing.seconds();
+void CheckpointStore::abandon() noexcept {
+  if (!unfinished_) return;
+  if (leads()) try_to("removing an unfinished checkpoint", [&] { files_->remove(unfinished_->partial); });
+  unfinished_.reset();
+}
+
+void CheckpointStore::begin(const SaveRequest& request) {
+  abandon();
+  if (left_over_) try_to("removing unfinished checkpoints", [&] { sweep(); });
+  unfinished_ = {.request = &request,
+                 .partial = options_.directory / partial_name(request.step, options_.nonce),
+                 .result = {.path = options_.directory / file_name(request.step)}};
+  attempt(unfinished_->result.write_s, [&] { make_file(); });
+}
+
+void CheckpointStore::write(std::span<const Chunk> chunks) {
+  attempt(unfinished_->result.write_s, [&] { engine_->write(unfinished_->partial, *unfinished_->request, chunks); });
+}
+
+SaveResult CheckpointStore::commit() {
+  SaveResult& result = unfinished_->result;
+  attempt(result.write_s, [&] { engine_->finish(unfinished_->partial, *unfinished_->request); });
+  attempt(result.fsync_s, [&] { make_durable(); });
+  result.total_s = result.write_s + result.fsync_s;
+  attempt(result.total_s, [&] { publish(unfinished_->partial, result.path); });
+  const Unfinished done = *std::exchange(unfinished_, std::nullopt);
+  SaveResult agreed = done.result;
+  agree_on(*done.request, agreed);
+  if (leads()) announce(*done.request, agreed);
+  return agreed;
+}
+
+/// Steps 1 to 3.
+void CheckpointStore::make_file() {
+  const auto& [request, partial, result] = *unfinished_;
+  const Space space = leads() && spare_->take(request->plan, partial) ? Space::recycled : Space::fresh;
+  const std::uint64_t file_bytes = engine_->create(partial, *request, utc_now(), space);
+  mpi::all_or_none(comm_, [&, &path = partial] {
+    if (leads()) files_->reserve(path, file_bytes);
+  });
+  mpi::all_or_none(comm_, [&, &path = partial] { files_->check_access(path); });
+}
+
+/// Step 5.
+void CheckpointStore::make_durable() {
+  mpi::all_or_none(comm_, [&] { files_->sync_file(unfinished_->partial); });
 }
 
 /// Steps 6 and 7.

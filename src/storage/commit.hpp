@@ -31,12 +31,28 @@ class CheckpointStore final : public StorageWriter {
   CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files, std::unique_ptr<FileEngine> engine,
                   StoreOptions options);
 
-  /// Collective. A step that is there already is replaced. Retention never takes the step just saved.
-  SaveResult save(const SaveRequest& request) override;
+  /// Gives up a save that was not committed, and the spare file.
+  ~CheckpointStore() override;
+
+  void begin(const SaveRequest& request) override;
+  void write(std::span<const Chunk> chunks) override;
+  /// A step that is there already is replaced. Retention never takes the step just saved.
+  SaveResult commit() override;
+  void abandon() noexcept override;
 
  private:
+  /// A save that has begun.
+  struct Unfinished {
+    const SaveRequest* request = nullptr;
+    std::filesystem::path partial;
+    SaveResult result;
+  };
+
+  template <class Function>
+  auto attempt(double& seconds, Function&& function);
   void sweep();
-  void write_partial(const std::filesystem::path& partial, const SaveRequest& request, SaveResult& result);
+  void make_file();
+  void make_durable();
   void publish(const std::filesystem::path& partial, const std::filesystem::path& final);
   void announce(const SaveRequest& request, const SaveResult& result);
   void log_save(const SaveRequest& request, const SaveResult& result);
@@ -52,6 +68,7 @@ class CheckpointStore final : public StorageWriter {
   StoreOptions options_;
   FileMode mode_;
   std::unique_ptr<DirectoryLock> lock_;
+  std::optional<Unfinished> unfinished_;
   std::optional<SpareFile> spare_;  ///< writer 0's
   bool settings_told_ = false;
   bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there

@@ -11,9 +11,10 @@ namespace holdfast::storage {
 class DataWriter {
  public:
   virtual ~DataWriter() = default;
-  /// All of this writer's chunks are in the file on return. `addresses` says where each dataset begins in it. Throws
-  /// Error(storage) with tensor, path and errno, and leaves nothing open.
-  virtual void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t> addresses) = 0;
+  /// The chunks are in the file on return. `addresses` says where each dataset begins in it. Throws Error(storage) with tensor,
+  /// path and errno, and leaves nothing open.
+  virtual void write(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, std::span<const Chunk> chunks,
+                     std::span<const std::uint64_t> addresses) = 0;
   /// How the last write() was done, for the event log.
   [[nodiscard]] virtual FileSettings settings() const = 0;
 };

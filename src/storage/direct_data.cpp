@@ -139,30 +139,30 @@ class DirectDataWriter final : public DataWriter {
  public:
   explicit DirectDataWriter(FileSettings settings) : settings_(std::move(settings)) {}
 
-  void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t> addresses) override {
+  void write(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, std::span<const Chunk> chunks,
+             std::span<const std::uint64_t> addresses) override {
     DirectFile file(path);
     settings_.method = file.method();
     std::vector<Extent> extents;
     std::map<std::uint32_t, std::vector<const Chunk*>> scattered;
-    for (const Chunk& chunk : request.chunks) {
+    for (const Chunk& chunk : chunks) {
       if (chunk.bytes.empty()) continue;
-      const Placed placed{request.datasets[chunk.dataset], addresses[chunk.dataset]};
+      const Placed placed{datasets[chunk.dataset], addresses[chunk.dataset]};
       if (placed.is_contiguous(chunk.box))
         extents.push_back({placed.offset_of(chunk.box.offset), chunk.bytes.data(), chunk.bytes.size()});
       else
         scattered[chunk.dataset].push_back(&chunk);
     }
     write_extents(file, extents);
-    for (const auto& [dataset, chunks] : scattered)
-      Scattered({request.datasets[dataset], addresses[dataset]}, chunks).write(file);
-    finish(file, request, addresses);
+    for (const auto& [dataset, parts] : scattered) Scattered({datasets[dataset], addresses[dataset]}, parts).write(file);
+    finish(file, datasets, addresses);
   }
 
   [[nodiscard]] FileSettings settings() const override { return settings_; }
 
  private:
   /// A failure names the tensor whose bytes were being written: of those that begin before the place, the last one.
-  static void finish(DirectFile& file, const SaveRequest& request, std::span<const std::uint64_t> addresses) try {
+  static void finish(DirectFile& file, std::span<const plan::Dataset> datasets, std::span<const std::uint64_t> addresses) try {
     file.finish();
   } catch (...) {
     const std::uint64_t offset = file.failure() ? file.failure()->offset : 0;
@@ -171,7 +171,7 @@ class DirectDataWriter final : public DataWriter {
     for (std::size_t i = 0; i < addresses.size(); ++i)
       if (addresses[i] != 0 && addresses[i] <= offset && addresses[i] >= nearest) {
         nearest = addresses[i];
-        tensor = request.datasets[i].name;
+        tensor = datasets[i].name;
       }
     throw current_error({.rank = -1, .host = {}, .path = {}, .tensor = tensor});
   }

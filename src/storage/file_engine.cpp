@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <future>
+#include <utility>
 
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
@@ -70,17 +71,25 @@ class Hdf5Engine final : public FileEngine {
     mpi::broadcast_value(comm_, layout, 0);
     addresses_ = std::move(layout.addresses);
     choose(layout.engine);
+    records_.clear();
     return layout.file_bytes;
   }
 
-  void write(const std::filesystem::path& path, const SaveRequest& request) override {
+  void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) override {
     const hdf5::Quiet quiet;
     std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
-    mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, std::span(request.chunks)); });
-    mpi::all_or_none(comm_, [&] { data_->write(path, request, addresses_); });
+    mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, chunks); });
+    mpi::all_or_none(comm_, [&] { data_->write(path, request.datasets, chunks, addresses_); });
     in_force_ = data_->settings();
-    std::vector<ChunkRecord> records = gather_records(request, sums.get());
-    on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(records))); }, path);
+    const std::vector<std::uint64_t> found = sums.get();
+    for (std::size_t i = 0; i < found.size(); ++i)
+      records_.push_back({chunks[i].dataset, chunks[i].rank, chunks[i].box, found[i]});
+  }
+
+  void finish(const std::filesystem::path& path, const SaveRequest& request) override {
+    const hdf5::Quiet quiet;
+    std::vector<ChunkRecord> all = gather(std::exchange(records_, {}));
+    on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(all))); }, path);
   }
 
   [[nodiscard]] const FileSettings& settings() const noexcept override { return in_force_; }
@@ -104,10 +113,8 @@ class Hdf5Engine final : public FileEngine {
   }
 
   /// Collective: all chunks of all writers, on writer 0.
-  std::vector<ChunkRecord> gather_records(const SaveRequest& request, std::span<const std::uint64_t> sums) const {
-    std::vector<ChunkRecord> mine, all;
-    for (std::size_t i = 0; i < sums.size(); ++i)
-      mine.push_back({request.chunks[i].dataset, request.chunks[i].rank, request.chunks[i].box, sums[i]});
+  std::vector<ChunkRecord> gather(const std::vector<ChunkRecord>& mine) const {
+    std::vector<ChunkRecord> all;
     std::vector<Bytes> out(static_cast<std::size_t>(comm_.size()));
     out.front() = encode(mine);
     for (const Bytes& bytes : comm_.all_to_all(out))
@@ -130,6 +137,7 @@ class Hdf5Engine final : public FileEngine {
   const mpi::Communicator& comm_;
   FileSettings wanted_, in_force_;
   std::vector<std::uint64_t> addresses_;  ///< of the file that create() made
+  std::vector<ChunkRecord> records_;      ///< of this writer's chunks that are written
   std::unique_ptr<DataWriter> data_;
 };
 

@@ -45,13 +45,13 @@ int reason_of_refused_open(const std::filesystem::path& path) {
 /// on one leaves no other waiting inside MPI-IO, and nothing open that only all together could close.
 class OwnWrite {
  public:
-  OwnWrite(const std::filesystem::path& path, const SaveRequest& request, const mpi::Hints& hints)
-      : path_(path), request_(request), hints_(hints) {}
+  OwnWrite(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, const mpi::Hints& hints)
+      : path_(path), datasets_(datasets), hints_(hints) {}
 
-  /// Writes this writer's chunks; returns what went wrong first.
-  std::optional<Error> run() {
+  /// Writes the chunks; returns what went wrong first.
+  std::optional<Error> run(std::span<const Chunk> chunks) {
     attempt({}, [&] { open(); });
-    for (const Chunk& chunk : request_.chunks)
+    for (const Chunk& chunk : chunks)
       if (!failure_ && !chunk.bytes.empty()) attempt(chunk.dataset, [&] { write(chunk); });
     if (file_ != H5I_INVALID_HID) attempt({}, [&] { through_mpi_io("H5Fclose", [&] { hdf5::close_shared(file_); }); });
     return failure_;
@@ -73,7 +73,7 @@ class OwnWrite {
   }
 
   void write(const Chunk& chunk) {
-    const plan::Dataset& dataset = request_.datasets[chunk.dataset];
+    const plan::Dataset& dataset = datasets_[chunk.dataset];
     hdf5::Dataset handle;
     through_mpi_io("H5Dopen2", [&] { handle = access_.open(file_, path_of(dataset)); });
     if (dataset.kind == plan::Kind::string) return write_text(handle, chunk);
@@ -118,12 +118,12 @@ class OwnWrite {
     } catch (...) {
       if (failure_) return;
       failure_ = current_error(
-          {.rank = -1, .host = host_name(), .path = path_.string(), .tensor = dataset ? request_.datasets[*dataset].name : ""});
+          {.rank = -1, .host = host_name(), .path = path_.string(), .tensor = dataset ? datasets_[*dataset].name : ""});
     }
   }
 
   const std::filesystem::path& path_;
-  const SaveRequest& request_;
+  const std::span<const plan::Dataset> datasets_;
   const mpi::Hints& hints_;
   mpi::Hints hints_in_force_;
   const FileTypes types_;
@@ -140,9 +140,10 @@ class MpiIoDataWriter final : public DataWriter {
     in_force_.method = "H5Dwrite";
   }
 
-  void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const std::uint64_t>) override {
-    OwnWrite own(path, request, wanted_.mpi_io_hints);
-    if (const std::optional<Error> failure = own.run()) throw *failure;
+  void write(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, std::span<const Chunk> chunks,
+             std::span<const std::uint64_t>) override {
+    OwnWrite own(path, datasets, wanted_.mpi_io_hints);
+    if (const std::optional<Error> failure = own.run(chunks)) throw *failure;
     in_force_.mpi_io_hints = own.hints_in_force();
   }
 

@@ -51,8 +51,22 @@ struct SaveResult {
 class StorageWriter {
  public:
   virtual ~StorageWriter() = default;
-  /// Collective over the writers: durable and visible on return, or the same Error on all and nothing visible.
-  virtual SaveResult save(const SaveRequest& request) = 0;
+  /// A save is begun, written in one or more parts, and committed. These three are collective over the writers, and throw the
+  /// same Error on all; then the save is over, and nothing of it is visible. `request` is borrowed until the save is over; it has
+  /// all chunks, whose bytes matter from the write() on that they are given to.
+  virtual void begin(const SaveRequest& request) = 0;
+  virtual void write(std::span<const Chunk> chunks) = 0;
+  /// Durable and visible on return.
+  virtual SaveResult commit() = 0;
+  /// Local. Gives up what was begun and not committed, if there is such a save.
+  virtual void abandon() noexcept = 0;
+
+  /// All of it.
+  SaveResult save(const SaveRequest& request) {
+    begin(request);
+    write(request.chunks);
+    return commit();
+  }
 };
 
 /// What a file is made in.
@@ -69,8 +83,10 @@ class FileEngine {
   /// Makes the file with every dataset in its place; returns the bytes that it will have.
   virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
                                Space space) = 0;
-  /// Writes the chunks, then the tables with their checksums. It may have to overwrite, but never to allocate.
-  virtual void write(const std::filesystem::path& path, const SaveRequest& request) = 0;
+  /// Writes some of the request's chunks. It may have to overwrite, but never to allocate.
+  virtual void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) = 0;
+  /// Writes the tables, with the checksums of all chunks that were written.
+  virtual void finish(const std::filesystem::path& path, const SaveRequest& request) = 0;
   /// Local. The settings in force in the last write().
   [[nodiscard]] virtual const FileSettings& settings() const noexcept = 0;
 };

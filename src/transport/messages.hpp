@@ -12,7 +12,7 @@
 /// encoded blobs that only plan/ and helper/ look into.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 /// The first bytes on the UNIX socket, rank to helper, then helper to rank.
 struct Introduction {
@@ -34,6 +34,7 @@ enum class MessageType : std::uint16_t {
   arena_ready,
   plan,
   staged,
+  drained,
   done,
   bye,
   closed,
@@ -102,16 +103,25 @@ struct Plan {
   Bytes content;  ///< helper::RankLayout
   static void fields(auto& c, auto& s) { c(s.plan, s.content); }
 };
-/// rank -> helper: the arena of `slot` holds this rank's part of the save (or `error` says why not).
+/// rank -> helper: the arena of `slot` holds this rank's part of the save's wave (or `error` says why not, which ends the save).
 struct Staged {
   static constexpr auto type = MessageType::staged;
   std::uint64_t save = 0;  ///< counts a Checkpointer's saves from 1
   std::int64_t step = -1;
   std::uint64_t plan = 0;
   std::uint32_t slot = 0;
+  std::uint32_t wave = 0;
   bool failed = false;
   ErrorRecord error;
-  static void fields(auto& c, auto& s) { c(s.save, s.step, s.plan, s.slot, s.failed, s.error); }
+  static void fields(auto& c, auto& s) { c(s.save, s.step, s.plan, s.slot, s.wave, s.failed, s.error); }
+};
+/// helper -> rank: the wave is written, and its slot is free for the next one. The last wave is answered by done, as is any
+/// that failed.
+struct Drained {
+  static constexpr auto type = MessageType::drained;
+  std::uint64_t save = 0;
+  std::uint32_t wave = 0;
+  static void fields(auto& c, auto& s) { c(s.save, s.wave); }
 };
 /// helper -> rank: the save is committed, or failed; either way its slot is free.
 struct Done {

@@ -34,8 +34,8 @@ void decode_any(Input input) {
 
 void decode_message(Input input) {
   using namespace transport;
-  decode_any<Introduction, Hello, Welcome, Refused, OpenArena, ArenaReady, Plan, Staged, Done, Bye, Closed, helper::RankLayout,
-             std::vector<plan::Item>, std::vector<plan::Dataset>, std::vector<storage::ChunkRecord>>(input);
+  decode_any<Introduction, Hello, Welcome, Refused, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
+             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>, std::vector<storage::ChunkRecord>>(input);
 }
 
 void check_introduction(Input input) {

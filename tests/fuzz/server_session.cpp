@@ -113,7 +113,11 @@ class ScriptedService final : public Service {
         return packed(Plan{.plan = script_.next() % 3U, .content = encode(layout_of(script_))});
       case 6: {
         const std::uint64_t save = script_.next() % 4U;
-        return packed(Staged{.save = save, .step = script_.next(), .plan = script_.next() % 3U, .slot = script_.next() % 3U});
+        return packed(Staged{.save = save,
+                             .step = script_.next(),
+                             .plan = script_.next() % 3U,
+                             .slot = script_.next() % 3U,
+                             .wave = script_.next() % 3U});
       }
       case 7:
         return packed(Bye{});
@@ -136,7 +140,11 @@ class ScriptedService final : public Service {
       for (const helper::StagedPart& part : save->parts)
         for (const plan::Piece& piece : part.layout->pieces)
           sum_ ^= piece.bytes == 0 ? 0 : checksum({part.arena + piece.arena_offset, piece.bytes});
-      server_->report(helper::Saved{.save = save->save, .error = save->error, .result = {}, .commit_s = 0});
+      const bool goes_on = !save->error && save->wave + 1 < save->waves;
+      if (goes_on)
+        server_->report(helper::Drained{.save = save->save, .wave = save->wave});
+      else
+        server_->report(helper::Saved{.save = save->save, .error = save->error, .result = {}, .commit_s = 0});
     }
     callbacks.woken();
     return true;

@@ -195,21 +195,6 @@ TEST(BadDirectory, ThatDisappears) {
   checkpointer.close();
 }
 
-TEST(MemoryLimit, SmallerThanOneSaveIsAClearError) {
-  const SharedDirectory directory;
-  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path() / "ckpt", .memory_limit_bytes = 1 << 20});
-  std::vector<float> memory(1 << 20);
-  StateDict state;
-  state.add("w", replicated(memory.data(), DType::f32, {memory.size()}));
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"1048576", "memory_limit_bytes"},
-                    [&] { checkpointer.warm_up(state); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"1048576"}, [&] { checkpointer.async_save(1, state); });
-  StateDict small;
-  small.add("w", replicated(memory.data(), DType::f32, {100}));
-  EXPECT_NO_THROW(checkpointer.async_save(2, small).wait());
-  checkpointer.close();
-}
-
 TEST(MemoryLimit, RoomForOneSaveIsEnough) {
   const SharedDirectory directory;
   Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path() / "ckpt", .memory_limit_bytes = 6 << 20});

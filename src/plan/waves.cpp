@@ -1,0 +1,83 @@
+#include "plan/waves.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "plan/merge.hpp"
+#include "tensor/slabs.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+/// At most this part of a wave stays empty because the next slab does not fit into it.
+constexpr std::uint64_t slabs_per_wave = 8;
+
+/// Fills one wave after the other.
+class Waves {
+ public:
+  explicit Waves(std::uint64_t window_bytes) : window_(window_bytes) {}
+
+  void add(Piece piece, const std::string& name) {
+    std::uint64_t offset = arena_offset_after(end_, piece.bytes);
+    if (offset + piece.bytes > window_) {
+      ++wave_;
+      offset = 0;
+    }
+    if (piece.bytes > window_)
+      throw Error(
+          ErrorCode::out_of_memory,
+          fmt::format("it takes {} bytes at once; Options::memory_limit_bytes leaves {} for this rank", piece.bytes, window_),
+          {.tensor = name});
+    piece.wave = wave_;
+    piece.arena_offset = offset;
+    end_ = offset + piece.bytes;
+    largest_ = std::max(largest_, end_);
+    placed_.push_back(std::move(piece));
+  }
+  [[nodiscard]] std::uint32_t wave() const noexcept { return wave_; }
+  [[nodiscard]] std::uint64_t largest() const noexcept { return largest_; }
+  [[nodiscard]] std::vector<Piece> take() noexcept { return std::move(placed_); }
+
+ private:
+  const std::uint64_t window_;
+  std::uint32_t wave_ = 0;
+  std::uint64_t end_ = 0, largest_ = 0;
+  std::vector<Piece> placed_;
+};
+
+void add_in_slabs(Waves& waves, const Piece& piece, const std::string& name, std::uint64_t slab_bytes) {
+  const std::uint64_t element_bytes = piece.bytes / volume(piece.box.extent);
+  for (Slab& slab : slabs(piece.box, element_bytes, slab_bytes)) {
+    Piece part = piece;
+    part.box = std::move(slab.box);
+    part.bytes = slab.bytes;
+    waves.add(std::move(part), name);
+  }
+}
+
+}  // namespace
+
+std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, std::uint64_t window_bytes) {
+  const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == Kind::tensor; };
+  std::ranges::stable_partition(plan.pieces, [&](const Piece& piece) { return !is_tensor(piece); });
+  const std::uint64_t slab_bytes = std::max<std::uint64_t>(window_bytes / slabs_per_wave, 1);
+  Waves waves(window_bytes);
+  for (Piece& piece : plan.pieces) {
+    const std::string& name = items[piece.item].name;
+    if (is_tensor(piece) && piece.bytes > slab_bytes)
+      add_in_slabs(waves, piece, name, slab_bytes);
+    else
+      waves.add(std::move(piece), name);
+    if (!is_tensor(piece) && waves.wave() > 0)
+      throw Error(
+          ErrorCode::out_of_memory,
+          fmt::format("values take more than the {} bytes that Options::memory_limit_bytes leaves for this rank", window_bytes),
+          {.tensor = name});
+  }
+  plan.pieces = waves.take();
+  plan.arena_bytes = waves.largest();
+  return waves.wave() + 1;
+}
+
+}  // namespace holdfast::plan

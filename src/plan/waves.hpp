@@ -1,0 +1,16 @@
+#pragma once
+
+#include <span>
+
+#include "plan/plan.hpp"
+
+namespace holdfast::plan {
+
+/// Places a rank's pieces in an arena of at most `window_bytes`, which is filled and emptied several times in one save: every
+/// piece gets the wave that it goes in, and its offset in the arena. What is no tensor goes in the first wave, since values are
+/// copied when a save begins. Tensors that are large for the arena are cut into slabs. `items` are the rank's own. Pure. Throws
+/// Error(out_of_memory) for what cannot be cut and does not fit. Returns how many waves there are, at least one, and sets
+/// plan.arena_bytes to what the largest takes.
+std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, std::uint64_t window_bytes);
+
+}  // namespace holdfast::plan
