@@ -1,62 +1,105 @@
-// What the helper does with staged bytes: one durable checkpoint after the other by one writer.
+// What the helper does with staged bytes, from staged to durable: by one writer, next to the plainest way to write the same bytes
+// durably, which takes turns with it. Every save is in the place of the one before it (recycled) or in new space.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "mpi_main.hpp"
+#include "raw_write.hpp"
 #include "storage/commit.hpp"
 #include "storage/file_engine.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
 
-/// `count` tensors of `bytes` each, whole.
+/// `count` tensors of `bytes` each, whole, each at a page as in an arena.
 struct State {
-  State(std::uint64_t count, std::uint64_t bytes) : memory(count * bytes, std::byte{1}) {
+  State(std::uint64_t count, std::uint64_t bytes) : memory(count * bytes) {
     for (std::uint64_t i = 0; i < count; ++i) {
       datasets.push_back({"layer" + std::to_string(i), plan::Kind::tensor, DType::u8, {bytes}});
-      request.chunks.push_back({static_cast<std::uint32_t>(i), whole({bytes}), 0, std::span(memory).subspan(i * bytes, bytes)});
+      request.chunks.push_back({static_cast<std::uint32_t>(i), whole({bytes}), 0, memory.bytes().subspan(i * bytes, bytes)});
     }
     request.world_size = 1;
     request.datasets = datasets;
   }
-  std::vector<std::byte> memory;
+  PageAlignedMemory memory;
   std::vector<plan::Dataset> datasets;
   storage::SaveRequest request;
 };
 
-void save(benchmark::State& state) {
+struct Way {
+  const char* name;
+  Engine engine;
+  bool recycle;
+};
+constexpr Way ways[] = {{"direct_new", Engine::direct, false},
+                        {"direct_recycled", Engine::direct, true},
+                        {"mpi_io_new", Engine::mpi_io, false},
+                        {"mpi_io_recycled", Engine::mpi_io, true}};
+
+/// The plainest durable write: by the same system's means, of the same bytes, into a file of its own.
+double write_plainly(const Way& way, const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  if (!way.recycle) std::filesystem::remove(path);
+  const Stopwatch watch;
+  if (way.engine == Engine::direct)
+    write_by_io_uring(path, bytes);
+  else
+    write_by_mpi_io(path, bytes);
+  return watch.seconds();
+}
+
+void durable(benchmark::State& state, const Way& way) {
   State content(static_cast<std::uint64_t>(state.range(0)), static_cast<std::uint64_t>(state.range(1)) << 10);
+  const std::filesystem::path directory = shared_directory() / "storage", plain = shared_directory() / "plain";
   auto comm = mpi::Communicator::duplicate(MPI_COMM_SELF);
   {
     storage::CheckpointStore store(
-        comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
-        {.directory = shared_directory() / "storage", .keep_last = 1, .nonce = "bench", .holder = "storage_bench"});
-    std::vector<double> write_s, fsync_s, total_s;
-    for (auto _ : state) {
+        comm, storage::make_posix_filesystem(), storage::make_file_engine(comm, {.engine = way.engine}),
+        {.directory = directory, .keep_last = 1, .nonce = "bench", .holder = "storage_bench", .recycle_files = way.recycle});
+    const auto save = [&] {
       ++content.request.step;
-      const storage::SaveResult result = store.save(content.request);
-      write_s.push_back(result.write_s);
+      return store.save(content.request);
+    };
+    for (int i = 0; i < 3; ++i) save();  // the third is the first one that takes an older one's space
+    write_plainly(way, plain, content.memory.bytes());
+    std::vector<double> saved_s, plain_s, ratios, fsync_s;
+    for (auto _ : state) {
+      const bool save_first = saved_s.size() % 2 == 0;
+      if (!save_first) plain_s.push_back(write_plainly(way, plain, content.memory.bytes()));
+      const Stopwatch watch;
+      const storage::SaveResult result = save();
+      saved_s.push_back(result.total_s);
+      if (save_first) plain_s.push_back(write_plainly(way, plain, content.memory.bytes()));
       fsync_s.push_back(result.fsync_s);
-      total_s.push_back(result.total_s);
+      ratios.push_back(plain_s.back() / saved_s.back());  // of throughputs
+      state.SetIterationTime(saved_s.back());
     }
-    state.counters["write_ms"] = median(write_s) * 1e3;
+    const auto bytes = static_cast<double>(content.memory.bytes().size());
+    state.counters["save_GB_s"] = bytes / median(saved_s) * 1e-9;
+    state.counters["plain_GB_s"] = bytes / median(plain_s) * 1e-9;
     state.counters["fsync_ms"] = median(fsync_s) * 1e3;
-    state.counters["total_ms"] = median(total_s) * 1e3;
+    state.counters["ratio"] = median(ratios);
+    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * content.memory.bytes().size()));
   }
   comm.free();
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * content.memory.size()));
+  std::filesystem::remove(plain);
 }
-BENCHMARK(save)
-    ->ArgNames({"tensors", "KiB_each"})
-    ->Args({16, 4 << 10})
-    ->Args({16, 32 << 10})
-    ->Args({10000, 4})
-    ->Iterations(10)
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
+
+const int registered = [] {
+  for (const Way& way : ways)
+    benchmark::RegisterBenchmark((std::string("durable/") + way.name).c_str(),
+                                 [&way](benchmark::State& state) { durable(state, way); })
+        ->ArgNames({"tensors", "KiB_each"})
+        ->Args({16, 64 << 10})
+        ->Args({64, 64 << 10})
+        ->Iterations(8)
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
+  return 0;
+}();
 
 }  // namespace
 }  // namespace holdfast::benchmarks
