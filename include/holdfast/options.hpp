@@ -74,6 +74,10 @@ struct Options {
   /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes. On Lustre, set it to the stripe size.
   std::uint64_t alignment_bytes = 64 * 1024;
 
+  /// Most that each helper writes, in bytes per second, to leave the rest of the disk or network to the program. 0: no limit. A
+  /// limit makes saves last longer, which save_timeout_s and close_timeout_s have to allow for.
+  std::uint64_t write_limit_bytes_per_s = 0;
+
   /// Permission bits of the files that are made in the directory, as for chmod; who may read may also enter the directories
   /// that are made. 0640 lets the group read, 0644 everybody. What is there already keeps its own; the umask does not matter.
   std::uint32_t file_mode = 0600;

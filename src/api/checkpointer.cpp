@@ -39,8 +39,8 @@ std::uint64_t fingerprint(const Options& o) {
   Encoder encoder;
   encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
           o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.helper_timeout_s, o.save_timeout_s,
-          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.file_mode, o.recycle_files,
-          o.preemption_signals);
+          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.write_limit_bytes_per_s, o.file_mode,
+          o.recycle_files, o.preemption_signals);
   for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
   return checksum(encoder.take());
 }

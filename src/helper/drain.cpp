@@ -34,8 +34,11 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
 }
 
 storage::FileSettings file_settings(const transport::Hello& hello) {
-  storage::FileSettings settings{
-      .engine = hello.engine, .mpi_io = mpi::chosen_io(), .mpi_io_hints = {}, .alignment_bytes = hello.alignment_bytes};
+  storage::FileSettings settings{.engine = hello.engine,
+                                 .mpi_io = mpi::chosen_io(),
+                                 .mpi_io_hints = {},
+                                 .alignment_bytes = hello.alignment_bytes,
+                                 .write_limit_bytes_per_s = hello.write_limit_bytes_per_s};
   for (std::size_t at = 0; at + 1 < hello.mpi_io_hints.size(); at += 2)
     settings.mpi_io_hints.emplace_back(hello.mpi_io_hints[at], hello.mpi_io_hints[at + 1]);
   return settings;

@@ -1,6 +1,7 @@
 #include "helper/helper.hpp"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,9 +24,11 @@ void ignore_signals_to_the_job() {
   for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
 }
 
-/// Lets training have the cores first.
+/// Lets training have the cores first, and the disk where its scheduler knows priorities. Threads inherit both.
 void be_nice() {
+  constexpr int who_process = 1, best_effort_last = (2 << 13) | 7;  // of ioprio_set(2), which has no header
   if (setpriority(PRIO_PROCESS, 0, 5) != 0) log::debug("nice: {}", errno_text(errno));
+  if (syscall(SYS_ioprio_set, who_process, 0, best_effort_last) != 0) log::debug("ioprio_set: {}", errno_text(errno));
 }
 
 /// The drain hangs in MPI or in the file system, and cannot be called back: only the process's end ends that. Where the job would

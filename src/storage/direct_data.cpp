@@ -137,11 +137,11 @@ class Scattered {
 
 class DirectDataWriter final : public DataWriter {
  public:
-  explicit DirectDataWriter(FileSettings settings) : settings_(std::move(settings)) {}
+  explicit DirectDataWriter(FileSettings settings) : settings_(std::move(settings)), pace_(settings_.write_limit_bytes_per_s) {}
 
   void write(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, std::span<const Chunk> chunks,
              std::span<const std::uint64_t> addresses) override {
-    DirectFile file(path);
+    DirectFile file(path, pace_);
     settings_.method = file.method();
     std::vector<Extent> extents;
     std::map<std::uint32_t, std::vector<const Chunk*>> scattered;
@@ -177,6 +177,7 @@ class DirectDataWriter final : public DataWriter {
   }
 
   FileSettings settings_;
+  Pace pace_;
 };
 
 }  // namespace

@@ -34,8 +34,12 @@ bool DirectFile::is_possible(const std::filesystem::path& path) {
   return static_cast<bool>(FileDescriptor(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_DIRECT)));
 }
 
-DirectFile::DirectFile(const std::filesystem::path& path)
-    : path_(path), cached_(open_to_write(path, 0)), direct_(open_to_write(path, O_DIRECT)), queue_(direct_.get(), slots) {}
+DirectFile::DirectFile(const std::filesystem::path& path, Pace& pace)
+    : path_(path),
+      pace_(pace),
+      cached_(open_to_write(path, 0)),
+      direct_(open_to_write(path, O_DIRECT)),
+      queue_(direct_.get(), slots) {}
 
 DirectFile::Block DirectFile::block(std::uint64_t offset) {
   const std::size_t slot = queue_.acquire();
@@ -55,6 +59,7 @@ void DirectFile::write(const std::byte* data, std::uint64_t offset, std::uint64_
 }
 
 void DirectFile::write_in(std::size_t slot, const std::byte* data, std::uint64_t offset, std::uint64_t bytes) {
+  pace_.admit(bytes);
   const std::uint64_t end = offset + bytes;
   const std::uint64_t first_page = page_before(offset + page_bytes - 1), last_page = page_before(end);
   if (first_page >= last_page) return write_through_cache(data, offset, bytes);

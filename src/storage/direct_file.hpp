@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/pace.hpp"
 #include "base/unique_handle.hpp"
 #include "wrap/write_queue.hpp"
 
@@ -21,7 +22,8 @@ class DirectFile {
   /// Can this file be written so? The file system may not know O_DIRECT.
   [[nodiscard]] static bool is_possible(const std::filesystem::path& path);
 
-  explicit DirectFile(const std::filesystem::path& path);
+  /// `pace` is borrowed; every write goes by it.
+  DirectFile(const std::filesystem::path& path, Pace& pace);
 
   /// Where the caller puts together what is written next, for memory that does not lie as the file does: `memory` stands for
   /// the byte at `offset`, has room for block_bytes, and is free until write(). Waits while all blocks are under way.
@@ -59,6 +61,7 @@ class DirectFile {
   void write_through_cache(const std::byte* data, std::uint64_t offset, std::uint64_t bytes);
 
   std::filesystem::path path_;
+  Pace& pace_;
   FileDescriptor cached_, direct_;
   std::array<std::unique_ptr<std::byte, Free>, slots> memory_;
   std::optional<WriteQueue::Failure> cache_failure_;

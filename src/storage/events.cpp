@@ -56,6 +56,7 @@ std::string settings_event(const FileSettings& settings, const std::string& laun
                {"engine", settings.engine == Engine::direct ? "direct" : "mpi_io"},
                {"method", settings.method},
                {"alignment_bytes", settings.alignment_bytes},
+               {"write_limit_bytes_per_s", settings.write_limit_bytes_per_s},
                {"mpi_io", settings.mpi_io},
                {"mpi_io_hints", std::move(hints)}});
 }

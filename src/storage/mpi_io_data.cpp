@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error_text.hpp"
+#include "base/pace.hpp"
 #include "base/unique_handle.hpp"
 #include "storage/data_writer.hpp"
 #include "storage/extents.hpp"
@@ -45,8 +46,8 @@ int reason_of_refused_open(const std::filesystem::path& path) {
 /// on one leaves no other waiting inside MPI-IO, and nothing open that only all together could close.
 class OwnWrite {
  public:
-  OwnWrite(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, const mpi::Hints& hints)
-      : path_(path), datasets_(datasets), hints_(hints) {}
+  OwnWrite(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, const mpi::Hints& hints, Pace& pace)
+      : path_(path), datasets_(datasets), hints_(hints), pace_(pace) {}
 
   /// Writes the chunks; returns what went wrong first.
   std::optional<Error> run(std::span<const Chunk> chunks) {
@@ -78,11 +79,13 @@ class OwnWrite {
     through_mpi_io("H5Dopen2", [&] { handle = access_.open(file_, path_of(dataset)); });
     if (dataset.kind == plan::Kind::string) return write_text(handle, chunk);
     const hdf5::Properties& transfer = is_large(dataset) ? whole_ : piecewise_;
-    for (const Slab& slab : slabs(chunk.box, element_bytes(dataset), max_write_bytes))
+    for (const Slab& slab : slabs(chunk.box, element_bytes(dataset), pace_.portion(max_write_bytes))) {
+      pace_.admit(slab.bytes);
       through_mpi_io("H5Dwrite", [&] {
         hdf5::write(handle, types_.of(dataset.dtype), hdf5::select_box(handle, slab.box.offset, slab.box.extent), transfer,
                     chunk.bytes.data() + slab.begin_bytes);
       });
+    }
   }
 
   /// A string is one element to HDF5, which writes it whole or not at all; several writers may each have a part of a long one.
@@ -125,6 +128,7 @@ class OwnWrite {
   const std::filesystem::path& path_;
   const std::span<const plan::Dataset> datasets_;
   const mpi::Hints& hints_;
+  Pace& pace_;
   mpi::Hints hints_in_force_;
   const FileTypes types_;
   const hdf5::DatasetAccess access_;
@@ -136,13 +140,14 @@ class OwnWrite {
 
 class MpiIoDataWriter final : public DataWriter {
  public:
-  explicit MpiIoDataWriter(FileSettings settings) : wanted_(std::move(settings)), in_force_(wanted_) {
+  explicit MpiIoDataWriter(FileSettings settings)
+      : wanted_(std::move(settings)), in_force_(wanted_), pace_(wanted_.write_limit_bytes_per_s) {
     in_force_.method = "H5Dwrite";
   }
 
   void write(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, std::span<const Chunk> chunks,
              std::span<const std::uint64_t>) override {
-    OwnWrite own(path, datasets, wanted_.mpi_io_hints);
+    OwnWrite own(path, datasets, wanted_.mpi_io_hints, pace_);
     if (const std::optional<Error> failure = own.run(chunks)) throw *failure;
     in_force_.mpi_io_hints = own.hints_in_force();
   }
@@ -152,6 +157,7 @@ class MpiIoDataWriter final : public DataWriter {
  private:
   const FileSettings wanted_;
   FileSettings in_force_;
+  Pace pace_;
 };
 
 }  // namespace

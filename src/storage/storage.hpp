@@ -37,7 +37,8 @@ struct FileSettings {
   std::string method = {};         ///< how the engine in force writes: "H5Dwrite", "io_uring", "pwrite"; for the event log
   std::string mpi_io = "default";  ///< component, as mpi::chosen_io() says it; for the event log
   mpi::Hints mpi_io_hints = {};
-  std::uint64_t alignment_bytes = 64 << 10;  ///< of datasets of at least 1 MiB
+  std::uint64_t alignment_bytes = 64 << 10;   ///< of datasets of at least 1 MiB
+  std::uint64_t write_limit_bytes_per_s = 0;  ///< of each writer; 0: none
 };
 
 struct SaveResult {

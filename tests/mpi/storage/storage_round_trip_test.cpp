@@ -106,6 +106,20 @@ TEST_P(RoundTrip, ASaveOfNothing) {
   EXPECT_EQ(mistake(save(sample, 3).path, sample, 3), "");
 }
 
+/// A limit slows writing down, which only a clock can tell; there is no upper bound to hold.
+TEST_P(RoundTrip, AWriterKeepsToItsLimit) {
+  constexpr std::uint64_t limit = 16 << 20;
+  SampleSave sample(comm_.size());
+  sample.add_alone({"w", plan::Kind::tensor, DType::u8, {12 << 20}}, comm_.size() - 1);
+  FileSettings settings = engine_.settings();
+  settings.write_limit_bytes_per_s = limit;
+  CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_, settings),
+                        {.directory = directory_.path() / "slow", .nonce = "n", .holder = "test"});
+  const SaveResult result = store.save(sample.request(1, comm_.rank()));
+  EXPECT_GE(result.write_s, 0.45) << "12 MiB in parts of at most 4 MiB: the last one starts after 8 MiB had their time";
+  EXPECT_EQ(mistake(result.path, sample, 1), "");
+}
+
 TEST_P(RoundTrip, UnevenNumbersOfChunks) {
   // Only the last writer has chunks of the large dataset, and many of them; the others take part with nothing.
   constexpr std::uint64_t rows = 40;

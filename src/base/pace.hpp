@@ -1,0 +1,40 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+
+#include "base/clock.hpp"
+
+namespace holdfast {
+
+/// Spreads work over time, so that it does not go beyond a rate. For one thread.
+class Pace {
+ public:
+  /// 0: as fast as it goes.
+  explicit Pace(std::uint64_t bytes_per_s) : bytes_per_s_(bytes_per_s) {}
+
+  /// How long to wait at `now` before the next `bytes`: until the time that those before them may take is over. Time in which
+  /// nothing was asked for is not made up for later.
+  [[nodiscard]] Seconds wait_before(std::uint64_t bytes, Clock::time_point now) {
+    if (bytes_per_s_ == 0) return Seconds(0);
+    const Clock::time_point begin = std::max(now, free_at_);
+    free_at_ = begin + std::chrono::duration_cast<Clock::duration>(
+                           Seconds(static_cast<double>(bytes) / static_cast<double>(bytes_per_s_)));
+    return begin - now;
+  }
+  /// Waits as long as that.
+  void admit(std::uint64_t bytes) {
+    if (const Seconds wait = wait_before(bytes, Clock::now()); wait.count() > 0) std::this_thread::sleep_for(wait);
+  }
+  /// What to hand over at once, at most `bytes`, so that a wait is short: a quarter of a second's worth.
+  [[nodiscard]] std::uint64_t portion(std::uint64_t bytes) const noexcept {
+    return bytes_per_s_ == 0 ? bytes : std::clamp<std::uint64_t>(bytes_per_s_ / 4, 1, bytes);
+  }
+
+ private:
+  std::uint64_t bytes_per_s_;
+  Clock::time_point free_at_{};
+};
+
+}  // namespace holdfast
