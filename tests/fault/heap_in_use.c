@@ -1,5 +1,5 @@
-// Preloaded into a helper: appends to the file that HEAP_IN_USE names, at each rename() of a checkpoint, how many bytes of the heap
-// are in use. That is once per save, at the same place of each.
+// Preloaded into a helper: appends to the file that HEAP_IN_USE names, at each rename() to a checkpoint's final name, how many
+// bytes of the heap are in use. That is once per save, at the same place of each.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@ static void note(void) {
 int rename(const char* from, const char* to) {
   static int (*next)(const char*, const char*);
   if (next == NULL) next = (int (*)(const char*, const char*))dlsym(RTLD_NEXT, "rename");
-  if (strstr(to, ".h5") != NULL) note();
+  const char* suffix = strrchr(to, '.');
+  if (suffix != NULL && strcmp(suffix, ".h5") == 0) note();
   return next(from, to);
 }

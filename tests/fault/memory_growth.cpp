@@ -31,6 +31,15 @@ void make_noting_helper(const std::filesystem::path& script, const std::filesyst
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
 }
 
+void expect_no_growth_in(const std::filesystem::path& notes) {
+  std::ifstream file(notes);
+  const std::vector<std::int64_t> in_use{std::istream_iterator<std::int64_t>(file), {}};
+  ASSERT_EQ(in_use.size(), static_cast<std::size_t>(warm_saves + counted_saves));
+  const std::int64_t growth = in_use.back() - in_use[warm_saves - 1];
+  std::printf("helper: %+ld bytes in %d saves\n", growth, counted_saves);
+  EXPECT_LT(growth, least_leak_bytes * counted_saves) << "in the helper";
+}
+
 TEST(MemoryGrowth, SavesLeaveNothingInTheHeaps) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's heap does not say what is in use";
@@ -54,17 +63,11 @@ TEST(MemoryGrowth, SavesLeaveNothingInTheHeaps) {
   const std::int64_t before = heap_in_use();
   while (step < warm_saves + counted_saves) save();
   const std::int64_t growth = heap_in_use() - before;
+  if (rank == 0) std::printf("rank: %+ld bytes in %d saves\n", growth, counted_saves);
   EXPECT_LT(growth, least_leak_bytes * counted_saves) << "in rank " << rank;
   checkpointer.close();
 
-  if (rank == 0) {
-    std::ifstream file(notes);
-    const std::vector<std::int64_t> helper{std::istream_iterator<std::int64_t>(file), {}};
-    ASSERT_EQ(helper.size(), static_cast<std::size_t>(warm_saves + counted_saves));
-    const std::int64_t helper_growth = helper.back() - helper[warm_saves - 1];
-    std::printf("in %d saves: rank %+ld bytes, helper %+ld bytes\n", counted_saves, growth, helper_growth);
-    EXPECT_LT(helper_growth, least_leak_bytes * counted_saves) << "in the helper";
-  }
+  if (rank == 0) expect_no_growth_in(notes);
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
