@@ -91,7 +91,9 @@ class Soak:
         self.job = subprocess.Popen([self.arguments.mpirun, "--oversubscribe", "-n", str(RANKS), self.arguments.program,
                                      self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
         self.seen = {}  # helpers, and how many saves were acknowledged when they were seen first
-        self.memory = {}  # of processes: saves and bytes at the first look that counts, and at the last one
+        # Of each process while it has the same helpers (Open MPI keeps some 100 KB of each MPI_Comm_spawn for ever): saves and
+        # bytes at the first look that counts, and at the last one.
+        self.memory = {}
         self.acknowledged_at, self.last_progress = self.saves(), time.monotonic()
 
     def saves(self):
@@ -124,7 +126,7 @@ class Soak:
         for pid in self.processes.named("soaked") + helpers:
             memory = own_memory(pid)
             if memory is not None:
-                begin = self.memory.setdefault(pid, [saves + WARM_SAVES, 0, 0, 0])
+                begin = self.memory.setdefault((pid, *helpers), [saves + WARM_SAVES, 0, 0, 0])
                 if begin[1] == 0 and saves >= begin[0]:
                     begin[0:2] = saves, memory
                 begin[2:4] = saves, memory
@@ -204,7 +206,7 @@ class Soak:
         self.done["runs"] += 1
         for begin, before, saves, memory in self.memory.values():
             if before and saves - begin >= MEASURED_SAVES:
-                self.done["processes measured"] += 1
+                self.done["times measured"] += 1
                 self.growth = max(self.growth, (memory - before) / (saves - begin))
         if not within(20, lambda: not self.processes.all()):
             self.counts["processes left"] += len(self.processes.all())
@@ -239,6 +241,11 @@ class Soak:
         if self.saves() == 0:
             print("no save was ever acknowledged", flush=True)
             self.counts["bad ends"] += 1
+        reports = [line for line in (self.work / "output").read_text(errors="replace").splitlines()
+                   if "Sanitizer: " in line or "runtime error: " in line]
+        self.counts["sanitizers' reports"] += len(reports)
+        for line in reports:
+            print(line, flush=True)
         if self.growth > self.arguments.growth:
             self.counts["processes that grow"] += 1
         self.report()
@@ -249,7 +256,7 @@ class Soak:
         for what, seconds in sorted(self.times.items()):
             print(f"{what}: after {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (most), of {len(seconds)}")
         for what in ["acknowledged saves lost", "damaged files", "hangs", "processes left", "shared memory left",
-                     "deaths that mpirun kept to itself", "bad ends"]:
+                     "deaths that mpirun kept to itself", "sanitizers' reports", "bad ends"]:
             print(f"{what}: {self.counts[what]}")
         print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {self.arguments.growth})")
 

