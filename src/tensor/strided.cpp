@@ -65,6 +65,12 @@ StridedMemory memory_of(const TensorView& view, const Box& box) {
   return memory;
 }
 
+StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes) {
+  StridedMemory memory{packed, box.extent, packed_strides(box.extent), element_bytes};
+  for (std::int64_t& stride : memory.stride_bytes) stride *= static_cast<std::int64_t>(element_bytes);
+  return memory;
+}
+
 StridedMemory part_of(const StridedMemory& memory, const Box& box) {
   StridedMemory part = memory;
   part.extent = box.extent;

@@ -19,6 +19,9 @@ struct StridedMemory {
 /// The memory of `box`, which must lie inside the view's own box.
 [[nodiscard]] StridedMemory memory_of(const TensorView& view, const Box& box);
 
+/// Memory at `packed` that holds `box` densely, row-major.
+[[nodiscard]] StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes);
+
 /// The memory of `box`, whose offset counts from the memory's first element.
 [[nodiscard]] StridedMemory part_of(const StridedMemory& memory, const Box& box);
 
