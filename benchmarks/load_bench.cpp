@@ -59,6 +59,7 @@ class LoadedState {
       std::fill_n(memory_.back().get(), bytes_ + page_bytes, std::byte{2});
       state_.add(name(i), shard(at(i), DType::f32, {.global = {rows, columns}, .offset = box_.offset, .extent = box_.extent}));
     }
+    static_cast<void>(directory());  // collective when first called
     if (rank() == 0) save(savers);
     MPI_Barrier(MPI_COMM_WORLD);
     const storage::CheckpointReader file(path());
@@ -83,7 +84,7 @@ class LoadedState {
       }
     });
   }
-  /// Nothing of the file is in the page cache afterwards; false where the system keeps some.
+  /// Collective. Nothing of the file is in the page cache afterwards; false where the system keeps some.
   bool drop_cache() {
     const FileDescriptor fd(::open(path().c_str(), O_RDWR));
     const auto bytes = static_cast<std::size_t>(lseek(fd.get(), 0, SEEK_END));
@@ -93,8 +94,9 @@ class LoadedState {
     std::vector<unsigned char> pages(bytes / page_bytes + 1);
     mincore(mapping, bytes, pages.data());
     munmap(mapping, bytes);
-    std::size_t present = 0;
+    std::uint64_t present = 0;
     for (const unsigned char page : pages) present += page & 1U;
+    MPI_Allreduce(MPI_IN_PLACE, &present, 1, MPI_UINT64_T, MPI_MAX, MPI_COMM_WORLD);
     return present * 100 <= pages.size();
   }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_ * tensors; }

@@ -5,6 +5,7 @@
 #include <holdfast/error.hpp>
 #include <type_traits>
 
+#include "base/stream_copy.hpp"
 #include "tensor/runs.hpp"
 
 namespace holdfast {
@@ -92,7 +93,12 @@ void pack(const StridedMemory& from, std::byte* packed) {
   if (is_empty(from)) return;
   const Runs runs = collapse(from);
   with_run_size(runs.bytes, [&](auto bytes) {
-    copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) { std::memcpy(packed + offset, run, bytes); });
+    copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) {
+      if constexpr (std::is_same_v<decltype(bytes), std::size_t>)
+        stream_copy(packed + offset, run, bytes);
+      else
+        std::memcpy(packed + offset, run, bytes);
+    });
   });
 }
 

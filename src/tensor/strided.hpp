@@ -31,7 +31,8 @@ struct StridedMemory {
 /// Bytes of the longest run at the start of the memory that is contiguous (trailing dimensions that follow each other).
 [[nodiscard]] std::size_t run_bytes(const StridedMemory& memory) noexcept;
 
-/// Copies the box densely packed, row-major, to `packed`, or back from it.
+/// Copies the box densely packed, row-major, to `packed`, or back from it. pack() writes long runs around the caches: nobody
+/// looks at them soon.
 void pack(const StridedMemory& from, std::byte* packed);
 void unpack(const std::byte* packed, const StridedMemory& to);
 
