@@ -72,10 +72,10 @@ void small_tensors(benchmark::State& state) {
   }
   of_many.close();
   of_one.close();
-  const auto report = [&](const std::string& what, const std::vector<double>& of_many, const std::vector<double>& of_one) {
-    state.counters[what + "_ratio"] = median(of_many) / median(of_one);
-    state.counters[what + "_ms"] = median(of_many) * 1e3;
-    state.counters[what + "_one_ms"] = median(of_one) * 1e3;
+  const auto report = [&](const std::string& what, const std::vector<double>& many_s, const std::vector<double>& one_s) {
+    state.counters[what + "_ratio"] = median(many_s) / median(one_s);
+    state.counters[what + "_ms"] = median(many_s) * 1e3;
+    state.counters[what + "_one_ms"] = median(one_s) * 1e3;
   };
   report("blocked", many_times.blocked_s, one_times.blocked_s);
   report("commit", many_times.commit_s, one_times.commit_s);
