@@ -62,10 +62,11 @@ CheckpointInfo read_header(hid_t file, const std::filesystem::path& path, std::u
   return info;
 }
 
-/// Where the dataset begins. Every one is of the kind that we write and lies inside the file.
+/// Where the dataset begins. Every one is of the kind that we write, which alone has an address, and lies inside the file. Asking
+/// for its layout takes a fifth of the time that opening a file of many datasets takes.
 std::uint64_t checked_address(const hdf5::Dataset& dataset, std::uint64_t bytes, std::uint64_t file_bytes) {
-  if (!hdf5::is_plain(dataset)) throw corrupt("a dataset is not stored contiguously in this file");
   const std::optional<std::uint64_t> address = hdf5::address_of(dataset);
+  if (!address && !hdf5::is_plain(dataset)) throw corrupt("a dataset is not stored contiguously in this file");
   if (bytes > 0 && !address) throw corrupt("a dataset of {} bytes has no place in the file", bytes);
   if (bytes > file_bytes || address.value_or(0) > file_bytes - bytes)
     throw corrupt("a dataset of {} bytes is larger than its file", bytes);
