@@ -67,6 +67,26 @@ void blocked(benchmark::State& state, const SaveKind& kind, std::uint64_t bytes)
   report(state, bytes, first, samples);
 }
 
+/// The first save after warm_up next to the four after it, each time in a program that has just started its helpers.
+void first_after_warm_up(benchmark::State& state, std::uint64_t bytes) {
+  std::vector<double> ratios, first_s, later_s;
+  for (auto _ : state) {
+    BlockedSaves saves(bytes, {"async_save", 0, false, false});
+    saves.warm_up();
+    first_s.push_back(saves.next().blocked_s);
+    std::vector<double> later;
+    for (int i = 0; i < 4; ++i) later.push_back(saves.next().blocked_s);
+    saves.close();
+    later_s.push_back(median(later));
+    ratios.push_back(first_s.back() / later_s.back());
+    state.SetIterationTime(first_s.back());
+  }
+  state.counters["first_ratio"] = median(ratios);
+  state.counters["first_ms"] = median(first_s) * 1e3;
+  state.counters["later_ms"] = median(later_s) * 1e3;
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * bytes));
+}
+
 const SaveKind kinds[] = {{"memcpy_control", 1, true, false},
                           {"async_save", 0, false, false},
                           {"async_save_1_thread", 1, false, false},
@@ -81,6 +101,11 @@ const SaveKind kinds[] = {{"memcpy_control", 1, true, false},
           ->Unit(benchmark::kMillisecond)
           ->Iterations(bytes > 100 * mebibyte ? 12 : 40);
     }
+  benchmark::RegisterBenchmark("first_after_warm_up/256MiB",
+                               [](benchmark::State& state) { first_after_warm_up(state, 256 * mebibyte); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond)
+      ->Iterations(7);
   return true;
 }();
 

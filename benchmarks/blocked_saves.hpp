@@ -32,6 +32,9 @@ class BlockedSaves {
   /// Collective. Lets the helpers go.
   void close() { checkpointer_.close(); }
 
+  /// Collective. Has the first save be like any other.
+  void warm_up() { checkpointer_.warm_up(state_); }
+
   /// One save beside one plain memcpy of the same bytes into memory that is faulted in; which comes first alternates, so that
   /// neither always finds the caches warm. Returns when the save is committed.
   Sample next();

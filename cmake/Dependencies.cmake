@@ -9,6 +9,12 @@ find_package(nlohmann_json REQUIRED)
 pkg_check_modules(UCX REQUIRED IMPORTED_TARGET ucx>=1.12)
 pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing>=2.2)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+# Two to three times as fast on x86: the variant of the library that picks the processor's widest instructions, where it was built in.
+include(CheckCXXSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES PkgConfig::XXHASH)
+check_cxx_source_compiles("#include <xxh_x86dispatch.h>
+int main() { return XXH3_64bits_dispatch(nullptr, 0) == 0; }" HOLDFAST_XXHASH_DISPATCHES)
+unset(CMAKE_REQUIRED_LIBRARIES)
 
 # Parallel HDF5: Debian's flavour by pkg-config, elsewhere what find_package knows, which has to be parallel.
 pkg_check_modules(HDF5_PARALLEL IMPORTED_TARGET hdf5-openmpi)

@@ -137,9 +137,12 @@ struct LoadOptions {
   bool strict = true;
   /// Convert between numeric dtypes (rounding to nearest, saturating integers); otherwise a different dtype is an error.
   bool convert = false;
-  /// Check the checksums of everything that will be read before the first byte of the program's memory is written, so
-  /// that a damaged file costs nothing but the fallback to the one before.
+  /// Check the checksums of everything that is read.
   bool verify = true;
+  /// Do so before the first byte of the program's memory is written, so that a damaged file costs nothing but the fallback to
+  /// the one before. This reads everything twice. false: check while reading into place, once; a load that throws may then leave
+  /// any content in the tensors and values. For programs that have nothing to lose yet, as at their start.
+  bool verify_first = true;
   /// A cudaStream_t of this rank: nothing in GPU or pinned memory is written before the work that it has is done, which the load
   /// waits for. Null: each device's legacy default stream. When load returns, all is there for every stream.
   CUstream_st* stream = nullptr;
@@ -160,8 +163,9 @@ struct Requests {
 struct LoadReport {
   std::int64_t step = -1;
   std::string path;
-  int saved_by_ranks = 0;   ///< size of the world that saved it
-  std::uint64_t bytes = 0;  ///< read by this rank
+  int saved_by_ranks = 0;        ///< size of the world that saved it
+  std::uint64_t bytes = 0;       ///< of what this rank loaded, as it stands in the file
+  std::uint64_t read_bytes = 0;  ///< what this rank read of tensors and values for that, verification included
   double seconds = 0;
   std::vector<std::string> missing;     ///< in this rank's StateDict, not in the file (only with strict = false)
   std::vector<std::string> unexpected;  ///< in the file, in no rank's StateDict (only with strict = false)

@@ -12,6 +12,7 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "load/loader.hpp"
+#include "stage/host_stager.hpp"
 #include "storage/catalog.hpp"
 #include "storage/filesystem.hpp"
 #include "storage/reader.hpp"
@@ -104,7 +105,18 @@ class Checkpointer::Impl final : public api::FinalizeListener {
 
   LoadReport load(StateDict& state, const LoadOptions& options) {
     check_open();
-    return load::load(comm_, options_.directory, state, options);
+    return load::load(comm_, options_.directory, state, options, load_threads());
+  }
+
+  /// Collective when first called. As many as stage a save.
+  int load_threads() {
+    if (options_.stage_threads > 0) return options_.stage_threads;
+    if (load_threads_ == 0) {
+      mpi::Communicator node = comm_.split_by_node();
+      load_threads_ = stage::default_stage_threads(node.size());
+      node.free();
+    }
+    return load_threads_;
   }
 
   std::optional<std::int64_t> latest() {
@@ -151,6 +163,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
   std::optional<api::RequestDesk> desk_;
   std::unique_ptr<api::Saver> saver_;
   bool closed_ = false;
+  int load_threads_ = 0;
 };
 
 namespace {

@@ -1,6 +1,10 @@
 #include "base/checksum.hpp"
 
+#ifdef HOLDFAST_XXHASH_DISPATCHES
+#include <xxh_x86dispatch.h>  // has the names of xxhash.h mean the variants for this processor
+#else
 #include <xxhash.h>
+#endif
 
 #include <new>
 

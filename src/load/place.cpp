@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/codec.hpp"
 #include "base/error_text.hpp"
 #include "tensor/convert.hpp"
 #include "tensor/slabs.hpp"
@@ -10,61 +9,6 @@
 
 namespace holdfast::load {
 namespace {
-
-class Placement {
- public:
-  Placement(const storage::CheckpointReader& file, const Read& read, TensorView view, const cuda::Place& place,
-            stage::Uploads& uploads)
-      : file_(file),
-        read_(read),
-        saved_(file.datasets()[read.dataset].dtype),
-        view_(std::move(view)),
-        place_(place),
-        uploads_(uploads) {}
-
-  std::uint64_t run() {
-    const std::uint64_t bytes = volume(read_.box.extent) * size_of(saved_);
-    if (bytes == 0) return 0;
-    const StridedMemory memory = memory_of(view_, read_.box);
-    if (!place_.on_device() && saved_ == view_.dtype && run_bytes(memory) == bytes) {
-      file_.read(read_.dataset, read_.box, memory.data);
-      return bytes;
-    }
-    const std::size_t element_bytes = std::max(size_of(saved_), size_of(view_.dtype));
-    for (const Slab& slab : slabs(read_.box, element_bytes, stage::Uploads::most_bytes)) through_buffer(slab.box);
-    return bytes;
-  }
-
- private:
-  void through_buffer(const Box& box) {
-    const StridedMemory memory = memory_of(view_, box);
-    if (place_.on_device()) {
-      std::byte* const packed = uploads_.buffer(place_.device);
-      fill(box, packed);
-      return uploads_.send(place_.device, packed, memory);
-    }
-    wanted_.resize(packed_bytes(memory));
-    fill(box, wanted_.data());
-    unpack(wanted_.data(), memory);
-  }
-
-  /// Reads a box in the dtype of the view.
-  void fill(const Box& box, std::byte* packed) {
-    if (saved_ == view_.dtype) return file_.read(read_.dataset, box, packed);
-    const std::size_t count = volume(box.extent);
-    unconverted_.resize(count * size_of(saved_));
-    file_.read(read_.dataset, box, unconverted_.data());
-    convert(saved_, unconverted_.data(), view_.dtype, packed, count);
-  }
-
-  const storage::CheckpointReader& file_;
-  const Read& read_;
-  DType saved_;
-  TensorView view_;
-  cuda::Place place_;
-  stage::Uploads& uploads_;
-  Bytes wanted_, unconverted_;
-};
 
 /// A value takes the length that the file has, and stands where its read lies in the dataset.
 TensorView view_of_value(const ValueRef& value, const Read& read) {
@@ -75,16 +19,62 @@ TensorView view_of_value(const ValueRef& value, const Read& read) {
 
 }  // namespace
 
-std::uint64_t place(const storage::CheckpointReader& file, const Read& read, const Targets& targets) {
-  const auto& values = targets.state.values();
-  const std::size_t tensors = targets.state.tensors().size();
-  if (read.item >= tensors)
-    return Placement(file, read, view_of_value(values[read.item - tensors].ref, read), {}, targets.uploads).run();
+void Placement::add(const Read& read) {
+  const auto& values = targets_.state.values();
+  const std::size_t tensors = targets_.state.tensors().size();
+  if (read.item >= tensors) return add_into(read, view_of_value(values[read.item - tensors].ref, read), {});
   try {
-    return Placement(file, read, targets.local.memory[read.item], targets.places[read.item], targets.uploads).run();
+    add_into(read, targets_.local.memory[read.item], targets_.places[read.item]);
   } catch (...) {
-    throw current_error({.tensor = targets.local.items[read.item].name});
+    throw current_error({.tensor = targets_.local.items[read.item].name});
   }
+}
+
+void Placement::add_into(const Read& read, const TensorView& view, const cuda::Place& place) {
+  const DType saved = file_.datasets()[read.dataset].dtype;
+  bytes_ += volume(read.box.extent) * size_of(saved);
+  for (const Part& part : read.parts) {
+    const Treatment treatment = treat_(read, part);
+    if (!place.on_device() && saved == view.dtype) {
+      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment.sum, treatment.page_cache});
+      continue;
+    }
+    const std::size_t element_bytes = std::max(size_of(saved), size_of(view.dtype));
+    for (const Slab& slab : slabs(part.box, element_bytes, stage::Uploads::most_bytes))
+      through_buffer(read, slab.box, treatment.sum, view, place);
+  }
+}
+
+void Placement::through_buffer(const Read& read, const Box& box, Checksum* sum, const TensorView& view,
+                               const cuda::Place& place) {
+  const StridedMemory memory = memory_of(view, box);
+  if (place.on_device()) {
+    std::byte* const packed = uploads_.buffer(place.device);
+    fill(read, box, sum, view.dtype, packed);
+    return uploads_.send(place.device, packed, memory);
+  }
+  wanted_.resize(packed_bytes(memory));
+  fill(read, box, sum, view.dtype, wanted_.data());
+  unpack(wanted_.data(), memory);
+}
+
+/// Reads a box in the dtype that is wanted.
+void Placement::fill(const Read& read, const Box& box, Checksum* sum, DType wanted, std::byte* packed) {
+  const DType saved = file_.datasets()[read.dataset].dtype;
+  const std::size_t count = volume(box.extent);
+  std::byte* to = packed;
+  if (saved != wanted) {
+    unconverted_.resize(count * size_of(saved));
+    to = unconverted_.data();
+  }
+  fetch_.add(read.dataset, box, packed_memory(to, box, size_of(saved)), sum);
+  fetch_.run();
+  if (saved != wanted) convert(saved, to, wanted, packed, count);
+}
+
+std::vector<Task> Placement::finish() {
+  uploads_.finish();
+  return std::move(tasks_);
 }
 
 }  // namespace holdfast::load

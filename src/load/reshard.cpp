@@ -82,12 +82,12 @@ class Resharder {
     const Dataset& dataset = saved_.datasets[*found];
     list_.dataset_used[*found] = true;
     check_kind_and_dtype(item, dataset, options_);
-    if (is_per_rank_kind(item.kind)) return add_per_rank({number, *found, {}}, item);
+    if (is_per_rank_kind(item.kind)) return add_per_rank({.item = number, .dataset = *found, .box = {}}, item);
     check_shape(item, dataset);
     if (item.kind == Kind::tensor)
-      add_tensor({number, *found, item.box});
+      add_tensor({.item = number, .dataset = *found, .box = item.box});
     else
-      add_read({number, *found, whole(dataset.global)});
+      add_read({.item = number, .dataset = *found, .box = whole(dataset.global)});
   }
 
   ReadList take() {
@@ -116,10 +116,11 @@ class Resharder {
   void add_read(Read read) {
     std::uint64_t covered = 0;
     for (const std::uint32_t i : index_.chunks_of(read.dataset)) {
-      const auto common = intersect(saved_.chunks[i].box, read.box);
+      auto common = intersect(saved_.chunks[i].box, read.box);
       if (!common) continue;
       covered += volume(common->extent);
       list_.chunks.push_back(i);
+      read.parts.push_back({i, *std::move(common)});
     }
     if (covered != volume(read.box.extent))
       corrupt(saved_.datasets[read.dataset].name,

@@ -11,12 +11,19 @@
 
 namespace holdfast::load {
 
+/// What of a box one chunk has.
+struct Part {
+  std::uint32_t chunk = 0;
+  Box box;  ///< in the dataset's coordinates; not empty
+};
+
 /// One read: a box of a dataset into the memory of an item. Values always have one, though it may be of an empty box: it
 /// says how long the value is in the file.
 struct Read {
   std::uint32_t item = 0;
   std::uint32_t dataset = 0;
-  Box box;  ///< in the dataset's coordinates
+  Box box;                       ///< in the dataset's coordinates
+  std::vector<Part> parts = {};  ///< what makes up the box
 };
 
 /// What one rank has to do to load its items.

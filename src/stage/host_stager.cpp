@@ -5,13 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
-#include <system_error>
-#include <thread>
 #include <vector>
 
-#include "base/log.hpp"
+#include "base/threads.hpp"
 
 namespace holdfast::stage {
 namespace {
@@ -37,43 +33,6 @@ std::vector<Copy> cut(std::span<const Copy> copies) {
     }
   }
   return parts;
-}
-
-/// Copies that several threads take one after the other.
-class SharedWork {
- public:
-  explicit SharedWork(std::span<const Copy> copies) : copies_(copies) {}
-
-  void run() noexcept {
-    try {
-      for (std::size_t i = next_++; i < copies_.size(); i = next_++) pack(copies_[i].from, copies_[i].to);
-    } catch (...) {
-      next_ = copies_.size();
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-    }
-  }
-  /// Once all threads have ended.
-  void rethrow() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  std::span<const Copy> copies_;
-  std::atomic<std::size_t> next_ = 0;
-  std::mutex mutex_;
-  std::exception_ptr failure_;
-};
-
-/// Starts up to `count` threads; a system that refuses one makes the copy slower, not wrong.
-std::vector<std::jthread> start_threads(int count, SharedWork& work) {
-  std::vector<std::jthread> threads;
-  try {
-    for (int i = 0; i < count; ++i) threads.emplace_back([&work] { work.run(); });
-  } catch (const std::system_error& error) {
-    log::warning("staging with {} of {} threads: {}", threads.size() + 1, count + 1, error.what());
-  }
-  return threads;
 }
 
 int allowed_cores() {
@@ -111,12 +70,15 @@ void HostStager::stage(std::span<const Copy> copies) const {
     return;
   }
   const std::vector<Copy> parts = cut(copies);
-  SharedWork work(parts);
-  {
-    const std::vector<std::jthread> others = start_threads(threads_ - 1, work);
-    work.run();
-  }
-  work.rethrow();
+  std::atomic<std::size_t> next = 0;
+  run_in_threads(threads_, [&] {
+    try {
+      for (std::size_t i = next++; i < parts.size(); i = next++) pack(parts[i].from, parts[i].to);
+    } catch (...) {
+      next = parts.size();
+      throw;
+    }
+  });
 }
 
 int default_stage_threads(int ranks_on_node) {

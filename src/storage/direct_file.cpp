@@ -65,15 +65,15 @@ void DirectFile::write_in(std::size_t slot, const std::byte* data, std::uint64_t
   if (first_page >= last_page) return write_through_cache(data, offset, bytes);
   write_through_cache(data, offset, first_page - offset);
   write_through_cache(data + (last_page - offset), last_page, end - last_page);
-  queue_.start(slot, data + (first_page - offset), last_page - first_page, first_page);
+  queue_.write(slot, data + (first_page - offset), last_page - first_page, first_page);
 }
 
 void DirectFile::write_through_cache(const std::byte* data, std::uint64_t offset, std::uint64_t bytes) {
   if (bytes == 0 || has_failed()) return;
-  if (!write_fully(cached_.get(), data, bytes, offset)) cache_failure_ = WriteQueue::Failure{offset, errno};
+  if (!write_fully(cached_.get(), data, bytes, offset)) cache_failure_ = IoQueue::Failure{offset, errno};
 }
 
-std::optional<WriteQueue::Failure> DirectFile::failure() const noexcept {
+std::optional<IoQueue::Failure> DirectFile::failure() const noexcept {
   return cache_failure_ ? cache_failure_ : queue_.failure();
 }
 

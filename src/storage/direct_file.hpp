@@ -7,7 +7,7 @@
 
 #include "base/pace.hpp"
 #include "base/unique_handle.hpp"
-#include "wrap/write_queue.hpp"
+#include "wrap/io_queue.hpp"
 
 namespace holdfast::storage {
 
@@ -47,7 +47,7 @@ class DirectFile {
   /// Something failed; the rest need not be written.
   [[nodiscard]] bool has_failed() const noexcept { return failure().has_value(); }
   /// The first write that failed, if any.
-  [[nodiscard]] std::optional<WriteQueue::Failure> failure() const noexcept;
+  [[nodiscard]] std::optional<IoQueue::Failure> failure() const noexcept;
   /// "io_uring" or "pwrite".
   [[nodiscard]] const char* method() const noexcept { return queue_.method(); }
 
@@ -64,8 +64,8 @@ class DirectFile {
   Pace& pace_;
   FileDescriptor cached_, direct_;
   std::array<std::unique_ptr<std::byte, Free>, slots> memory_;
-  std::optional<WriteQueue::Failure> cache_failure_;
-  WriteQueue queue_;  // last: it waits for what is under way before the memory goes
+  std::optional<IoQueue::Failure> cache_failure_;
+  IoQueue queue_;  // last: it waits for what is under way before the memory goes
 };
 
 }  // namespace holdfast::storage

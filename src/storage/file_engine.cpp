@@ -52,7 +52,7 @@ bool mpi_io_is_wanted(const FileSettings& settings) {
 class Hdf5Engine final : public FileEngine {
  public:
   Hdf5Engine(const mpi::Communicator& comm, FileSettings settings)
-      : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_) {}
+      : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_), layouts_(wanted_) {}
 
   std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
                        Space space) override {
@@ -62,7 +62,7 @@ class Hdf5Engine final : public FileEngine {
     Layout layout;
     on_writer_0(
         [&] {
-          layout = create_layout(path, request, sizes, created, wanted_, space);
+          layout = layouts_.make(path, request, sizes, created, space);
           layout.engine = wanted_.engine;
           if (layout.engine == Engine::automatic)
             layout.engine = suits_direct_writes(path) && !mpi_io_is_wanted(wanted_) ? Engine::direct : Engine::mpi_io;
@@ -136,6 +136,7 @@ class Hdf5Engine final : public FileEngine {
 
   const mpi::Communicator& comm_;
   FileSettings wanted_, in_force_;
+  LayoutMaker layouts_;
   std::vector<std::uint64_t> addresses_;  ///< of the file that create() made
   std::vector<ChunkRecord> records_;      ///< of this writer's chunks that are written
   std::unique_ptr<DataWriter> data_;

@@ -7,7 +7,6 @@
 #include "base/error_text.hpp"
 #include "storage/format.hpp"
 #include "storage/hdf5_types.hpp"
-#include "wrap/hdf5_staged.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -83,20 +82,38 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
 
 }  // namespace
 
-Layout create_layout(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                     const std::string& created, const FileSettings& settings, Space space) {
+Layout LayoutMaker::make(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                         const std::string& created, Space space) {
   const hdf5::Quiet quiet;
-  Layout layout;
   const bool is_new = space == Space::fresh;
-  if (is_new && is_striping_wanted(settings.mpi_io_hints)) mpi::create_file(path.string(), settings.mpi_io_hints);
-  hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings.alignment_bytes)
-                                 : hdf5::StagedFile::write_over(path, settings.alignment_bytes);
+  if (is_new && is_striping_wanted(settings_.mpi_io_hints)) mpi::create_file(path.string(), settings_.mpi_io_hints);
+  if (request.plan != 0 && request.plan == plan_)
+    make_again(path, request, created, is_new);
+  else
+    make_anew(path, request, sizes, created, is_new);
+  return {.file_bytes = image_.file_bytes, .addresses = addresses_};
+}
+
+void LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                            const std::string& created, bool is_new) {
+  plan_ = 0;
+  hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings_.alignment_bytes)
+                                 : hdf5::StagedFile::write_over(path, settings_.alignment_bytes);
   write_header(file.get(), request, created);
   const hdf5::DatasetAccess datasets;
   create_tables(file.get(), datasets, sizes);
-  layout.addresses = create_state(file.get(), datasets, request.datasets);
-  layout.file_bytes = file.finish();
-  return layout;
+  addresses_ = create_state(file.get(), datasets, request.datasets);
+  image_ = file.finish();
+  plan_ = request.plan;
+}
+
+void LayoutMaker::make_again(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
+                             bool is_new) {
+  hdf5::StagedFile file = hdf5::StagedFile::make_again(path, image_, is_new);
+  const hdf5::Object root = hdf5::open_object(file.get(), "/");
+  hdf5::rewrite_attribute(root.get(), format::attr_step, request.step);
+  hdf5::rewrite_attribute(root.get(), format::attr_created, created);
+  file.finish();
 }
 
 void write_tables(const std::filesystem::path& path, const Tables& tables) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "storage/source_file.hpp"
 #include "storage/tables.hpp"
 
 namespace holdfast::storage {
@@ -19,7 +20,8 @@ namespace holdfast::storage {
 
 /// One checkpoint file opened for reading; local, POSIX, no MPI-IO. Throws Error(corrupt) for anything that is not a whole
 /// Holdfast file, unsupported_version for a newer format, storage where the system refuses; always with the path, never
-/// crashing on damaged bytes. Not thread-safe.
+/// crashing on damaged bytes. HDF5 is asked for the layout when it is opened; what members read afterwards comes from there
+/// by our own calls (fetch.hpp), so any number of threads may use an object then.
 class CheckpointReader {
  public:
   explicit CheckpointReader(const std::filesystem::path& path);
@@ -33,11 +35,18 @@ class CheckpointReader {
   [[nodiscard]] const std::vector<ChunkRecord>& chunks() const noexcept;
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
 
+  /// The file, and where in it a dataset begins; its bytes lie inside, contiguously. 0 for one without bytes.
+  [[nodiscard]] const SourceFile& source() const noexcept;
+  [[nodiscard]] std::uint64_t address_of(std::uint32_t dataset) const;
+  /// The name of the dataset that has the byte at `offset`; empty if it lies before all of them.
+  [[nodiscard]] std::string dataset_at(std::uint64_t offset) const;
+
   /// Reads a box of a dataset into `packed` (volume times size of the dtype; for strings, bytes).
   void read(std::uint32_t dataset, const Box& box, std::byte* packed) const;
-  /// Reads a chunk in pieces of at most 16 MiB and compares its checksum; throws Error(corrupt) naming tensor, box and
-  /// rank where it differs.
+  /// Reads a chunk and compares its checksum.
   void verify(const ChunkRecord& chunk) const;
+  /// Throws Error(corrupt) naming tensor, box and rank where `sum` is not the chunk's checksum.
+  void check_sum(const ChunkRecord& chunk, std::uint64_t sum) const;
 
  private:
   class Impl;

@@ -5,6 +5,7 @@
 #include <holdfast/error.hpp>
 #include <type_traits>
 
+#include "base/stream_copy.hpp"
 #include "tensor/runs.hpp"
 
 namespace holdfast {
@@ -65,6 +66,12 @@ StridedMemory memory_of(const TensorView& view, const Box& box) {
   return memory;
 }
 
+StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes) {
+  StridedMemory memory{packed, box.extent, packed_strides(box.extent), element_bytes};
+  for (std::int64_t& stride : memory.stride_bytes) stride *= static_cast<std::int64_t>(element_bytes);
+  return memory;
+}
+
 StridedMemory part_of(const StridedMemory& memory, const Box& box) {
   StridedMemory part = memory;
   part.extent = box.extent;
@@ -86,7 +93,12 @@ void pack(const StridedMemory& from, std::byte* packed) {
   if (is_empty(from)) return;
   const Runs runs = collapse(from);
   with_run_size(runs.bytes, [&](auto bytes) {
-    copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) { std::memcpy(packed + offset, run, bytes); });
+    copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) {
+      if constexpr (std::is_same_v<decltype(bytes), std::size_t>)
+        stream_copy(packed + offset, run, bytes);
+      else
+        std::memcpy(packed + offset, run, bytes);
+    });
   });
 }
 

@@ -19,6 +19,9 @@ struct StridedMemory {
 /// The memory of `box`, which must lie inside the view's own box.
 [[nodiscard]] StridedMemory memory_of(const TensorView& view, const Box& box);
 
+/// Memory at `packed` that holds `box` densely, row-major.
+[[nodiscard]] StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes);
+
 /// The memory of `box`, whose offset counts from the memory's first element.
 [[nodiscard]] StridedMemory part_of(const StridedMemory& memory, const Box& box);
 
@@ -28,7 +31,8 @@ struct StridedMemory {
 /// Bytes of the longest run at the start of the memory that is contiguous (trailing dimensions that follow each other).
 [[nodiscard]] std::size_t run_bytes(const StridedMemory& memory) noexcept;
 
-/// Copies the box densely packed, row-major, to `packed`, or back from it.
+/// Copies the box densely packed, row-major, to `packed`, or back from it. pack() writes long runs around the caches: nobody
+/// looks at them soon.
 void pack(const StridedMemory& from, std::byte* packed);
 void unpack(const std::byte* packed, const StridedMemory& to);
 

@@ -218,9 +218,16 @@ void write_attribute(hid_t object, const char* name, const std::string& value) {
   write_value(object, name, string_type(value.size() + 1).get(), value.c_str());
 }
 
+void rewrite_attribute(hid_t object, const char* name, std::int64_t value) {
+  call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_I64LE}, &value);
+}
+
 void rewrite_attribute(hid_t object, const char* name, std::uint64_t value) {
-  const Attribute attribute = open_attribute(object, name);
-  call("H5Awrite", H5Awrite, attribute.get(), hid_t{H5T_STD_U64LE}, &value);
+  call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_U64LE}, &value);
+}
+
+void rewrite_attribute(hid_t object, const char* name, const std::string& value) {
+  call("H5Awrite", H5Awrite, open_attribute(object, name).get(), string_type(value.size() + 1).get(), value.c_str());
 }
 
 bool has_attribute(hid_t object, const char* name) {

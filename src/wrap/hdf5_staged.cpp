@@ -60,6 +60,12 @@ class StagedFile::Overlay {
     end_ = std::max(end_, offset + bytes.size());
   }
 
+  void put(const Image& image) {
+    changes_ = image.parts;
+    end_ = image.file_bytes;
+  }
+  [[nodiscard]] Image take() noexcept { return {std::move(changes_), end_}; }
+
   void write_out() {
     for (const auto& [offset, bytes] : changes_)
       if (!write_fully(fd_.get(), bytes.data(), bytes.size(), offset)) fail_call("write", path_);
@@ -215,10 +221,18 @@ StagedFile StagedFile::open(const std::filesystem::path& path) {
   return staged;
 }
 
-std::uint64_t StagedFile::finish() {
+StagedFile StagedFile::make_again(const std::filesystem::path& path, const Image& image, bool is_new) {
+  auto overlay = std::make_unique<Overlay>(path, O_RDWR | (is_new ? O_CREAT | O_TRUNC : 0));
+  overlay->put(image);
+  StagedFile staged(std::move(overlay));
+  staged.file_.reset(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, staged.access_.get()));
+  return staged;
+}
+
+StagedFile::Image StagedFile::finish() {
   call("H5Fclose", H5Fclose, file_.take());
   overlay_->write_out();
-  return overlay_->end();
+  return overlay_->take();
 }
 
 }  // namespace holdfast::hdf5

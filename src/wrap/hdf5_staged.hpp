@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <vector>
 
 #include "wrap/hdf5.hpp"
 
@@ -21,12 +25,19 @@ class StagedFile {
   [[nodiscard]] static StagedFile write_over(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
   /// An existing file, for reading and writing.
   [[nodiscard]] static StagedFile open(const std::filesystem::path& path);
+  /// A file made before, once more: `image` is taken for what finish() wrote then, and can be changed on. `is_new` as between
+  /// create() and write_over().
+  struct Image {
+    std::map<std::uint64_t, std::vector<std::byte>> parts;  ///< by their place in the file
+    std::uint64_t file_bytes = 0;
+  };
+  [[nodiscard]] static StagedFile make_again(const std::filesystem::path& path, const Image& image, bool is_new);
   StagedFile(StagedFile&&) noexcept;
   ~StagedFile();
 
   [[nodiscard]] hid_t get() const noexcept { return file_.get(); }
-  /// Closes, writes the changes and sets the file's length, which it returns. Without it, nothing reaches the disk.
-  std::uint64_t finish();
+  /// Closes, writes the changes and sets the file's length. Without it, nothing reaches the disk. Returns what it wrote.
+  Image finish();
 
  private:
   class Overlay;

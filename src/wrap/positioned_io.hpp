@@ -9,17 +9,25 @@
 
 namespace holdfast {
 
-/// Reads `size` bytes at `offset`; what lies beyond the end of the file is 0. False, with errno, where the system refuses.
-inline bool read_fully(int fd, std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
-  while (size > 0) {
-    const ssize_t got = ::pread(fd, data, size, static_cast<off_t>(offset));
+/// Reads at `offset` up to `size` bytes; fewer only at the end of the file. Their number, or -1, with errno, where the system
+/// refuses.
+inline ssize_t read_available(int fd, std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::pread(fd, data + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return false;
+    if (got < 0) return -1;
     if (got == 0) break;
-    data += got, size -= static_cast<std::size_t>(got), offset += static_cast<std::uint64_t>(got);
+    done += static_cast<std::size_t>(got);
   }
-  std::memset(data, 0, size);
-  return true;
+  return static_cast<ssize_t>(done);
+}
+
+/// The same; what lies beyond the end of the file is 0. False, with errno, where the system refuses.
+inline bool read_fully(int fd, std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
+  const ssize_t got = read_available(fd, data, size, offset);
+  if (got >= 0) std::memset(data + got, 0, size - static_cast<std::size_t>(got));
+  return got >= 0;
 }
 
 /// Writes `size` bytes at `offset`. False, with errno, where the system refuses.

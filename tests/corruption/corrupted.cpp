@@ -20,8 +20,8 @@
 #include "mpi/storage/sample_save.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
-#include "storage/hdf5_types.hpp"
 #include "storage/file_engine.hpp"
+#include "storage/hdf5_types.hpp"
 #include "wrap/hdf5.hpp"
 
 namespace {
@@ -177,6 +177,9 @@ std::string judge(const mpi::Communicator& comm, const fs::path& directory, cons
   const LoadReport loaded = load::load(comm, directory, target.cleared(), {});
   if (!target.is_exact()) return fmt::format("step {} was loaded with wrong content", loaded.step);
   if (corruption.hits_content() && (!noticed || loaded.step == 2)) return "changed content was not noticed";
+  const LoadReport read_once = load::load(comm, directory, target.cleared(), {.verify_first = false});
+  if (!target.is_exact() || read_once.step != loaded.step)
+    return fmt::format("read once, step {} is taken, or wrong", read_once.step);
   if (loaded.step == 2 && noticed) return "verify found something, but load took the file: " + report.problems.front();
   return {};
 }

@@ -174,7 +174,8 @@ TEST_F(Damage, ImpossibleHeadersAreCorrupt) {
 TEST_F(Damage, ATableWithTheWrongChecksumIsCorrupt) {
   {
     hdf5::StagedFile file = hdf5::StagedFile::open(path_);
-    hdf5::rewrite_attribute(hdf5::open_object(file.get(), format::internal_group).get(), format::attr_tables_checksum, 1);
+    hdf5::rewrite_attribute(hdf5::open_object(file.get(), format::internal_group).get(), format::attr_tables_checksum,
+                            std::uint64_t{1});
     file.finish();
   }
   EXPECT_EQ(outcome(), ErrorCode::corrupt);

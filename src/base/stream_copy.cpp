@@ -1,0 +1,57 @@
+#include "base/stream_copy.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace holdfast {
+
+#ifdef __SSE2__
+
+namespace {
+
+constexpr std::size_t line_bytes = 64;
+/// Below, the target is as likely in the caches as not.
+constexpr std::size_t stream_from_bytes = 32 << 10;
+
+/// `to` is at the start of a line.
+void stream_lines(std::byte* to, const std::byte* from, std::size_t lines) noexcept {
+  for (; lines > 0; --lines, to += line_bytes, from += line_bytes) {
+    auto* target = reinterpret_cast<__m128i*>(to);
+    const auto* source = reinterpret_cast<const __m128i*>(from);
+    const __m128i a = _mm_loadu_si128(source), b = _mm_loadu_si128(source + 1), c = _mm_loadu_si128(source + 2),
+                  d = _mm_loadu_si128(source + 3);
+    _mm_stream_si128(target, a);
+    _mm_stream_si128(target + 1, b);
+    _mm_stream_si128(target + 2, c);
+    _mm_stream_si128(target + 3, d);
+  }
+  _mm_sfence();
+}
+
+}  // namespace
+
+void stream_copy(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  if (bytes < stream_from_bytes) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const std::size_t before = (line_bytes - reinterpret_cast<std::uintptr_t>(to) % line_bytes) % line_bytes;
+  std::memcpy(to, from, before);
+  const std::size_t lines = (bytes - before) / line_bytes, done = before + lines * line_bytes;
+  stream_lines(to + before, from + before, lines);
+  std::memcpy(to + done, from + done, bytes - done);
+}
+
+#else
+
+void stream_copy(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  std::memcpy(to, from, bytes);
+}
+
+#endif
+
+}  // namespace holdfast

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <holdfast/options.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "load/place.hpp"
+#include "load/reshard.hpp"
+#include "storage/reader.hpp"
+#include "wrap/mpi.hpp"
+
+namespace holdfast::load {
+
+/// A set of numbers below `size` that ranks can unite.
+class Marks {
+ public:
+  explicit Marks(std::size_t size) : words_((size + 63) / 64) {}
+  void set(std::size_t number) { words_[number / 64] |= std::uint64_t{1} << number % 64; }
+  [[nodiscard]] bool test(std::size_t number) const { return (words_[number / 64] >> number % 64 & 1) != 0; }
+  /// Collective.
+  void unite(const mpi::Communicator& comm) {
+    if (!words_.empty()) comm.allreduce(std::span<std::uint64_t>(words_), MPI_BOR);
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+/// One load of one file: steps 2 to 4 of load().
+class FileLoad {
+ public:
+  FileLoad(const mpi::Communicator& comm, const Targets& targets, const LoadOptions& options, int threads)
+      : comm_(comm), targets_(targets), options_(options), threads_(threads) {}
+
+  /// Collective; once.
+  LoadReport run(const std::filesystem::path& path);
+
+ private:
+  void open(const std::filesystem::path& path);
+  void check_names();
+  void read();
+  [[nodiscard]] Treatment treat(const Read& read, const Part& part);
+  void check_sums() const;
+  void verify_rest();
+  [[nodiscard]] std::vector<std::uint32_t> share_of_rest();
+  void verify(const std::vector<std::uint32_t>& chunks);
+
+  const mpi::Communicator& comm_;
+  const Targets targets_;
+  const LoadOptions& options_;
+  const int threads_;
+  std::optional<storage::CheckpointReader> file_;
+  ReadList list_;
+  std::vector<std::unique_ptr<Checksum>> sums_;  ///< of chunks that are checked while they are read into place
+  LoadReport report_;
+};
+
+}  // namespace holdfast::load

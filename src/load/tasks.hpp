@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "storage/fetch.hpp"
+
+namespace holdfast::load {
+
+/// A box to be read from where it lies in the file: into memory, or for its checksum alone, or both (storage::Fetch::add).
+struct Task {
+  std::uint32_t dataset = 0;
+  Box box;
+  StridedMemory to = {};
+  Checksum* sum = nullptr;
+  storage::PageCache page_cache = storage::PageCache::avoid;
+};
+
+/// Carries out tasks, none of which shares its checksum or memory with another one, with up to `threads` threads. Returns the
+/// bytes that were read for it.
+[[nodiscard]] std::uint64_t carry_out(const storage::CheckpointReader& file, std::vector<Task> tasks, int threads);
+
+}  // namespace holdfast::load

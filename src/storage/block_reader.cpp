@@ -1,0 +1,145 @@
+#include "storage/block_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <holdfast/error.hpp>
+#include <new>
+
+#include "base/error_text.hpp"
+#include "base/stream_copy.hpp"
+#include "wrap/positioned_io.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+constexpr std::uint64_t page_bytes = SourceFile::page_bytes;
+
+std::uint64_t page_before(std::uint64_t offset) {
+  return offset / page_bytes * page_bytes;
+}
+std::uint64_t page_after(std::uint64_t offset) {
+  return page_before(offset + page_bytes - 1);
+}
+
+/// How many pieces from the first on are read together: each begins in the page where the one before ends, or in the next.
+std::size_t stretch_length(std::span<const Piece> pieces) {
+  std::size_t count = 1;
+  while (count < pieces.size() && pieces[count].offset >= pieces[count - 1].end() &&
+         pieces[count].offset <= page_after(pieces[count - 1].end()))
+    ++count;
+  return count;
+}
+
+/// Gives the pieces what they have of `data`, which stands at `offset` in the file.
+void deliver(std::span<const Piece> pieces, std::uint64_t offset, std::span<const std::byte> data) {
+  const std::uint64_t stop = offset + data.size();
+  for (const Piece& piece : pieces) {
+    if (piece.offset >= stop) return;
+    const std::uint64_t begin = std::max(piece.offset, offset), end = std::min(piece.end(), stop);
+    if (begin >= end) continue;
+    const auto part = data.subspan(begin - offset, end - begin);
+    if (piece.sum != nullptr) piece.sum->update(part);
+    if (piece.to != nullptr) stream_copy(piece.to + (begin - piece.offset), part.data(), part.size());
+  }
+}
+
+}  // namespace
+
+void BlockReader::Free::operator()(std::byte* memory) const noexcept {
+  std::free(memory);
+}
+
+BlockReader::Memory BlockReader::allocate(std::uint64_t bytes) {
+  Memory memory(static_cast<std::byte*>(std::aligned_alloc(page_bytes, bytes)));
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+BlockReader::BlockReader(const SourceFile& file, PageCache page_cache)
+    : file_(file), page_cache_(page_cache), step_(allocate(step_bytes)) {}
+
+void BlockReader::read(std::span<const Piece> pieces) try {
+  while (!pieces.empty()) {
+    const std::size_t count = stretch_length(pieces);
+    read_stretch(pieces.first(count));
+    pieces = pieces.subspan(count);
+  }
+  while (!blocks_.empty()) finish_oldest();
+} catch (...) {
+  if (queue_) queue_->drain();
+  queue_.reset();  // it starts nothing after a failure
+  blocks_.clear();
+  throw;
+}
+
+void BlockReader::read_stretch(std::span<const Piece> stretch) {
+  const std::uint64_t end = stretch.back().end();
+  for (std::uint64_t offset = stretch.front().offset; offset < end;) {
+    while (stretch.front().end() <= offset) stretch = stretch.subspan(1);
+    const std::uint64_t stop = std::min(end, page_before(offset) + block_bytes);
+    push({stretch, offset, stop - offset, {}});
+    offset = stop;
+  }
+}
+
+void BlockReader::push(Block block) {
+  while (blocks_.size() >= slots) finish_oldest();
+  if (!file_.is_cached(block.offset, block.bytes)) {
+    if (goes_around_cache(block))
+      start(block);
+    else
+      file_.fetch_ahead(block.offset, block.bytes);
+  }
+  blocks_.push_back(block);
+}
+
+/// The page that the file ends in is read the other way.
+bool BlockReader::goes_around_cache(const Block& block) const {
+  return page_cache_ == PageCache::avoid && file_.direct_fd() >= 0 && page_after(block.offset + block.bytes) <= file_.bytes();
+}
+
+void BlockReader::start(Block& block) {
+  const std::size_t slot = next_slot_++ % slots;
+  if (!queue_) queue_.emplace(file_.direct_fd(), slots);
+  if (!memory_[slot]) memory_[slot] = allocate(block_bytes);
+  const std::uint64_t first = page_before(block.offset), bytes = page_after(block.offset + block.bytes) - first;
+  queue_->read(slot, memory_[slot].get(), bytes, first);
+  bytes_read_ += bytes;
+  block.slot = slot;
+}
+
+void BlockReader::finish_oldest() {
+  const Block block = blocks_.front();
+  if (!block.slot) {
+    read_cached(block);
+  } else {
+    queue_->wait(*block.slot);
+    if (const auto failure = queue_->failure()) fail(failure->offset, failure->number);
+    deliver(block.pieces, block.offset, {memory_[*block.slot].get() + block.offset % page_bytes, block.bytes});
+  }
+  blocks_.pop_front();
+}
+
+void BlockReader::read_cached(const Block& block) {
+  std::span<const Piece> pieces = block.pieces;
+  for (std::uint64_t done = 0; done < block.bytes;) {
+    const std::uint64_t offset = block.offset + done, bytes = std::min(step_bytes, block.bytes - done);
+    const ssize_t got = read_available(file_.fd(), step_.get(), bytes, offset);
+    if (got != static_cast<ssize_t>(bytes)) fail(offset, got < 0 ? errno : ENODATA);
+    while (pieces.front().end() <= offset) pieces = pieces.subspan(1);
+    deliver(pieces, offset, {step_.get(), bytes});
+    bytes_read_ += bytes;
+    done += bytes;
+  }
+}
+
+void BlockReader::fail(std::uint64_t offset, int number) {
+  failed_at_ = offset;
+  if (number == ENODATA) throw Error(ErrorCode::corrupt, fmt::format("the file ends before offset {}", offset));
+  throw Error(ErrorCode::storage, fmt::format("reading at offset {}: {}", offset, errno_text(number)));
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,43 @@
+#include "storage/source_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <holdfast/error.hpp>
+#include <vector>
+
+#include "base/error_text.hpp"
+
+namespace holdfast::storage {
+
+SourceFile::SourceFile(const std::filesystem::path& path) : cached_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+  struct stat status {};
+  if (!cached_ || ::fstat(cached_.get(), &status) != 0) throw Error(ErrorCode::storage, "opening the file: " + errno_text(errno));
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::corrupt, "this is not a regular file");
+  bytes_ = static_cast<std::uint64_t>(status.st_size);
+  direct_.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_DIRECT));
+  if (!direct_ || bytes_ == 0) return;
+  void* const mapping = ::mmap(nullptr, bytes_, PROT_NONE, MAP_SHARED, cached_.get(), 0);
+  if (mapping != MAP_FAILED) mapping_ = static_cast<std::byte*>(mapping);
+}
+
+SourceFile::~SourceFile() {
+  if (mapping_ != nullptr) ::munmap(mapping_, bytes_);
+}
+
+bool SourceFile::is_cached(std::uint64_t offset, std::uint64_t bytes) const {
+  if (mapping_ == nullptr || offset >= bytes_) return true;
+  const std::uint64_t first_page = offset / page_bytes * page_bytes;
+  const std::uint64_t end = std::min(offset + bytes, bytes_);
+  std::vector<unsigned char> pages((end - first_page + page_bytes - 1) / page_bytes);
+  if (::mincore(mapping_ + first_page, end - first_page, pages.data()) != 0) return true;
+  return std::ranges::all_of(pages, [](unsigned char page) { return (page & 1U) != 0; });
+}
+
+void SourceFile::fetch_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  static_cast<void>(::posix_fadvise(cached_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED));
+}
+
+}  // namespace holdfast::storage
