@@ -1,5 +1,5 @@
-// Planning without communication: what a save does where nothing has changed, a rank's own plan, the merge of a new one, and what a
-// new plan costs a rank of a job that no machine at hand could run.
+// Planning without communication: what a save does where nothing has changed, a rank's own plan, the merge of a new one, and what
+// a new plan costs a rank of a job that no machine at hand could run.
 #include <benchmark/benchmark.h>
 
 #include <holdfast/state_dict.hpp>

@@ -1,5 +1,5 @@
-// What async_save does before it copies, where nothing has changed since the last one, next to one MPI_Allreduce of 16 bytes: each
-// the slowest rank's, in turns, after the same computing and the same barrier. Under mpirun, with any number of ranks.
+// What async_save does before it copies, where nothing has changed since the last one, next to one MPI_Allreduce of 16 bytes:
+// each the slowest rank's, in turns, after the same computing and the same barrier. Under mpirun, with any number of ranks.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "mpi_main.hpp"
+#include "plan/exchange.hpp"
+#include "plan/local.hpp"
+#include "simulated_plan.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
@@ -19,6 +22,11 @@ constexpr int warm_up_saves = 3;
 double slowest(double seconds) {
   MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
   return seconds;
+}
+
+const mpi::Communicator& communicator() {
+  static const mpi::Communicator world = mpi::Communicator::duplicate(MPI_COMM_WORLD);
+  return world;
 }
 
 /// As many tensors as wanted, of 8 bytes per rank, and the values that a program has beside them.
@@ -95,7 +103,42 @@ void unchanged(benchmark::State& state) {
   state.counters["allreduce_us"] = median(allreduces) * 1e6;
   state.counters["first_plan_us"] = first_s * 1e6;
 }
-BENCHMARK(unchanged)->ArgName("tensors")->Arg(1)->Arg(16)->Arg(1000)->Arg(10000)->Iterations(60)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(unchanged)->ArgName("tensors")->Arg(1)->Arg(16)->Arg(1000)->Arg(10000)->Iterations(60)->UseManualTime()->Unit(
+    benchmark::kMicrosecond);
+
+/// A new plan of 1,000 shards per rank, carried out, for comparison with plan_bench's first_plan: the slowest rank's time,
+/// that of the same rounds of messages with nothing in them, and what the simulation has for a rank's work between them.
+void first_plan(benchmark::State& state, const Workload& workload) {
+  const mpi::Communicator& world = communicator();
+  const Job job(workload, world.size(), 1000);
+  plan::LocalPlan local;
+  local.items = job.items(world.rank());
+  mpi::Grid grid(world, static_cast<int>(world.size() % state.range(0) == 0 ? state.range(0) : 1));
+  std::vector<double> seconds, empty;
+  for (auto _ : state) {
+    MPI_Barrier(MPI_COMM_WORLD);
+    double start = now_s();
+    static_cast<void>(plan::exchange(grid, local, 1));
+    seconds.push_back(slowest(now_s() - start));
+    MPI_Barrier(MPI_COMM_WORLD);
+    start = now_s();
+    for (int round = 0; round < 2; ++round) static_cast<void>(grid.deliver({}));
+    empty.push_back(slowest(now_s() - start));
+    state.SetIterationTime(seconds.back());
+  }
+  grid.free();
+  state.counters["ranks"] = world.size();
+  state.counters["plan_us"] = median(seconds) * 1e6;
+  state.counters["empty_rounds_us"] = median(empty) * 1e6;
+  if (world.rank() == 0) state.counters["compute_us"] = simulate(job).typical.compute_s * 1e6;
+}
+BENCHMARK_CAPTURE(first_plan, stages, stages)
+    ->ArgName("columns")
+    ->Arg(1)
+    ->Arg(2)
+    ->Iterations(10)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace holdfast::benchmarks

@@ -43,8 +43,8 @@ struct Ownership {
     wanted[owner][stage].insert(tensor);
   }
 
-  std::vector<std::uint64_t> items;                      ///< that each rank merges
-  std::map<int, std::map<int, std::set<int>>> wanted;    ///< owner -> stage -> tensors that bring it something
+  std::vector<std::uint64_t> items;                    ///< that each rank merges
+  std::map<int, std::map<int, std::set<int>>> wanted;  ///< owner -> stage -> tensors that bring it something
   std::set<std::pair<std::string, int>> seen;
   std::map<std::string, std::uint64_t> marks_of;
   std::uint64_t most_marks = 0;
@@ -102,7 +102,8 @@ auto median_of(std::vector<RankWork> works, Field field) {
 }
 
 RankWork typical_of(const std::vector<RankWork>& works) {
-  return {median_of(works, &RankWork::items), median_of(works, &RankWork::bytes_received), median_of(works, &RankWork::compute_s)};
+  return {median_of(works, &RankWork::items), median_of(works, &RankWork::bytes_received),
+          median_of(works, &RankWork::compute_s)};
 }
 
 /// One all-to-all among `ranks` that brings a rank `bytes`: first the sizes, then the greatest one, then a message for each.
@@ -134,7 +135,10 @@ std::vector<plan::Item> Job::items(int rank, const std::vector<int>& tensors) co
   const auto part = static_cast<std::uint64_t>(workload_.replicas ? 0 : rank % stage_ranks_);
   std::vector<plan::Item> items;
   for (const int tensor : tensors)
-    items.push_back({name_of(rank / stage_ranks_, tensor), plan::Kind::tensor, DType::f32, {rows_per_part * parts, columns},
+    items.push_back({name_of(rank / stage_ranks_, tensor),
+                     plan::Kind::tensor,
+                     DType::f32,
+                     {rows_per_part * parts, columns},
                      {{rows_per_part * part, 0}, {rows_per_part, columns}}});
   return items;
 }

@@ -52,13 +52,13 @@ struct RankWork {
 
 /// A few ranks drawn by chance, and the one that has most to merge. What the others have to do is counted, not carried out.
 struct SimulatedPlan {
-  RankWork typical;               ///< medians of the drawn ones
-  RankWork heaviest;              ///< the one with most items of all ranks
-  double mean_items = 0;          ///< over all ranks
-  std::uint64_t bytes_sent = 0;   ///< by a rank in the first round
-  std::uint64_t bytes_back = 0;   ///< to a rank in the second round
-  std::uint64_t receivers = 0;    ///< owners that a rank sends to
-  std::uint64_t most_marks = 0;   ///< marks of one group at its owner
+  RankWork typical;              ///< medians of the drawn ones
+  RankWork heaviest;             ///< the one with most items of all ranks
+  double mean_items = 0;         ///< over all ranks
+  std::uint64_t bytes_sent = 0;  ///< by a rank in the first round
+  std::uint64_t bytes_back = 0;  ///< to a rank in the second round
+  std::uint64_t receivers = 0;   ///< owners that a rank sends to
+  std::uint64_t most_marks = 0;  ///< marks of one group at its owner
 };
 [[nodiscard]] SimulatedPlan simulate(const Job& job);
 

@@ -110,11 +110,8 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
   const Stopwatch watch;
   const Prepared prepared = prepare(step, state, options);
   if (prepared.skip) return SaveFuture(std::make_shared<Save>(step));
-  SaveStats stats{.step = step,
-                  .path = {},
-                  .rank_bytes = plan_.staged_bytes,
-                  .plan_cached = prepared.plan_cached,
-                  .plan_s = watch.seconds()};
+  SaveStats stats{
+      .step = step, .path = {}, .rank_bytes = plan_.staged_bytes, .plan_cached = prepared.plan_cached, .plan_s = watch.seconds()};
   std::shared_ptr<Save> save = stage(options, std::move(stats));
   save->blocked_for(watch.seconds());
   return SaveFuture(std::move(save));

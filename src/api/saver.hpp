@@ -60,7 +60,7 @@ class Saver {
 
   /// What async_save finds before the copy, beside local_ and places_.
   struct Prepared {
-    bool skip = false;                ///< WhenBusy::skip, and no arena is free
+    bool skip = false;  ///< WhenBusy::skip, and no arena is free
     bool plan_cached = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);

@@ -25,8 +25,8 @@ struct LocalPlan {
 /// outside its global shape, sizes that overflow, more than max_dimensions.
 [[nodiscard]] LocalPlan make_local_plan(const StateDict& state);
 
-/// Makes `plan`, which was made for this state or another one, what make_local_plan(state) returns. Where the tensors are the same,
-/// in the same memory, only the values are looked at: the work of a save in steady state. An empty plan if it throws.
+/// Makes `plan`, which was made for this state or another one, what make_local_plan(state) returns. Where the tensors are the
+/// same, in the same memory, only the values are looked at: the work of a save in steady state. An empty plan if it throws.
 void update(LocalPlan& plan, const StateDict& state);
 
 }  // namespace holdfast::plan

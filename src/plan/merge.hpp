@@ -38,8 +38,8 @@ struct Merged {
 /// parts than holders. `load` has the bytes that
 /// each rank saves anyway (all owners' single-holder shares) and `owners` says how many ranks assign at the same time.
 /// Pure and deterministic. Returns the pieces of each rank that has any (arena offsets not yet given).
-[[nodiscard]] std::map<int, std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
-                                                       std::uint64_t split_bytes);
+[[nodiscard]] std::map<int, std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner,
+                                                       int owners, std::uint64_t split_bytes);
 
 /// Where a piece of `bytes` is placed in an arena that is filled up to `end`.
 [[nodiscard]] std::uint64_t arena_offset_after(std::uint64_t end, std::uint64_t bytes) noexcept;

@@ -78,8 +78,7 @@ std::vector<Parcel> pieces_for_ranks(const Merged& merged, std::vector<std::uint
 }
 
 void take_pieces(RankPlan& plan, const std::vector<Parcel>& in) {
-  for (const Parcel& parcel : in)
-    std::ranges::move(decode<std::vector<Piece>>(parcel.bytes), std::back_inserter(plan.pieces));
+  for (const Parcel& parcel : in) std::ranges::move(decode<std::vector<Piece>>(parcel.bytes), std::back_inserter(plan.pieces));
   plan.arena_bytes = place(plan.pieces);
   for (const Piece& piece : plan.pieces) plan.staged_bytes += piece.bytes;
 }

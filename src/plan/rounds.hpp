@@ -8,8 +8,8 @@
 #include "plan/merge.hpp"
 #include "plan/plan.hpp"
 
-/// What a rank does between the messages of a new plan, in the order of exchange.hpp. Pure, so that one process can play the ranks
-/// of a job that no machine at hand could run (benchmarks/plan_bench.cpp, docs/scale.md).
+/// What a rank does between the messages of a new plan, in the order of exchange.hpp. Pure, so that one process can play the
+/// ranks of a job that no machine at hand could run (benchmarks/plan_bench.cpp, docs/scale.md).
 namespace holdfast::plan {
 
 /// The rank that plans what has this name: XXH3(name) mod ranks.

@@ -32,8 +32,8 @@ void operator delete(void* memory, std::size_t) noexcept {
 }
 
 extern "C" [[gnu::visibility("default")]] ucs_status_ptr_t ucp_am_send_nbx(ucp_ep_h endpoint, unsigned id, const void* header,
-                                                                         size_t header_bytes, const void* data, size_t count,
-                                                                         const ucp_request_param_t* parameters) {
+                                                                           size_t header_bytes, const void* data, size_t count,
+                                                                           const ucp_request_param_t* parameters) {
   static auto* const next = reinterpret_cast<decltype(&ucp_am_send_nbx)>(dlsym(RTLD_NEXT, "ucp_am_send_nbx"));
   ++messages;
   return next(endpoint, id, header, header_bytes, data, count, parameters);

@@ -19,8 +19,8 @@ namespace holdfast::storage::test {
 namespace {
 
 using holdfast::test::expect_recorded;
-using holdfast::test::MpiCalls;
 using holdfast::test::mpi_calls;
+using holdfast::test::MpiCalls;
 
 constexpr std::uint64_t large_tensors = 8, small_tensors = 1000, small_bytes = 4096;
 const Shape large_shape = {4096, 1024};
@@ -35,7 +35,8 @@ class Staged {
  public:
   Staged(int writer, int writers) : writer_(writer), writers_(writers) {
     for (std::uint64_t i = 0; i < large_tensors; ++i)
-      add("large" + std::to_string(i), large_shape, split(whole(large_shape), static_cast<std::size_t>(writers))[static_cast<std::size_t>(writer)]);
+      add("large" + std::to_string(i), large_shape,
+          split(whole(large_shape), static_cast<std::size_t>(writers))[static_cast<std::size_t>(writer)]);
     for (std::uint64_t i = 0; i < small_tensors; ++i)
       add("small" + std::to_string(i), {small_bytes},
           i % static_cast<std::uint64_t>(writers) == static_cast<std::uint64_t>(writer) ? whole({small_bytes}) : Box{});
@@ -50,7 +51,9 @@ class Staged {
       request.chunks.push_back({piece.dataset.index, piece.box, writer_, {arena_.get() + piece.arena_offset, piece.bytes}});
     return request;
   }
-  [[nodiscard]] bool holds(const std::byte* memory) const { return memory >= arena_.get() && memory < arena_.get() + arena_bytes_; }
+  [[nodiscard]] bool holds(const std::byte* memory) const {
+    return memory >= arena_.get() && memory < arena_.get() + arena_bytes_;
+  }
 
  private:
   void add(std::string name, const Shape& global, Box box) {

@@ -1,10 +1,9 @@
-#include "wrap/mpi_grid.hpp"
-
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "support/mpi_fixture.hpp"
+#include "wrap/mpi_grid.hpp"
 
 namespace holdfast::mpi {
 namespace {
