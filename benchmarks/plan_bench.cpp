@@ -1,4 +1,5 @@
-// Planning without communication: a rank's own plan, which every save makes, and the merge, which only a new plan needs.
+// Planning without communication: what a save does where nothing has changed, a rank's own plan, the merge of a new one, and what
+// a new plan costs a rank of a job that no machine at hand could run.
 #include <benchmark/benchmark.h>
 
 #include <holdfast/state_dict.hpp>
@@ -7,6 +8,8 @@
 
 #include "plan/local.hpp"
 #include "plan/merge.hpp"
+#include "simulated_plan.hpp"
+#include "wrap/mpi_grid.hpp"
 
 namespace {
 
@@ -29,6 +32,16 @@ void local_plan(benchmark::State& state) {
 }
 BENCHMARK(local_plan)->ArgName("tensors")->Arg(100)->Arg(1000)->Arg(10000)->Unit(benchmark::kMicrosecond);
 
+void unchanged_plan(benchmark::State& state) {
+  const StateDict dict = state_of(static_cast<std::uint64_t>(state.range(0)), 0, 2);
+  plan::LocalPlan plan = plan::make_local_plan(dict);
+  for (auto _ : state) {
+    plan::update(plan, dict);
+    benchmark::DoNotOptimize(plan);
+  }
+}
+BENCHMARK(unchanged_plan)->ArgName("tensors")->Arg(100)->Arg(1000)->Arg(10000)->Unit(benchmark::kMicrosecond);
+
 void merge_names(benchmark::State& state) {
   const auto count = static_cast<std::uint64_t>(state.range(0)), ranks = static_cast<std::uint64_t>(state.range(1));
   std::vector<plan::RankItem> all;
@@ -44,5 +57,44 @@ BENCHMARK(merge_names)
     ->ArgsProduct({{100, 1000, 10000}, {2, 16}})
     ->Args({1000, 1000})
     ->Unit(benchmark::kMillisecond);
+
+/// Time: what the plan costs a typical rank, computed as measured here and messages as modelled.
+void first_plan(benchmark::State& state, const benchmarks::Workload& workload) {
+  const auto ranks = static_cast<int>(state.range(0));
+  constexpr int shards = 1000;
+  benchmarks::SimulatedPlan plan;
+  double one_hop_s = 0, two_hops_s = 0;
+  for (auto _ : state) {
+    plan = simulate(benchmarks::Job(workload, ranks, shards));
+    one_hop_s = messages_s(plan, ranks, 1, {});
+    two_hops_s = messages_s(plan, ranks, mpi::Grid::best_columns(ranks), {});
+    state.SetIterationTime(plan.typical.compute_s + two_hops_s);
+  }
+  state.counters["compute_us"] = plan.typical.compute_s * 1e6;
+  state.counters["messages_us"] = two_hops_s * 1e6;
+  state.counters["messages_in_one_hop_us"] = one_hop_s * 1e6;
+  state.counters["heaviest_compute_us"] = plan.heaviest.compute_s * 1e6;
+  state.counters["mean_items"] = plan.mean_items;
+  state.counters["heaviest_items"] = static_cast<double>(plan.heaviest.items);
+  state.counters["heaviest_bytes"] = static_cast<double>(plan.heaviest.bytes_received);
+  state.counters["sent_bytes"] = static_cast<double>(plan.bytes_sent);
+  state.counters["most_marks"] = static_cast<double>(plan.most_marks);
+}
+
+[[maybe_unused]] const bool registered = [] {
+  for (const benchmarks::Workload& workload : {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike})
+    benchmark::RegisterBenchmark((std::string("first_plan/") + workload.name).c_str(),
+                                 [workload](benchmark::State& state) { first_plan(state, workload); })
+        ->ArgName("ranks")
+        ->Arg(128)
+        ->Arg(1024)
+        ->Arg(4096)
+        ->Arg(16384)
+        ->Arg(102400)
+        ->Iterations(1)
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
+  return true;
+}();
 
 }  // namespace

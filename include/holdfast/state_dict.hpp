@@ -96,6 +96,9 @@ class HOLDFAST_API StateDict {
 
   [[nodiscard]] const std::vector<Tensor>& tensors() const noexcept { return tensors_; }
   [[nodiscard]] const std::vector<Value>& values() const noexcept { return values_; }
+  /// A checksum over the tensors in their order: names, types, boxes, strides and addresses, but nothing that lies at them. Kept
+  /// up to date as tensors are added, so that a save sees at once that they are those of the last one, however many there are.
+  [[nodiscard]] std::uint64_t tensors_checksum() const noexcept { return tensors_checksum_; }
   /// The first bad entry, if any.
   [[nodiscard]] const std::optional<Error>& problem() const noexcept { return problem_; }
 
@@ -105,6 +108,7 @@ class HOLDFAST_API StateDict {
   void report(std::string sentence, const std::string& name);
 
   std::vector<Tensor> tensors_;
+  std::uint64_t tensors_checksum_ = 0;
   std::vector<Value> values_;
   std::unordered_set<std::string> names_;
   std::optional<Error> problem_;

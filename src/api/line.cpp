@@ -112,8 +112,9 @@ bool Line::wait_drained(std::uint64_t save, std::uint32_t wave, Deadline deadlin
   return is_drained() && !known(save);
 }
 
+/// A glance at the start of every save: it asks for no sign, which would wake the helper each time. Whoever waits for it asks.
 const std::optional<Error>& Line::lost() {
-  while (pump(Deadline(Seconds(0)))) {
+  while (pump(Deadline(Seconds(0)), Hearing::patient)) {
   }
   return lost_;
 }

@@ -47,11 +47,12 @@ std::int64_t as_number(const SaveOptions& options) {
 }  // namespace
 
 Saver::Saver(const mpi::Communicator& comm, Options options)
-    : comm_(comm), options_(std::move(options)), node_(comm.split_by_node()), slots_(most_slots) {
+    : comm_(comm), options_(std::move(options)), node_(comm.split_by_node()), grid_(comm), slots_(most_slots) {
   try {
     start_helpers();
   } catch (...) {
-    node_.free();  // collective, as the failure is
+    grid_.free();  // collective, as the failure is
+    node_.free();
     throw;
   }
 }
@@ -100,21 +101,18 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
 // --- saves ---------------------------------------------------------------------------------------------------------
 
 void Saver::warm_up(const StateDict& state) {
-  const Prepared prepared = prepare(0, state, {});
+  static_cast<void>(prepare(0, state, {}));
   for (Slot& slot : slots_)
-    if (slot.landing) slot.landing->prepare(*stager_, copies_of(prepared, {0, state.tensors().size(), 0}, slot));
+    if (slot.landing) slot.landing->prepare(*stager_, copies_of({0, local_.tensors, 0}, slot));
 }
 
 SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const Stopwatch watch;
   const Prepared prepared = prepare(step, state, options);
   if (prepared.skip) return SaveFuture(std::make_shared<Save>(step));
-  SaveStats stats{.step = step,
-                  .path = {},
-                  .rank_bytes = plan_.staged_bytes(),
-                  .plan_cached = prepared.plan_cached,
-                  .plan_s = watch.seconds()};
-  std::shared_ptr<Save> save = stage(prepared, state.tensors().size(), options, std::move(stats));
+  SaveStats stats{
+      .step = step, .path = {}, .rank_bytes = plan_.staged_bytes, .plan_cached = prepared.plan_cached, .plan_s = watch.seconds()};
+  std::shared_ptr<Save> save = stage(options, std::move(stats));
   save->blocked_for(watch.seconds());
   return SaveFuture(std::move(save));
 }
@@ -123,7 +121,7 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
 Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const cuda::Range range("holdfast: plan");
   Prepared prepared;
-  const Verdict verdict = agree(comm_, propose(step, state, options, prepared));
+  const Verdict verdict = agree(comm_, propose(step, state, options));
   if (!verdict.helper_up)
     restart();
   else if (!verdict.arena_free) {
@@ -132,20 +130,20 @@ Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const 
     return prepared;
   }
   prepared.plan_cached = verdict.plan_known && verdict.helper_up;
-  if (!prepared.plan_cached) replan(prepared.local);
+  if (!prepared.plan_cached) replan();
   return prepared;
 }
 
 /// Local, and never throws: what this rank has to say, its error included.
-Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Prepared& prepared) noexcept {
+Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept {
   Proposal mine{.step = step, .settings = as_number(options), .error = {}};
   try {
     if (step < 0) throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
     stage::check_stream(options.stream);
-    prepared.local = plan::make_local_plan(state);
-    prepared.places = stage::find_places(prepared.local);
-    mine.values = prepared.local.values;
-    mine.plan_known = fingerprint_ == prepared.local.fingerprint;
+    plan::update(local_, state);
+    if (cuda::present() || places_.size() != local_.items.size()) places_ = stage::find_places(local_);
+    mine.values = local_.values;
+    mine.plan_known = fingerprint_ == local_.fingerprint;
     mine.arena_free = make_free(slots_[next_save_ % slots_.size()], options.when_busy);
     mine.helper_up = !line_->lost();
   } catch (...) {
@@ -228,21 +226,21 @@ void Saver::part() noexcept {
 
 // --- planning ------------------------------------------------------------------------------------------------------
 
-void Saver::replan(const plan::LocalPlan& local) {
+void Saver::replan() {
   fingerprint_.reset();
   mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
-  plan_ = plan::exchange(comm_, local, next_plan_++);
-  const std::size_t slots = fit_memory(local);
+  plan_ = plan::exchange(grid_, local_, next_plan_++);
+  const std::size_t slots = fit_memory();
   mpi::all_or_none(comm_, [&] {
     open_arenas(slots);
     send_plan();
   });
-  fingerprint_ = local.fingerprint;
+  fingerprint_ = local_.fingerprint;
 }
 
 /// Two arenas per rank where the memory limit allows it, else one, else one that a save goes through in waves (plan/waves.hpp);
 /// the same number of arenas and waves on all ranks.
-std::size_t Saver::fit_memory(const plan::LocalPlan& local) {
+std::size_t Saver::fit_memory() {
   std::uint64_t node_bytes[] = {plan_.arena_bytes};
   node_.allreduce(std::span<std::uint64_t>(node_bytes), MPI_SUM);
   const std::uint64_t limit = options_.memory_limit_bytes;
@@ -255,7 +253,7 @@ std::size_t Saver::fit_memory(const plan::LocalPlan& local) {
   mpi::all_or_none(comm_, [&] {
     const double share = static_cast<double>(limit) / static_cast<double>(node_bytes[0]);
     const auto window = static_cast<std::uint64_t>(static_cast<double>(plan_.arena_bytes) * share);
-    if (!fits) waves[0] = plan::place_in_waves(plan_, local.items, window - window % window_granule);
+    if (!fits) waves[0] = plan::place_in_waves(plan_, local_.items, window - window % window_granule);
   });
   comm_.allreduce(std::span<std::uint64_t>(waves), MPI_MAX);
   plan_.waves = static_cast<std::uint32_t>(waves[0]);
@@ -289,7 +287,7 @@ void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
 
 /// Values are copied here in any case: a loop counter changes as soon as async_save returns. All waves but the last one are
 /// staged here, too.
-std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats) {
+std::shared_ptr<Save> Saver::stage(const SaveOptions& options, SaveStats stats) {
   const std::uint64_t number = next_save_++;
   const std::size_t index = number % slots_.size();
   Slot& slot = slots_[index];
@@ -299,8 +297,8 @@ std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors
       .save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}};
   slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
   for (; staged.wave + 1 < plan_.waves; ++staged.wave)
-    if (!stage_early(begin_staging(prepared, tensors, options, slot, staged), staged)) return slot.save;
-  Staging staging = begin_staging(prepared, tensors, options, slot, std::move(staged));
+    if (!stage_early(begin_staging(options, slot, staged), staged)) return slot.save;
+  Staging staging = begin_staging(options, slot, std::move(staged));
   const std::shared_ptr<stage::Underway> underway = staging.underway();
   slot.save->stages_in(std::async(options.overlap_staging ? std::launch::async : std::launch::deferred,
                                   [staging = std::move(staging)]() mutable { return staging.finish(); }),
@@ -309,12 +307,11 @@ std::shared_ptr<Save> Saver::stage(const Prepared& prepared, std::size_t tensors
   return slot.save;
 }
 
-Staging Saver::begin_staging(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, const Slot& slot,
-                             transport::Staged staged) {
+Staging Saver::begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged) {
   const std::uint32_t wave = staged.wave;
   Staging staging(line_, stager_, slot.landing, plan_.arena_bytes, std::move(staged), options_.save_timeout_s);
-  staging.copy_now(copies_of(prepared, {tensors, prepared.local.items.size(), wave}, slot));
-  staging.begin(copies_of(prepared, {0, tensors, wave}, slot), options.stream);
+  staging.copy_now(copies_of({local_.tensors, local_.items.size(), wave}, slot));
+  staging.begin(copies_of({0, local_.tensors, wave}, slot), options.stream);
   return staging;
 }
 
@@ -336,8 +333,8 @@ bool Saver::stage_early(Staging staging, transport::Staged& staged) {
   }
 }
 
-std::vector<stage::Copy> Saver::copies_of(const Prepared& prepared, const Selection& selection, const Slot& slot) const {
-  return api::copies_of(plan_, prepared.local, prepared.places, selection, slot.landing ? slot.landing->memory() : nullptr);
+std::vector<stage::Copy> Saver::copies_of(const Selection& selection, const Slot& slot) const {
+  return api::copies_of(plan_, local_, places_, selection, slot.landing ? slot.landing->memory() : nullptr);
 }
 
 // --- the end -------------------------------------------------------------------------------------------------------
@@ -385,6 +382,7 @@ std::optional<Error> Saver::close() {
 
 void Saver::await_end() {
   part();
+  grid_.free();
   node_.free();
 }
 

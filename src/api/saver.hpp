@@ -16,7 +16,7 @@
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
 #include "stage/stager.hpp"
-#include "wrap/mpi.hpp"
+#include "wrap/mpi_grid.hpp"
 
 namespace holdfast::api {
 
@@ -52,34 +52,34 @@ class Saver {
   void settle_all(Deadline deadline);
   void note_failure(const Save& save);
 
-  void replan(const plan::LocalPlan& local);
-  [[nodiscard]] std::size_t fit_memory(const plan::LocalPlan& local);
+  void replan();
+  [[nodiscard]] std::size_t fit_memory();
   void open_arenas(std::size_t count);
   void send_plan();
   void open_arena(std::uint32_t slot, std::uint64_t bytes);
 
-  /// What async_save finds before the copy.
+  /// What async_save finds before the copy, beside local_ and places_.
   struct Prepared {
-    plan::LocalPlan local;
-    std::vector<cuda::Place> places;  ///< of its items
-    bool skip = false;                ///< WhenBusy::skip, and no arena is free
+    bool skip = false;  ///< WhenBusy::skip, and no arena is free
     bool plan_cached = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
-  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Prepared& prepared) noexcept;
-  std::shared_ptr<Save> stage(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, SaveStats stats);
-  Staging begin_staging(const Prepared& prepared, std::size_t tensors, const SaveOptions& options, const Slot& slot,
-                        transport::Staged staged);
+  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept;
+  std::shared_ptr<Save> stage(const SaveOptions& options, SaveStats stats);
+  Staging begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged);
   bool stage_early(Staging staging, transport::Staged& staged);
-  [[nodiscard]] std::vector<stage::Copy> copies_of(const Prepared& prepared, const Selection& selection, const Slot& slot) const;
+  [[nodiscard]] std::vector<stage::Copy> copies_of(const Selection& selection, const Slot& slot) const;
 
   const mpi::Communicator& comm_;
   Options options_;
   mpi::Communicator node_;
+  mpi::Grid grid_;
   std::unique_ptr<launch::HelperLauncher> launcher_;
   std::shared_ptr<Line> line_;
   std::shared_ptr<stage::Stager> stager_;
   std::vector<Slot> slots_;
+  plan::LocalPlan local_;            ///< of the state that is being saved; kept, since the next one is seldom another
+  std::vector<cuda::Place> places_;  ///< of its items
   plan::RankPlan plan_;
   std::optional<std::uint64_t> fingerprint_;  ///< of the local plan that plan_ was made for
   std::uint64_t next_plan_ = 1;

@@ -2,6 +2,9 @@
 #include <holdfast/state_dict.hpp>
 #include <string_view>
 
+#include "base/checksum.hpp"
+#include "base/codec.hpp"
+
 namespace holdfast {
 namespace {
 
@@ -59,7 +62,13 @@ ValueRef::ValueRef(std::vector<std::byte>& value)
       resize_([](void* target, std::size_t count) { static_cast<std::vector<std::byte>*>(target)->resize(count); }) {}
 
 void StateDict::add(std::string name, TensorView tensor) {
-  if (accept(name)) tensors_.push_back({std::move(name), std::move(tensor)});
+  if (!accept(name)) return;
+  const Shard& shard = tensor.shard;
+  Encoder encoder;
+  encoder(tensors_checksum_, name, tensor.dtype, shard.global, shard.offset, shard.extent, shard.stride, tensor.writable,
+          reinterpret_cast<std::uintptr_t>(tensor.data));
+  tensors_checksum_ = checksum(encoder.take());
+  tensors_.push_back({std::move(name), std::move(tensor)});
 }
 
 void StateDict::add_value(Value value) {

@@ -51,12 +51,12 @@ std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
 
 }  // namespace
 
-std::vector<std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
-                                       std::uint64_t split_bytes) {
-  std::vector<std::vector<Piece>> pieces(load.size());
+std::map<int, std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
+                                         std::uint64_t split_bytes) {
+  std::map<int, std::vector<Piece>> pieces;
   const auto give = [&](std::pair<int, std::uint32_t> holder, const Share& share, Box box, std::uint64_t bytes) {
     const DatasetId dataset{static_cast<std::uint32_t>(owner), share.dataset};
-    pieces[static_cast<std::size_t>(holder.first)].push_back({dataset, holder.second, std::move(box), 0, bytes});
+    pieces[holder.first].push_back({dataset, holder.second, std::move(box), 0, bytes});
   };
   for (const Share& share : merged.shares)
     if (share.holders.size() == 1) give(share.holders.front(), share, share.box, share.bytes);

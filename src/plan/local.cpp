@@ -70,25 +70,53 @@ std::uint64_t add_contents(const StateDict& state, std::span<Item> items) {
   return all.value();
 }
 
-}  // namespace
-
-LocalPlan make_local_plan(const StateDict& state) {
-  if (state.problem()) throw Error(*state.problem());
+LocalPlan plan_of_tensors(const StateDict& state) {
   LocalPlan plan;
-  const std::size_t tensors = state.tensors().size();
-  plan.items.reserve(tensors + state.values().size());
-  plan.memory.reserve(tensors + state.values().size());
+  const std::size_t count = state.tensors().size() + state.values().size();
+  plan.items.reserve(count);
+  plan.memory.reserve(count);
   for (const StateDict::Tensor& tensor : state.tensors()) {
     plan.items.push_back(tensor_item(tensor));
     plan.memory.push_back(tensor.view);
   }
+  plan.tensors = plan.items.size();
+  plan.tensors_checksum = state.tensors_checksum();
+  if (plan.tensors > 0) plan.tensors_fingerprint = checksum(encode(plan.items));
+  return plan;
+}
+
+/// In place of the values that are there, if any.
+void add_values(LocalPlan& plan, const StateDict& state) {
+  plan.items.resize(plan.tensors);
+  plan.memory.resize(plan.tensors);
   for (const StateDict::Value& value : state.values()) {
     plan.items.push_back(value_item(value));
     plan.memory.push_back(replicated(value.ref.bytes().data(), value.ref.dtype(), value_shape(value.ref)));
   }
-  plan.fingerprint = checksum(encode(plan.items));  // before the contents are there: a plan does not depend on them
-  plan.values = add_contents(state, std::span(plan.items).subspan(tensors));
+  const std::span<Item> values = std::span(plan.items).subspan(plan.tensors);
+  Encoder encoder;
+  encoder(plan.tensors_fingerprint);
+  for (const Item& item : values) encoder(item);  // before the contents are there: a plan does not depend on them
+  plan.fingerprint = checksum(encoder.take());
+  plan.values = add_contents(state, values);
+}
+
+}  // namespace
+
+LocalPlan make_local_plan(const StateDict& state) {
+  LocalPlan plan;
+  update(plan, state);
   return plan;
+}
+
+void update(LocalPlan& plan, const StateDict& state) try {
+  if (state.problem()) throw Error(*state.problem());
+  // The number is compared too, for a state that was moved from.
+  if (plan.tensors_checksum != state.tensors_checksum() || plan.tensors != state.tensors().size()) plan = plan_of_tensors(state);
+  add_values(plan, state);
+} catch (...) {
+  plan = {};
+  throw;
 }
 
 }  // namespace holdfast::plan

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <vector>
 
@@ -36,9 +37,9 @@ struct Merged {
 /// with the least load. Replicas above `split_bytes` are cut into parts of that size, larger ones where there would be more
 /// parts than holders. `load` has the bytes that
 /// each rank saves anyway (all owners' single-holder shares) and `owners` says how many ranks assign at the same time.
-/// Pure and deterministic. Returns for each rank its pieces (arena offsets not yet given).
-[[nodiscard]] std::vector<std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
-                                                     std::uint64_t split_bytes);
+/// Pure and deterministic. Returns the pieces of each rank that has any (arena offsets not yet given).
+[[nodiscard]] std::map<int, std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner,
+                                                       int owners, std::uint64_t split_bytes);
 
 /// Where a piece of `bytes` is placed in an arena that is filled up to `end`.
 [[nodiscard]] std::uint64_t arena_offset_after(std::uint64_t end, std::uint64_t bytes) noexcept;

@@ -81,15 +81,9 @@ struct RankPlan {
   std::vector<Piece> pieces;        ///< what this rank stages
   std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes; in waves: what the largest one takes
   std::uint32_t waves = 1;          ///< of a save, the same on all ranks; some may be empty here
+  std::uint64_t staged_bytes = 0;   ///< of all pieces, without the gaps between them
   std::uint64_t total_bytes = 0;    ///< of the whole checkpoint
   std::uint64_t dataset_count = 0;  ///< of the whole checkpoint
-
-  /// Bytes that this rank copies, without the gaps between pieces.
-  [[nodiscard]] std::uint64_t staged_bytes() const noexcept {
-    std::uint64_t bytes = 0;
-    for (const Piece& piece : pieces) bytes += piece.bytes;
-    return bytes;
-  }
 };
 
 }  // namespace holdfast::plan

@@ -3,6 +3,7 @@
 #include <cuda.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <link.h>
 #include <nvtx3/nvToolsExt.h>
 
 #include <array>
@@ -67,14 +68,29 @@ std::optional<std::string> start(void* library, Driver& driver) {
   return std::nullopt;
 }
 
-/// Null as long as there is none, or none that works.
+/// How many libraries this process has loaded so far.
+unsigned long long loaded_libraries() {
+  unsigned long long count = 0;
+  const auto take = [](dl_phdr_info* info, std::size_t, void* result) {
+    *static_cast<unsigned long long*>(result) = info->dlpi_adds;
+    return 1;  // each entry says the same
+  };
+  dl_iterate_phdr(take, &count);
+  return count;
+}
+
+/// Null as long as there is none, or none that works. Every save asks, and dlopen looks through directories for a library that is
+/// not loaded: it is asked again only when some library has come since.
 const Driver* find_driver() {
   static std::atomic<const Driver*> found = nullptr;
   static std::mutex mutex;
   static bool given_up = false, said = false;
+  static unsigned long long libraries = 0;
   if (const Driver* driver = found) return driver;
   const std::lock_guard lock(mutex);
   if (found != nullptr || given_up) return found;
+  const unsigned long long loaded = loaded_libraries();
+  if (std::exchange(libraries, loaded) == loaded) return nullptr;
   void* const library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
   if (library == nullptr) {
     if (!std::exchange(said, true)) log::info("this process has loaded no CUDA driver: all tensors are in host memory");

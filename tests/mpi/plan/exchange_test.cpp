@@ -22,13 +22,17 @@ struct Shown {
   static void fields(auto& c, auto& s) { c(s.owned, s.pieces, s.items, s.id, s.arena_bytes, s.total_bytes, s.dataset_count); }
 };
 
-class ExchangeTest : public testing::Test {
+/// Once in one column and, where the ranks allow it, once in two.
+class ExchangeTest : public testing::TestWithParam<int> {
  protected:
-  ~ExchangeTest() override { comm.free(); }
+  ~ExchangeTest() override {
+    grid.free();
+    comm.free();
+  }
 
   [[nodiscard]] std::vector<Shown> plan_of(const StateDict& state, std::uint64_t id = 7) const {
     const LocalPlan local = make_local_plan(state);
-    const RankPlan plan = exchange(comm, local, id);
+    const RankPlan plan = exchange(grid, local, id);
     std::vector<Shown> all;
     for (const Bytes& bytes : comm.all_gather(encode(
              Shown{plan.owned, plan.pieces, local.items, plan.id, plan.arena_bytes, plan.total_bytes, plan.dataset_count})))
@@ -37,11 +41,12 @@ class ExchangeTest : public testing::Test {
   }
   std::string expect_conflict(std::initializer_list<std::string> words, const StateDict& state) const {
     return test::expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, words,
-                                   [&] { (void)exchange(comm, make_local_plan(state), 1); });
+                                   [&] { (void)exchange(grid, make_local_plan(state), 1); });
   }
 
   mpi::Communicator comm = mpi::Communicator::duplicate(MPI_COMM_WORLD);
   const int rank = comm.rank(), size = comm.size();
+  mpi::Grid grid{comm, size % GetParam() == 0 ? GetParam() : 1};
   std::vector<std::byte> memory = std::vector<std::byte>(1 << 16);
 };
 
@@ -102,7 +107,7 @@ void check_all(const std::vector<Shown>& plans) {
   }
 }
 
-TEST_F(ExchangeTest, TakesRandomShardings) {
+TEST_P(ExchangeTest, TakesRandomShardings) {
   std::mt19937 random(61);  // the same on all ranks, so that each knows its part
   for (int repeat = 0; repeat < 60; ++repeat) {
     StateDict state;
@@ -121,7 +126,7 @@ TEST_F(ExchangeTest, TakesRandomShardings) {
   }
 }
 
-TEST_F(ExchangeTest, TakesValuesAndPerRankValues) {
+TEST_P(ExchangeTest, TakesValuesAndPerRankValues) {
   std::int32_t epoch = 4;
   std::string note = "the same", own(static_cast<std::size_t>(rank) * 3, 'x');
   std::uint64_t seed = static_cast<std::uint64_t>(rank);
@@ -145,7 +150,7 @@ TEST_F(ExchangeTest, TakesValuesAndPerRankValues) {
   }
 }
 
-TEST_F(ExchangeTest, RanksMayHoldNothing) {
+TEST_P(ExchangeTest, RanksMayHoldNothing) {
   StateDict state;
   if (rank == size - 1) state.add("only", replicated(memory.data(), DType::u8, {100}));
   const auto plans = plan_of(state);
@@ -154,7 +159,7 @@ TEST_F(ExchangeTest, RanksMayHoldNothing) {
   for (int r = 0; r + 1 < size; ++r) EXPECT_EQ(plans[static_cast<std::size_t>(r)].arena_bytes, 0U);
 }
 
-TEST_F(ExchangeTest, RanksShareWhatAllHold) {
+TEST_P(ExchangeTest, RanksShareWhatAllHold) {
   memory.resize(32 << 20);
   StateDict state;
   state.add("large", replicated(memory.data(), DType::u8, {memory.size()}));
@@ -168,7 +173,7 @@ TEST_F(ExchangeTest, RanksShareWhatAllHold) {
   }
 }
 
-TEST_F(ExchangeTest, ReplicasGoToRanksWithLess) {
+TEST_P(ExchangeTest, ReplicasGoToRanksWithLess) {
   if (size == 1) GTEST_SKIP() << "needs two ranks";
   memory.resize(8 << 20);
   StateDict state;
@@ -181,7 +186,7 @@ TEST_F(ExchangeTest, ReplicasGoToRanksWithLess) {
   EXPECT_EQ(plans[0].pieces.size(), 1U) << "rank 0 has enough to do";
 }
 
-TEST_F(ExchangeTest, AHoleIsOneErrorOnAllRanks) {
+TEST_P(ExchangeTest, AHoleIsOneErrorOnAllRanks) {
   StateDict state;
   const auto n = static_cast<std::uint64_t>(size);
   state.add("good", replicated(memory.data(), DType::f32, {10}));
@@ -193,7 +198,7 @@ TEST_F(ExchangeTest, AHoleIsOneErrorOnAllRanks) {
   expect_conflict({"tensor model/w", "a hole: nobody holds [" + last + ", 0:3]"}, state);
 }
 
-TEST_F(ExchangeTest, AnOverlapIsOneErrorOnAllRanks) {
+TEST_P(ExchangeTest, AnOverlapIsOneErrorOnAllRanks) {
   if (size == 1) GTEST_SKIP() << "needs two ranks";
   StateDict state;
   const auto n = static_cast<std::uint64_t>(size), r = static_cast<std::uint64_t>(rank);
@@ -202,7 +207,7 @@ TEST_F(ExchangeTest, AnOverlapIsOneErrorOnAllRanks) {
   expect_conflict({"tensor w", "rank 0 holds [0:2] and rank 1 holds [1:4], both have [1:2]"}, state);
 }
 
-TEST_F(ExchangeTest, DTypesShapesAndKindsMustAgree) {
+TEST_P(ExchangeTest, DTypesShapesAndKindsMustAgree) {
   if (size == 1) GTEST_SKIP() << "needs two ranks";
   const bool odd = rank == size - 1;
   const std::string odd_rank = "rank " + std::to_string(size - 1);
@@ -219,7 +224,7 @@ TEST_F(ExchangeTest, DTypesShapesAndKindsMustAgree) {
   expect_conflict({"it is a tensor on rank 0 and a value on " + odd_rank}, kinds);
 }
 
-TEST_F(ExchangeTest, ValuesMustAgree) {
+TEST_P(ExchangeTest, ValuesMustAgree) {
   if (size == 1) GTEST_SKIP() << "needs two ranks";
   double rate = rank == size - 1 ? 0.1 : 0.2;
   StateDict state;
@@ -227,7 +232,7 @@ TEST_F(ExchangeTest, ValuesMustAgree) {
   expect_conflict({"tensor optimizer/rate", "rank 0 and rank " + std::to_string(size - 1) + " differ"}, state);
 }
 
-TEST_F(ExchangeTest, ANameIsATensorOrAGroup) {
+TEST_P(ExchangeTest, ANameIsATensorOrAGroup) {
   StateDict state;
   if (rank == 0) state.add("a/b", replicated(memory.data(), DType::f32, {2}));
   if (rank == size - 1) state.add("a/b/c/d", replicated(memory.data(), DType::f32, {2}));
@@ -235,13 +240,15 @@ TEST_F(ExchangeTest, ANameIsATensorOrAGroup) {
                   state);
 }
 
-TEST_F(ExchangeTest, GoesOnAfterAConflict) {
+TEST_P(ExchangeTest, GoesOnAfterAConflict) {
   StateDict bad, good;
   bad.add("w", shard(memory.data(), DType::f32, {.global = {4}, .offset = {0}, .extent = {3}}));
   good.add("w", replicated(memory.data(), DType::f32, {4}));
   expect_conflict({"a hole"}, bad);
   check_all(plan_of(good));
 }
+
+INSTANTIATE_TEST_SUITE_P(Columns, ExchangeTest, testing::Values(1, 2));
 
 }  // namespace
 }  // namespace holdfast::plan

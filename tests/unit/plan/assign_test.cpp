@@ -17,6 +17,16 @@ constexpr std::uint64_t never_split = ~std::uint64_t{0} / 2;
 
 using Pieces = std::vector<std::vector<Piece>>;
 
+/// assign(), with a list for each rank.
+Pieces assigned(const Merged& merged, const std::vector<std::uint64_t>& load, int owner, int owners, std::uint64_t split_bytes) {
+  Pieces pieces(load.size());
+  for (auto& [rank, list] : assign(merged, load, owner, owners, split_bytes)) {
+    EXPECT_FALSE(list.empty()) << "only ranks that have any";
+    pieces.at(static_cast<std::size_t>(rank)) = std::move(list);
+  }
+  return pieces;
+}
+
 std::vector<std::uint64_t> bytes_per_rank(const Pieces& pieces) {
   std::vector<std::uint64_t> bytes;
   for (const auto& list : pieces) {
@@ -37,7 +47,7 @@ Merged replicas(int ranks, const std::vector<std::uint64_t>& bytes) {
 
 TEST(Assign, AShareOfOneHolderIsGiven) {
   const Merged merged = merge({tensor(0, "w", {4}, {{0}, {1}}), tensor(1, "w", {4}, {{1}, {3}})});
-  const Pieces pieces = assign(merged, {1'000'000, 0}, 7, 8, 1);
+  const Pieces pieces = assigned(merged, {1'000'000, 0}, 7, 8, 1);
   ASSERT_EQ(pieces.size(), 2U);
   ASSERT_EQ(pieces[0].size(), 1U);
   EXPECT_EQ(pieces[0][0].dataset, (DatasetId{7, 0}));
@@ -47,25 +57,25 @@ TEST(Assign, AShareOfOneHolderIsGiven) {
 }
 
 TEST(Assign, ReplicasGoWhereThereIsLeast) {
-  const Pieces pieces = assign(replicas(3, {100}), {50, 10, 60}, 0, 1, never_split);
+  const Pieces pieces = assigned(replicas(3, {100}), {50, 10, 60}, 0, 1, never_split);
   EXPECT_EQ(bytes_per_rank(pieces), (std::vector<std::uint64_t>{0, 100, 0}));
 }
 
 TEST(Assign, LargestFirst) {
-  EXPECT_EQ(bytes_per_rank(assign(replicas(2, {1, 1, 1, 1, 6, 2}), {0, 0}, 0, 1, never_split)),
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(2, {1, 1, 1, 1, 6, 2}), {0, 0}, 0, 1, never_split)),
             (std::vector<std::uint64_t>{6, 6}));
 }
 
 TEST(Assign, LargeReplicasAreCutForAllHolders) {
-  EXPECT_EQ(bytes_per_rank(assign(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 100)), (std::vector<std::uint64_t>(4, 250)));
-  EXPECT_EQ(bytes_per_rank(assign(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 500)), (std::vector<std::uint64_t>{500, 500, 0, 0}));
-  EXPECT_EQ(bytes_per_rank(assign(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 1000)), (std::vector<std::uint64_t>{1000, 0, 0, 0}));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 100)), (std::vector<std::uint64_t>(4, 250)));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 500)), (std::vector<std::uint64_t>{500, 500, 0, 0}));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 1000)), (std::vector<std::uint64_t>{1000, 0, 0, 0}));
 }
 
 TEST(Assign, OwnersThatAssignAtOnceDoNotPileUp) {
   std::vector<std::uint64_t> sum(8);
   for (int owner = 0; owner < 8; ++owner) {
-    const auto bytes = bytes_per_rank(assign(replicas(8, {10, 10}), std::vector<std::uint64_t>(8), owner, 8, never_split));
+    const auto bytes = bytes_per_rank(assigned(replicas(8, {10, 10}), std::vector<std::uint64_t>(8), owner, 8, never_split));
     for (std::size_t rank = 0; rank < sum.size(); ++rank) sum[rank] += bytes[rank];
   }
   EXPECT_EQ(sum, std::vector<std::uint64_t>(8, 20));
@@ -73,7 +83,7 @@ TEST(Assign, OwnersThatAssignAtOnceDoNotPileUp) {
 
 TEST(Assign, OnlyHoldersAreAsked) {
   const Pieces pieces =
-      assign(merge({tensor(1, "w", {4}, whole({4})), tensor(3, "w", {4}, whole({4}))}), {0, 90, 0, 80}, 0, 1, never_split);
+      assigned(merge({tensor(1, "w", {4}, whole({4})), tensor(3, "w", {4}, whole({4}))}), {0, 90, 0, 80}, 0, 1, never_split);
   EXPECT_EQ(bytes_per_rank(pieces), (std::vector<std::uint64_t>{0, 0, 0, 16}));
 }
 
@@ -108,7 +118,7 @@ TEST(AssignProperty, EveryElementIsSavedOnceByAHolder) {
         items.push_back(tensor(rank++, name, global, box));
     }
     const Merged merged = merge(items);
-    check_complete(merged, assign(merged, std::vector<std::uint64_t>(static_cast<std::size_t>(ranks)), 0, 1, 1 + random() % 64),
+    check_complete(merged, assigned(merged, std::vector<std::uint64_t>(static_cast<std::size_t>(ranks)), 0, 1, 1 + random() % 64),
                    items);
   }
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "base/codec.hpp"
 #include "plan/local.hpp"
 
 namespace holdfast::plan {
@@ -152,6 +153,101 @@ TEST(LocalPlan, FingerprintIgnoresMemoryAndContents) {
   const LocalPlan after = make_local_plan(moved);
   EXPECT_EQ(before.fingerprint, after.fingerprint);
   EXPECT_NE(before.values, after.values);
+}
+
+void expect_equal(const LocalPlan& a, const LocalPlan& b) {
+  EXPECT_EQ(encode(a.items), encode(b.items));
+  ASSERT_EQ(a.memory.size(), b.memory.size());
+  for (std::size_t i = 0; i < a.memory.size(); ++i) {
+    EXPECT_EQ(a.memory[i].data, b.memory[i].data);
+    EXPECT_EQ(a.memory[i].shard.stride, b.memory[i].shard.stride);
+    EXPECT_EQ(a.memory[i].writable, b.memory[i].writable);
+  }
+  EXPECT_EQ(a.fingerprint, b.fingerprint);
+  EXPECT_EQ(a.values, b.values);
+  EXPECT_EQ(a.tensors, b.tensors);
+}
+
+/// Each state after each other one: what one differs in must be seen in the other one's plan.
+TEST(LocalPlan, AnUpdateSeesEveryChange) {
+  float elsewhere[64];
+  const float fixed[64] = {};
+  std::int32_t number = 1;
+  std::string text = "text";
+  const auto tensor = [](void* memory, Shard box, DType dtype = DType::f32) { return shard(memory, dtype, std::move(box)); };
+  const std::vector<std::pair<std::string, TensorView>> views = {
+      {"a", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {}})},
+      {"b", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {}})},
+      {"a", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {}}, DType::i32)},
+      {"a", tensor(data, {{2, 4}, {0, 0}, {2, 4}, {}})},
+      {"a", tensor(data, {{8, 2}, {0, 0}, {4, 2}, {}})},
+      {"a", tensor(data, {{8, 2}, {4, 0}, {4, 2}, {}})},
+      {"a", tensor(data, {{8, 2}, {4, 0}, {2, 2}, {}})},
+      {"a", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {4, 1}})},
+      {"a", tensor(elsewhere, {{4, 2}, {0, 0}, {4, 2}, {}})},
+      {"a", shard(static_cast<const void*>(fixed), DType::f32, {{4, 2}, {0, 0}, {4, 2}, {}})},
+  };
+  std::vector<StateDict> states(1);
+  for (const auto& [name, view] : views) states.emplace_back().add(name, view);
+  for (const auto& [first, second] : {std::pair(views[0], views[1]), std::pair(views[1], views[0])}) {
+    states.emplace_back().add(first.first, first.second);
+    states.back().add(second.first, second.second);
+  }
+  const auto with_values = states;
+  for (StateDict state : with_values) {
+    state.add("n", number);
+    state.add_per_rank("t", text);
+    states.push_back(std::move(state));
+  }
+  for (const StateDict& before : states)
+    for (const StateDict& after : states) {
+      LocalPlan plan = make_local_plan(before);
+      update(plan, after);
+      expect_equal(plan, make_local_plan(after));
+    }
+}
+
+TEST(LocalPlan, AnUpdateSeesValuesThatChange) {
+  std::int32_t number = 1;
+  std::string text = "text", own = "own";
+  StateDict state;
+  state.add("w", replicated(data, DType::f32, {4}));
+  state.add("n", number);
+  state.add("t", text);
+  state.add_per_rank("o", own);
+  LocalPlan plan = make_local_plan(state);
+  const auto changed = [&](bool layout) {
+    const LocalPlan before = plan;
+    update(plan, state);
+    expect_equal(plan, make_local_plan(state));
+    EXPECT_EQ(plan.fingerprint != before.fingerprint, layout);
+    return plan.values != before.values;
+  };
+  EXPECT_FALSE(changed(false));
+  number = 2;
+  EXPECT_TRUE(changed(false));
+  text = "Text";
+  EXPECT_TRUE(changed(false));
+  text = "longer than what a string holds in itself";
+  EXPECT_TRUE(changed(true));
+  own = "OWN";
+  EXPECT_FALSE(changed(false)) << "each rank's own";
+  own = "own, but longer";
+  EXPECT_FALSE(changed(true));
+}
+
+TEST(LocalPlan, AnUpdateTakesWhatWasMovedFromAndWhatIsWrong) {
+  StateDict state, wrong;
+  state.add("w", replicated(data, DType::f32, {4}));
+  wrong.add("w", replicated(data, DType::f32, {4, 4}, {1}));
+  LocalPlan plan = make_local_plan(state);
+  EXPECT_THROW(update(plan, wrong), Error);
+  EXPECT_TRUE(plan.items.empty());
+  update(plan, state);
+  expect_equal(plan, make_local_plan(state));
+  const StateDict taken = std::move(state);
+  update(plan, state);  // NOLINT(bugprone-use-after-move): it has no tensors, whatever its checksum says
+  EXPECT_EQ(plan.items.size(), state.tensors().size());
 }
 
 TEST(LocalPlan, ValuesAreThoseThatMustBeAlike) {
