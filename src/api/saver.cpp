@@ -1,13 +1,9 @@
 #include "api/saver.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "api/finalize.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
@@ -20,26 +16,8 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::size_t most_slots = 2;
 /// Of an arena that a save goes through in waves, in bytes.
 constexpr std::uint64_t window_granule = 64;
-/// Longest wait for a helper that has nothing left to do. It only has to finalize MPI.
-constexpr double exit_timeout_s = 10;
-/// What a living helper gets to end its saves and itself when another one has died.
-constexpr double leftover_timeout_s = 2;
-
-std::string job_in_words() {
-  const char* job = std::getenv("SLURM_JOB_ID");
-  return fmt::format("host {}, pid {}{}, since {:%Y-%m-%dT%H:%M:%SZ}", host_name(), getpid(),
-                     job ? fmt::format(", Slurm job {}", job) : "", fmt::gmtime(std::time(nullptr)));
-}
-
-std::vector<std::string> flattened(const mpi::Hints& hints) {
-  std::vector<std::string> words;
-  for (const auto& [key, value] : hints) words.insert(words.end(), {key, value});
-  return words;
-}
-
 std::int64_t as_number(const SaveOptions& options) {
   return static_cast<std::int64_t>(options.when_busy) * 2 + options.overlap_staging;
 }
@@ -56,49 +34,6 @@ Saver::Saver(const mpi::Communicator& comm, Options options)
     throw;
   }
 }
-
-void Saver::start_helpers() {
-  const Deadline deadline{Seconds(options_.launch_timeout_s)};
-  launch::Started started = launch::start_helpers(comm_, options_);
-  launcher_ = std::move(started.launcher);
-  line_ = std::make_shared<Line>(std::move(started.connection), Line::Terms{.helper_timeout_s = options_.helper_timeout_s,
-                                                                            .why_irreplaceable = launcher_->why_irreplaceable()});
-  const int threads =
-      options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
-  stager_ = std::make_shared<stage::CudaStager>(threads);
-  try {
-    mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
-  } catch (...) {
-    part();
-    throw;
-  }
-}
-
-void Saver::say_hello(const Deadline& deadline, const launch::Started& started) {
-  const transport::Hello hello{.rank = comm_.rank(),
-                               .world_size = comm_.size(),
-                               .helper_ranks = started.placement.helper_ranks,
-                               .directory = std::filesystem::absolute(options_.directory).string(),
-                               .keep_last = options_.keep_last,
-                               .keep_every = options_.keep_every,
-                               .job = job_in_words(),
-                               .lock_timeout_s = options_.launch_timeout_s / 2,
-                               .launcher = launcher_->name(),
-                               .mpi_io = options_.mpi_io,
-                               .mpi_io_hints = flattened(options_.mpi_io_hints),
-                               .alignment_bytes = options_.alignment_bytes,
-                               .write_limit_bytes_per_s = options_.write_limit_bytes_per_s,
-                               .engine = options_.engine,
-                               .file_mode = options_.file_mode,
-                               .recycle_files = options_.recycle_files,
-                               .save_timeout_s = options_.save_timeout_s,
-                               .helper_timeout_s = options_.helper_timeout_s,
-                               .end_survivors = options_.end_survivors,
-                               .replaceable = launcher_->why_irreplaceable().empty()};
-  static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
-}
-
-// --- saves ---------------------------------------------------------------------------------------------------------
 
 void Saver::warm_up(const StateDict& state) {
   static_cast<void>(prepare(0, state, {}));
@@ -185,43 +120,6 @@ void Saver::note_failure(const Save& save) {
   if (!failure) return;
   if (comm_.rank() == 0) log::warning("the save of step {} failed: {}", save.step(), failure->what());
   if (!unseen_failure_) unseen_failure_ = failure;
-}
-
-/// Collective. New helpers in place of lost ones; nothing of the old ones is used again. Where none can be had, the old ones are
-/// left alone, since the job would end with them.
-void Saver::restart() {
-  mpi::all_or_none(comm_, [&] {
-    if (const auto& lost = line_->lost(); lost && !launcher_->why_irreplaceable().empty()) throw *lost;
-  });
-  log::info("starting new helpers");
-  fingerprint_.reset();
-  give_up_saves();
-  slots_ = std::vector<Slot>(most_slots);
-  line_->disconnect();
-  if (!launcher_->finish(line_->connection(), Deadline(Seconds(leftover_timeout_s)))) line_->connection().kill_helper();
-  start_helpers();
-}
-
-/// Some helper died, so no save in flight can be committed any more. A helper that lives may not know: it waits for the dead.
-void Saver::give_up_saves() {
-  const Deadline deadline{Seconds(leftover_timeout_s)};
-  for (Slot& slot : slots_) {
-    if (!slot.save) continue;
-    if (!slot.save->settle(deadline)) {
-      line_->give_up({ErrorCode::helper_lost, "a helper of another node is gone", {.host = host_name()}});
-      static_cast<void>(slot.save->settle(deadline));
-    }
-    note_failure(*slot.save);
-  }
-}
-
-/// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
-void Saver::part() noexcept {
-  line_->disconnect();
-  if (abandoned_) return;
-  if (!launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s))))
-    log::warning("the helper (pid {}) has not ended {} s after its ranks left it", line_->connection().helper_pid(),
-                 exit_timeout_s);
 }
 
 // --- planning ------------------------------------------------------------------------------------------------------
@@ -335,55 +233,6 @@ bool Saver::stage_early(Staging staging, transport::Staged& staged) {
 
 std::vector<stage::Copy> Saver::copies_of(const Selection& selection, const Slot& slot) const {
   return api::copies_of(plan_, local_, places_, selection, slot.landing ? slot.landing->memory() : nullptr);
-}
-
-// --- the end -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-/// Ends a helper when the program ends.
-class LastKill final : public FinalizeListener {
- public:
-  explicit LastKill(std::shared_ptr<Line> line) : line_(std::move(line)) {}
-  void on_finalize() noexcept override { line_->connection().kill_helper(); }
-
- private:
-  std::shared_ptr<Line> line_;
-};
-
-}  // namespace
-
-/// If it has not ended by itself, nothing can be expected of it any more, and a launcher would wait for it for ever. Where the
-/// job ends with it, that has time until the program has done its last work.
-void Saver::end_lost_helper() {
-  if (launcher_->why_irreplaceable().empty()) return line_->connection().kill_helper();
-  abandoned_ = true;
-  remember_until_finalize(std::make_shared<LastKill>(line_));
-}
-
-std::optional<Error> Saver::close() {
-  const Deadline deadline{Seconds(options_.close_timeout_s)};
-  std::optional<Error> problem;
-  bool let_go = false;
-  try {
-    settle_all(deadline);
-    if (!line_->lost()) {
-      static_cast<void>(line_->ask<transport::Closed>(transport::Bye{}, deadline));
-      let_go = true;
-    }
-  } catch (...) {
-    problem = current_error();
-  }
-  if (!let_go && line_->lost()) end_lost_helper();
-  slots_.clear();
-  line_->disconnect();
-  return problem ? problem : unseen_failure_;
-}
-
-void Saver::await_end() {
-  part();
-  grid_.free();
-  node_.free();
 }
 
 }  // namespace holdfast::api

@@ -42,12 +42,16 @@ class Saver {
     std::shared_ptr<Save> save;
   };
 
+  static constexpr std::size_t most_slots = 2;
+
+  // saver_helpers.cpp:
   void start_helpers();
+  void say_hello(const Deadline& deadline, const launch::Started& started);
   void restart();
   void give_up_saves();
   void part() noexcept;
   void end_lost_helper();
-  void say_hello(const Deadline& deadline, const launch::Started& started);
+
   bool make_free(Slot& slot, WhenBusy when_busy);
   void settle_all(Deadline deadline);
   void note_failure(const Save& save);
