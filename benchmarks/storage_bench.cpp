@@ -22,6 +22,7 @@ struct State {
       datasets.push_back({"layer" + std::to_string(i), plan::Kind::tensor, DType::u8, {bytes}});
       request.chunks.push_back({static_cast<std::uint32_t>(i), whole({bytes}), 0, memory.bytes().subspan(i * bytes, bytes)});
     }
+    request.plan = 1;
     request.world_size = 1;
     request.datasets = datasets;
   }

@@ -15,7 +15,10 @@ SpareFile::~SpareFile() {
 }
 
 void SpareFile::remember(std::int64_t step, std::uint64_t plan) {
-  plans_[step] = plan;
+  if (plan == 0)
+    plans_.erase(step);
+  else
+    plans_[step] = plan;
 }
 
 void SpareFile::give_up(std::int64_t step) {

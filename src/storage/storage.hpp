@@ -25,7 +25,7 @@ struct Chunk {
 /// One writer's view of a save. `datasets`, `step`, `plan`, `world_size` are the same on all writers; chunks are its own.
 struct SaveRequest {
   std::int64_t step = -1;
-  std::uint64_t plan = 0;  ///< requests to one writer with the same number have the same datasets and boxes
+  std::uint64_t plan = 0;  ///< requests to one writer with the same number have the same datasets and boxes; 0: like no other
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
   std::vector<Chunk> chunks;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/checksum.hpp"
 #include "storage/reader.hpp"
 
 namespace holdfast::storage::test {
@@ -100,7 +101,8 @@ std::uint64_t SampleSave::bytes() const {
 }
 
 SaveRequest SampleSave::request(std::int64_t step, int writer) {
-  SaveRequest request{.step = step, .plan = datasets_.size(), .world_size = writers_, .datasets = datasets_, .chunks = {}};
+  SaveRequest request{
+      .step = step, .plan = checksum(encode(datasets_)), .world_size = writers_, .datasets = datasets_, .chunks = {}};
   for (std::uint32_t i = 0; i < datasets_.size(); ++i) {
     const auto& box = boxes_[i].at(static_cast<std::size_t>(writer));
     if (!box) continue;
