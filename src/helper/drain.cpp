@@ -116,8 +116,9 @@ void Drain::begin(const SaveJob& job) {
 std::optional<storage::SaveResult> Drain::write(const SaveJob& job) {
   try {
     if (job.wave == 0) store_->begin(request_);
-    const auto of_wave = std::ranges::equal_range(waves_, job.wave);
-    store_->write(std::span(request_.chunks).subspan(static_cast<std::size_t>(of_wave.begin() - waves_.begin()), of_wave.size()));
+    const auto [first, last] = std::equal_range(waves_.begin(), waves_.end(), job.wave);
+    store_->write(std::span(request_.chunks)
+                      .subspan(static_cast<std::size_t>(first - waves_.begin()), static_cast<std::size_t>(last - first)));
     if (job.wave + 1 < job.waves) return std::nullopt;
     return store_->commit();
   } catch (const Error& error) {

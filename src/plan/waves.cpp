@@ -60,7 +60,7 @@ void add_in_slabs(Waves& waves, const Piece& piece, const std::string& name, std
 
 std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, std::uint64_t window_bytes) {
   const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == Kind::tensor; };
-  std::ranges::stable_partition(plan.pieces, [&](const Piece& piece) { return !is_tensor(piece); });
+  std::stable_partition(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { return !is_tensor(piece); });
   const std::uint64_t slab_bytes = std::max<std::uint64_t>(window_bytes / slabs_per_wave, 1);
   Waves waves(window_bytes);
   for (Piece& piece : plan.pieces) {
