@@ -15,7 +15,7 @@
 namespace holdfast::test {
 namespace {
 
-constexpr double helper_timeout_s = 2, save_timeout_s = 4;
+constexpr double helper_timeout_s = 3, save_timeout_s = 4;
 /// Far above the timeouts, far below what would be waited for without them.
 constexpr std::chrono::seconds patience(30);
 
