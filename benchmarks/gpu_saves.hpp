@@ -18,6 +18,7 @@ struct GpuSample {
   double blocked_s = 0;  ///< async_save, from call to return
   double memcpy_s = 0;   ///< one cudaMemcpyAsync of the same bytes into pinned memory, until it is done
   double overlap_s = 0;  ///< async_save with overlap_staging, from call to return
+  double plan_s = 0;     ///< of that, what it does before it enqueues anything
   double lost_s = 0;     ///< what a stream that computes takes longer because of that save, its call included
   double commit_s = 0;
 };
@@ -54,7 +55,7 @@ class GpuSaves {
   cudaStream_t stream_ = nullptr, copying_ = nullptr;
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
   cublasHandle_t blas_ = nullptr;
-  int multiplications_ = 1;  ///< that take about three times as long as the copy
+  int multiplications_ = 1;  ///< that take a few times as long as the copy
   StateDict state_;
   Checkpointer checkpointer_;
   std::int64_t step_ = 0;

@@ -28,6 +28,7 @@ void report(benchmark::State& state, double first_s, std::uint64_t bytes, const 
   state.counters["memcpy_ms"] = memcpy_s * 1e3;
   state.counters["memcpy_bytes_per_s"] = static_cast<double>(bytes) / memcpy_s;
   state.counters["overlap_ms"] = median_of(samples, [](const GpuSample& s) { return s.overlap_s; }) * 1e3;
+  state.counters["plan_ms"] = median_of(samples, [](const GpuSample& s) { return s.plan_s; }) * 1e3;
   state.counters["lost_ms"] = median_of(samples, [](const GpuSample& s) { return s.lost_s; }) * 1e3;
   state.counters["lost"] = median_of(samples, [](const GpuSample& s) { return s.lost_s / s.memcpy_s; });
   state.counters["first_blocked_ms"] = first_s * 1e3;
@@ -59,8 +60,8 @@ void gpu_stage(benchmark::State& state, std::uint64_t bytes, bool many) {
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
           ->Iterations(gib == 1   ? 10
-                       : gib == 4 ? 6
-                                  : 3);
+                       : gib == 4 ? 4
+                                  : 2);
     }
   return true;
 }();

@@ -35,27 +35,28 @@ void for_tensor(const std::string& name, Function&& function) {
 }
 
 /// Small copies in one call. If that fails, one by one, so that it is known which is to blame.
-void enqueue_small(Lane& lane, const std::vector<Copy>& copies) {
-  std::vector<cuda::Move> moves;
-  for (const Copy& copy : copies) moves.push_back({copy.from.data, copy.to, packed_bytes(copy.from)});
+void enqueue_small(Lane& lane, std::span<const cuda::Move> moves, std::span<const std::string* const> tensors) {
   try {
     lane.stream().copy_all(moves);
   } catch (const Error& error) {
     log::debug("{}; trying again one by one", error.what());
-    for (std::size_t i = 0; i < copies.size(); ++i) for_tensor(copies[i].tensor, [&] { lane.stream().copy(moves[i]); });
+    for (std::size_t i = 0; i < moves.size(); ++i) for_tensor(*tensors[i], [&] { lane.stream().copy(moves[i]); });
   }
 }
 
 /// All copies from one device. Large ones go first, so that the device is busy while the others are enqueued.
 void enqueue(Lane& lane, const std::vector<Copy>& copies) {
-  std::vector<Copy> small;
+  std::vector<cuda::Move> small;
+  std::vector<const std::string*> tensors;
   for (const Copy& copy : copies) {
-    if (is_small(copy))
-      small.push_back(copy);
-    else
+    if (is_small(copy)) {
+      small.push_back({copy.from.data, copy.to, packed_bytes(copy.from)});
+      tensors.push_back(&copy.tensor);
+    } else {
       for_tensor(copy.tensor, [&] { lane.gather(copy.from, copy.to); });
+    }
   }
-  if (!small.empty()) enqueue_small(lane, small);
+  if (!small.empty()) enqueue_small(lane, small, tensors);
 }
 
 /// The same where the arena is not pinned: through the ring, with a copy by the host for each buffer.

@@ -21,13 +21,13 @@ bool readable(const std::byte* memory) {
   return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1 || errno != EFAULT;
 }
 
-cuda::Place place_of(const TensorView& view, const plan::Item& item) {
-  if (empty(item.box)) return {};
-  const cuda::Place place = cuda::place_of(view.data);
-  if (place.kind == cuda::Kind::pageable && !readable(static_cast<const std::byte*>(view.data)))
+/// `last` is the allocation that the tensor before lay in: many share one, and asking the driver is what takes time.
+cuda::Place place_of(const void* memory, cuda::Allocation& last) {
+  if (!last.holds(memory)) last = cuda::allocation_of(memory);
+  if (last.place.kind == cuda::Kind::pageable && !readable(static_cast<const std::byte*>(memory)))
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("the memory at {} is neither this process's nor a device's; was it freed?", view.data), {});
-  return place;
+                fmt::format("the memory at {} is neither this process's nor a device's; was it freed?", memory), {});
+  return last.place;
 }
 
 }  // namespace
@@ -35,9 +35,11 @@ cuda::Place place_of(const TensorView& view, const plan::Item& item) {
 std::vector<cuda::Place> find_places(const plan::LocalPlan& local) {
   std::vector<cuda::Place> places(local.items.size());
   if (!cuda::present()) return places;
+  cuda::Allocation last;
   for (std::size_t i = 0; i < places.size(); ++i) {
+    if (empty(local.items[i].box)) continue;
     try {
-      places[i] = place_of(local.memory[i], local.items[i]);
+      places[i] = place_of(local.memory[i].data, last);
     } catch (...) {
       throw current_error({.tensor = local.items[i].name});
     }

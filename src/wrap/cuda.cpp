@@ -184,19 +184,24 @@ bool built() noexcept {
   return true;
 }
 
-Place place_of(const void* memory) {
+Allocation allocation_of(const void* memory) {
   if (!present()) return {};
   unsigned int type = 0, managed = 0;
   int ordinal = -1;
-  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
-                           CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
-  std::array<void*, attributes.size()> values = {&type, &managed, &ordinal};
+  CUdeviceptr begin = 0;
+  std::size_t bytes = 0;
+  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+                           CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CU_POINTER_ATTRIBUTE_RANGE_SIZE};
+  std::array<void*, attributes.size()> values = {&type, &managed, &ordinal, &begin, &bytes};
   check(driver().cuPointerGetAttributes(attributes.size(), attributes.data(), values.data(),
                                         address(static_cast<const std::byte*>(memory))),
         "cuPointerGetAttributes", fmt::format("the memory at {}", memory));
-  if (managed != 0) return {Kind::managed, ordinal};
-  if (type == CU_MEMORYTYPE_DEVICE) return {Kind::device, ordinal};
-  if (type == CU_MEMORYTYPE_HOST) return {Kind::pinned, ordinal};
+  const auto known_as = [&](Kind kind) {
+    return Allocation{{kind, ordinal}, reinterpret_cast<const std::byte*>(begin), bytes};
+  };
+  if (managed != 0) return known_as(Kind::managed);
+  if (type == CU_MEMORYTYPE_DEVICE) return known_as(Kind::device);
+  if (type == CU_MEMORYTYPE_HOST) return known_as(Kind::pinned);
   return {};
 }
 

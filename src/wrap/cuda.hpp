@@ -43,8 +43,22 @@ struct Place {
   [[nodiscard]] bool on_device() const noexcept { return kind == Kind::managed || kind == Kind::device; }
 };
 
-/// What kind of memory is there. Local, a microsecond; without present() everything is pageable.
-[[nodiscard]] Place place_of(const void* memory);
+/// Memory that CUDA gave out or registered as a whole; without bytes where it knows nothing.
+struct Allocation {
+  Place place;
+  const std::byte* begin = nullptr;
+  std::size_t bytes = 0;
+  [[nodiscard]] bool holds(const void* memory) const noexcept {
+    const auto* const byte = static_cast<const std::byte*>(memory);
+    return begin <= byte && byte < begin + bytes;
+  }
+};
+
+/// What kind of memory is there, and the whole of it. Local, a microsecond; without present() everything is pageable.
+[[nodiscard]] Allocation allocation_of(const void* memory);
+[[nodiscard]] inline Place place_of(const void* memory) {
+  return allocation_of(memory).place;
+}
 
 /// A device by its primary context, which is that of the CUDA runtime.
 class Device {

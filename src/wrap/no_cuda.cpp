@@ -18,7 +18,7 @@ bool present() {
 bool built() noexcept {
   return false;
 }
-Place place_of(const void* /*memory*/) {
+Allocation allocation_of(const void* /*memory*/) {
   return {};
 }
 

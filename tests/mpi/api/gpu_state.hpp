@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <holdfast/checkpointer.hpp>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "support/gpu.hpp"
@@ -47,10 +50,11 @@ class GpuState {
     std::ranges::fill(host_, static_cast<float>(number));
     step_ = number;
   }
-  /// Enqueues it for "weight".
+  /// Enqueues it for "weight". The stream may still be reading what was given to it the last time, but nothing older.
   void fill_later(std::int64_t number, GpuStream& stream) {
-    later_.write(content(later_.bytes(), number));
-    stream.write_later(weight_, later_);
+    std::swap(later_[0], later_[1]);
+    later_[0]->write(content(later_[0]->bytes(), number));
+    stream.write_later(weight_, *later_[0]);
   }
   void expect(std::int64_t number) {
     for (GpuMemory* memory : all())
@@ -85,7 +89,9 @@ class GpuState {
   GpuMemory ghosts_{rows * (columns + 2) * 4, GpuKind::device, device_};
   GpuMemory mixed_{rows * columns * 4, GpuKind::device, device_};
   GpuMemory small_{small * 400, GpuKind::device, device_};
-  GpuMemory later_{rows * columns * 4, GpuKind::pinned, device_};
+  std::array<std::unique_ptr<GpuMemory>, 2> later_ = {
+      std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_),
+      std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_)};
   std::vector<float> host_ = std::vector<float>(rows * columns);
   std::int64_t step_ = 0;
   StateDict state_;

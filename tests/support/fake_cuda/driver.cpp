@@ -238,6 +238,10 @@ CUresult cuPointerGetAttributes(unsigned int count, CUpointer_attribute* attribu
       *static_cast<unsigned int*>(values[i]) = range != nullptr && range->managed;
     else if (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)
       *static_cast<int*>(values[i]) = range != nullptr ? range->device : -2;
+    else if (attributes[i] == CU_POINTER_ATTRIBUTE_RANGE_START_ADDR)
+      *static_cast<CUdeviceptr*>(values[i]) = range != nullptr ? reinterpret_cast<CUdeviceptr>(range->begin) : 0;
+    else if (attributes[i] == CU_POINTER_ATTRIBUTE_RANGE_SIZE)
+      *static_cast<std::size_t*>(values[i]) = range != nullptr ? range->bytes : 0;
     else
       return CUDA_ERROR_INVALID_VALUE;
   }

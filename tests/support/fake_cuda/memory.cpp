@@ -13,7 +13,7 @@ Range map_twice(std::size_t bytes, bool reachable, std::byte*& address) {
   void* const alias = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, pages, 0);
   address = static_cast<std::byte*>(mmap(nullptr, bytes, reachable ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_SHARED, pages, 0));
   close(pages);
-  return {.bytes = bytes, .alias = static_cast<std::byte*>(alias)};
+  return {.begin = address, .bytes = bytes, .alias = static_cast<std::byte*>(alias)};
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ std::byte* Memory::allocate(std::size_t bytes, CUmemorytype type, bool managed, 
 
 CUresult Memory::add(std::byte* memory, std::size_t bytes, int device) {
   if (find(memory, 1) != nullptr) return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
-  ranges_.emplace(memory, Range{bytes, CU_MEMORYTYPE_HOST, false, true, device, memory});
+  ranges_.emplace(memory, Range{memory, bytes, CU_MEMORYTYPE_HOST, false, true, device, memory});
   return CUDA_SUCCESS;
 }
 
@@ -56,8 +56,7 @@ const Range* Memory::find(const void* memory, std::size_t bytes) const {
 std::byte* Memory::reach(const void* memory, std::size_t bytes) const {
   const Range* const range = find(memory, bytes);
   if (range == nullptr) return nullptr;
-  auto start = ranges_.upper_bound(static_cast<const std::byte*>(memory));
-  return range->alias + (static_cast<const std::byte*>(memory) - (--start)->first);
+  return range->alias + (static_cast<const std::byte*>(memory) - range->begin);
 }
 
 }  // namespace fake_cuda

@@ -9,6 +9,7 @@ namespace fake_cuda {
 
 /// Memory that CUDA knows, by its address.
 struct Range {
+  const std::byte* begin = nullptr;
   std::size_t bytes = 0;
   CUmemorytype type{};
   bool managed = false;

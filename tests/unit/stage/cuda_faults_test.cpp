@@ -99,6 +99,16 @@ TEST_F(CudaFaults, SmallTensorsGoInOneCall) {
   EXPECT_EQ(arena_[999'999], std::byte{1});
 }
 
+TEST_F(CudaFaults, TensorsOfOneAllocationAreLookedUpTogether) {
+  plan::LocalPlan local;
+  for (std::size_t i = 0; i < 100; ++i) {
+    local.items.push_back({.name = "t" + std::to_string(i), .global = {1024}, .box = {{0}, {1024}}});
+    local.memory.push_back(replicated(static_cast<void*>(memory_[i / 50].data() + i * 1024), DType::u8, {1024}));
+  }
+  EXPECT_TRUE(std::ranges::all_of(find_places(local), &cuda::Place::on_device));
+  EXPECT_EQ(fake_cuda_calls("cuPointerGetAttributes"), 2);
+}
+
 TEST_F(CudaFaults, RowsAndLayersGoInOneCall) {
   const Copy rows{.from = {memory_[0].data(), {4, 10, 100}, {20'000, 1000, 1}, 1},
                   .to = arena_.data(),

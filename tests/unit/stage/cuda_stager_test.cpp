@@ -53,13 +53,35 @@ TEST(Places, AreToldFromThePointer) {
   EXPECT_EQ(cuda::place_of(pageable.data()).device, -1);
 }
 
+/// Adds a tensor of 1 MiB.
+void add(plan::LocalPlan& local, std::string name, std::byte* memory) {
+  local.items.push_back({.name = std::move(name), .global = {mib}, .box = {{0}, {mib}}});
+  local.memory.push_back(replicated(static_cast<void*>(memory), DType::u8, {mib}));
+}
+
+TEST(Places, AreFoundForTensorsThatShareAllocationsAndForOthers) {
+  const GpuMemory device(4 * mib), pinned(4 * mib, GpuKind::pinned);
+  std::vector<std::byte> pageable(4 * mib);
+  plan::LocalPlan local;
+  std::vector<cuda::Kind> expected;
+  for (const std::size_t at : {0, 3, 1})
+    for (const auto& [memory, kind] : {std::pair(device.data(), cuda::Kind::device), {device.data() + mib / 2, cuda::Kind::device},
+                                       {pinned.data(), cuda::Kind::pinned}, {pageable.data(), cuda::Kind::pageable}}) {
+      add(local, "t" + std::to_string(expected.size()), memory + at * mib);
+      expected.push_back(kind);
+    }
+  std::vector<cuda::Kind> found;
+  for (const cuda::Place& place : find_places(local)) found.push_back(place.kind);
+  EXPECT_EQ(found, expected);
+}
+
 TEST(Places, NameTheTensorWhoseMemoryWasFreed) {
-  auto memory = std::make_unique<GpuMemory>(8 * mib);
+  auto memory = std::make_unique<GpuMemory>(8 * mib), other = std::make_unique<GpuMemory>(8 * mib);
   std::byte* const gone = memory->data();
   memory.reset();
   plan::LocalPlan local;
-  local.items.push_back({.name = "model/gone", .global = {mib}, .box = {{0}, {mib}}});
-  local.memory.push_back(replicated(static_cast<void*>(gone), DType::u8, {mib}));
+  add(local, "model/there", other->data());
+  add(local, "model/gone", gone);
   try {
     static_cast<void>(find_places(local));
     FAIL() << "freed memory was taken for memory";
