@@ -121,7 +121,8 @@ struct Options {
 struct SaveOptions {
   WhenBusy when_busy = WhenBusy::wait;
   /// Return before the copy is done; the tensors must stay unchanged until SaveFuture::wait_staged() returns. A thread
-  /// of the library copies meanwhile; copies from GPUs are enqueued before async_save returns.
+  /// of the library copies meanwhile, or enqueues the copies from GPUs, whose place behind `stream` is fixed before async_save
+  /// returns.
   bool overlap_staging = false;
   /// A cudaStream_t of this rank: tensors in GPU and pinned memory are read after the work that it has when async_save is
   /// called. Null: each device's legacy default stream. Order what other streams do to the tensors yourself.

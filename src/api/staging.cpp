@@ -14,6 +14,7 @@ void Landing::prepare(stage::Stager& stager, std::span<const stage::Copy> copies
 std::vector<stage::Copy> copies_of(const plan::RankPlan& plan, const plan::LocalPlan& local,
                                    const std::vector<cuda::Place>& places, const Selection& selection, std::byte* arena) {
   std::vector<stage::Copy> copies;
+  copies.reserve(plan.pieces.size());
   for (const plan::Piece& piece : plan.pieces) {
     if (piece.item < selection.first || piece.item >= selection.last) continue;
     if (piece.wave != selection.wave || piece.bytes == 0) continue;

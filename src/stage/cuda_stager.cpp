@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <holdfast/error.hpp>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
@@ -81,15 +82,25 @@ struct Part {
   std::optional<cuda::Event> end;    ///< the copies are done; nothing if they are to be bounced
 };
 
-/// Behind the work of `after`: all copies of one device, if the arena is pinned.
-void start(Part& part, cuda::Stream after) {
+/// Whatever is enqueued from here on comes behind the work of `after`.
+void put_behind(Part& part, cuda::Stream after) {
   part.begin.emplace(part.lane->device(), after);
   part.lane->stream().after(*part.begin);
-  if (part.copies.empty() || cuda::place_of(part.copies.front().to).kind != cuda::Kind::pinned) return;
-  enqueue(*part.lane, part.copies);
-  part.end.emplace(part.lane->stream().mark());
 }
 
+/// All copies of one device, if the arena is pinned.
+void start(Part& part) {
+  if (part.copies.empty()) return;
+  const Copy& first = part.copies.front();
+  for_tensor(first.tensor, [&] {
+    if (cuda::place_of(first.to).kind != cuda::Kind::pinned) return;
+    enqueue(*part.lane, part.copies);
+    part.end.emplace(part.lane->stream().mark());
+  });
+}
+
+/// The copies are enqueued by whoever comes first: with a thousand tensors that takes a millisecond, in which the program's
+/// thread can give its device work, if another one stages.
 class CudaUnderway final : public Underway {
  public:
   CudaUnderway(const HostStager& host, std::vector<Copy> pageable, std::vector<Copy> pinned, std::map<int, Part> parts)
@@ -97,6 +108,7 @@ class CudaUnderway final : public Underway {
 
   void finish(Deadline deadline) override {
     try {
+      start_once();
       host_.stage(pageable_);  // while the devices copy
       stage_pinned(deadline);
       for (auto& [number, part] : parts_)
@@ -110,6 +122,12 @@ class CudaUnderway final : public Underway {
   }
 
   bool hold(cuda::Stream stream) override {
+    try {
+      start_once();
+    } catch (const Error& error) {
+      log::debug("{}; finish() will say so", error.what());
+      return false;
+    }
     for (const auto& [number, part] : parts_)
       if (!part.copies.empty() && !part.end) return false;
     for (const auto& [number, part] : parts_)
@@ -118,6 +136,12 @@ class CudaUnderway final : public Underway {
   }
 
  private:
+  void start_once() {
+    std::call_once(started_, [this] {
+      for (auto& [number, part] : parts_) start(part);
+    });
+  }
+
   /// Devices may still be writing it until their streams are here.
   void stage_pinned(Deadline deadline) {
     if (pinned_.empty()) return;
@@ -143,6 +167,7 @@ class CudaUnderway final : public Underway {
   HostStager host_;
   std::vector<Copy> pageable_, pinned_;
   std::map<int, Part> parts_;
+  std::once_flag started_;
 };
 
 }  // namespace
@@ -177,7 +202,7 @@ std::shared_ptr<Underway> CudaStager::begin(std::vector<Copy> copies, cuda::Stre
   std::map<int, Part> parts;
   for (Copy& copy : copies) {
     const int device = copy.place.device;
-    if (device >= 0) for_tensor(copy.tensor, [&] { parts[device].lane = lane_of(device); });
+    if (device >= 0 && !parts[device].lane) for_tensor(copy.tensor, [&] { parts[device].lane = lane_of(device); });
     if (copy.place.on_device())
       parts[device].copies.push_back(std::move(copy));
     else
@@ -187,7 +212,7 @@ std::shared_ptr<Underway> CudaStager::begin(std::vector<Copy> copies, cuda::Stre
     for (auto& entry : parts) {
       Part& part = entry.second;  // clang 14 captures no structured binding
       const std::vector<Copy>& own = part.copies.empty() ? pinned : part.copies;
-      for_tensor(own.front().tensor, [&] { start(part, after); });
+      for_tensor(own.front().tensor, [&] { put_behind(part, after); });
     }
   } catch (...) {
     for (auto& [number, part] : parts) part.lane->give_up();

@@ -196,9 +196,7 @@ Allocation allocation_of(const void* memory) {
   check(driver().cuPointerGetAttributes(attributes.size(), attributes.data(), values.data(),
                                         address(static_cast<const std::byte*>(memory))),
         "cuPointerGetAttributes", fmt::format("the memory at {}", memory));
-  const auto known_as = [&](Kind kind) {
-    return Allocation{{kind, ordinal}, reinterpret_cast<const std::byte*>(begin), bytes};
-  };
+  const auto known_as = [&](Kind kind) { return Allocation{{kind, ordinal}, reinterpret_cast<const std::byte*>(begin), bytes}; };
   if (managed != 0) return known_as(Kind::managed);
   if (type == CU_MEMORYTYPE_DEVICE) return known_as(Kind::device);
   if (type == CU_MEMORYTYPE_HOST) return known_as(Kind::pinned);

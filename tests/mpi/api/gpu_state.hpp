@@ -89,9 +89,8 @@ class GpuState {
   GpuMemory ghosts_{rows * (columns + 2) * 4, GpuKind::device, device_};
   GpuMemory mixed_{rows * columns * 4, GpuKind::device, device_};
   GpuMemory small_{small * 400, GpuKind::device, device_};
-  std::array<std::unique_ptr<GpuMemory>, 2> later_ = {
-      std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_),
-      std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_)};
+  std::array<std::unique_ptr<GpuMemory>, 2> later_ = {std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_),
+                                                      std::make_unique<GpuMemory>(rows* columns * 4, GpuKind::pinned, device_)};
   std::vector<float> host_ = std::vector<float>(rows * columns);
   std::int64_t step_ = 0;
   StateDict state_;

@@ -158,8 +158,10 @@ TEST_F(CudaFaults, ABatchThatIsRefusedNamesTheTensorToBlame) {
                      .tensor = "small/" + std::to_string(i)});
   small[7].from.data = memory_[0].data() + 2 * mib - 10;  // reaches beyond its memory
   const auto kept = stager_.prepare(small, arena_);
+  const auto underway = stager_.begin(small, nullptr);
+  EXPECT_FALSE(underway->hold(nullptr));
   try {
-    static_cast<void>(stager_.begin(small, nullptr));
+    underway->finish(Deadline(Seconds(60)));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.where().tensor, "small/7");
@@ -231,7 +233,8 @@ TEST(CudaObjects, AreAllGivenBack) {
     stager.begin({copy}, nullptr)->finish(Deadline(Seconds(60)));  // through the ring
     const auto kept = stager.prepare(std::span(&copy, 1), arena);
     stager.begin({copy}, nullptr)->finish(Deadline(Seconds(60)));
-    static_cast<void>(stager.begin({copy}, nullptr));  // dropped
+    static_cast<void>(stager.begin({copy}, nullptr));                 // dropped
+    static_cast<void>(stager.begin({copy}, nullptr)->hold(nullptr));  // dropped while it copies
     EXPECT_GT(fake_cuda_objects(), before);
   }
   EXPECT_EQ(fake_cuda_objects(), before);

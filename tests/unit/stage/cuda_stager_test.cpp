@@ -65,8 +65,10 @@ TEST(Places, AreFoundForTensorsThatShareAllocationsAndForOthers) {
   plan::LocalPlan local;
   std::vector<cuda::Kind> expected;
   for (const std::size_t at : {0, 3, 1})
-    for (const auto& [memory, kind] : {std::pair(device.data(), cuda::Kind::device), {device.data() + mib / 2, cuda::Kind::device},
-                                       {pinned.data(), cuda::Kind::pinned}, {pageable.data(), cuda::Kind::pageable}}) {
+    for (const auto& [memory, kind] : {std::pair(device.data(), cuda::Kind::device),
+                                       {device.data() + mib / 2, cuda::Kind::device},
+                                       {pinned.data(), cuda::Kind::pinned},
+                                       {pageable.data(), cuda::Kind::pageable}}) {
       add(local, "t" + std::to_string(expected.size()), memory + at * mib);
       expected.push_back(kind);
     }
