@@ -19,11 +19,6 @@ namespace {
 
 constexpr int warm_up_saves = 3;
 
-double slowest(double seconds) {
-  MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return seconds;
-}
-
 const mpi::Communicator& communicator() {
   static const mpi::Communicator world = mpi::Communicator::duplicate(MPI_COMM_WORLD);
   return world;
