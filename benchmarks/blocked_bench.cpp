@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "blocked_saves.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "job.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "sharded_state.hpp"
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "plan/exchange.hpp"
 #include "plan/local.hpp"

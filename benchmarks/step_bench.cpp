@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "job.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "sharded_state.hpp"
 #include "step.hpp"

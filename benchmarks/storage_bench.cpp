@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "raw_write.hpp"
 #include "storage/commit.hpp"
