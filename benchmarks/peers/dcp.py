@@ -117,6 +117,8 @@ class Rank:
         self.on_gpu = options.device == "cuda"
         dist.init_process_group("cpu:gloo,cuda:gloo" if self.on_gpu else "gloo", init_method=f"file://{options.directory}/meeting-{options.device}",
                                 rank=rank, world_size=options.ranks)
+        if self.on_gpu:
+            torch.cuda.set_device(rank % torch.cuda.device_count())
         mesh = init_device_mesh(options.device, (options.ranks,))
         rows = (options.mib << 20) // TENSORS // COLUMNS // 4
         self.tensors = [torch.ones(rows, COLUMNS, device=options.device) for _ in range(TENSORS)]
@@ -162,7 +164,7 @@ class Rank:
         """The directory of the save before is gone, as in a program that keeps one checkpoint."""
         if self.rank == 0:
             shutil.rmtree(self.directory, ignore_errors=True)
-        sample = {"way": f"{way} ({'cuda' if self.on_gpu else 'cpu'})", "copy_s": self.copy_s(), "step_ratio": 0}
+        sample = {"way": self.label(way), "copy_s": self.copy_s(), "step_ratio": 0}
         start = self.start()
         saving = self.ways[way](str(self.directory))
         sample["blocked_s"] = time.monotonic() - start
@@ -181,7 +183,18 @@ class Rank:
         names = list(self.ways)
         first = self.count % len(names)
         self.count += 1
-        return [self.save(way) for way in names[first:] + names[:first]]
+        return [self.save_or_give_up(way) for way in names[first:] + names[:first]]
+
+    def save_or_give_up(self, way):
+        """A way that fails is not tried again, and the others go on."""
+        try:
+            return self.save(way)
+        except Exception as error:  # whatever torch throws
+            del self.ways[way]
+            return {"way": self.label(way), "error": f"{type(error).__name__}: {error}"}
+
+    def label(self, way):
+        return f"{way} ({'cuda' if self.on_gpu else 'cpu'})"
 
     def close(self):
         self.dist.destroy_process_group()
@@ -191,6 +204,8 @@ def work(rank, options, commands):
     """A rank's process: a round whenever it is told so."""
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")  # where DCP's processes meet
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # nothing of it is to be initialised, or pinned
     member = Rank(rank, options)
     commands.send("ready")
     while commands.recv() == "round":
@@ -200,6 +215,9 @@ def work(rank, options, commands):
 
 def slowest(of_ranks):
     """One sample from those that the ranks have of the same save."""
+    failed = [sample for sample in of_ranks if "error" in sample]
+    if failed:
+        return failed[0]
     return {key: value if isinstance(value, str) else max(sample[key] for sample in of_ranks) for key, value in of_ranks[0].items()}
 
 
