@@ -64,4 +64,8 @@ std::uint64_t proportional_bytes(const std::vector<int>& pids) {
   return kibibytes << 10;
 }
 
+std::uint64_t available_bytes() {
+  return std::stoull("0" + value_in("/proc/meminfo", "MemAvailable:")) << 10;
+}
+
 }  // namespace holdfast::benchmarks

@@ -17,4 +17,7 @@ namespace holdfast::benchmarks {
 /// Resident memory in which a page that several processes share counts for each by its part. 0 where the kernel does not tell.
 [[nodiscard]] std::uint64_t proportional_bytes(const std::vector<int>& pids);
 
+/// Memory of this node that programs can still have.
+[[nodiscard]] std::uint64_t available_bytes();
+
 }  // namespace holdfast::benchmarks
