@@ -92,6 +92,9 @@ void first_after_warm_up(benchmark::State& state, std::uint64_t bytes) {
     ratios.push_back(first_s.back() / later_s.back());
     state.SetIterationTime(first_s.back());
   }
+  int ranks = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  state.counters["ranks"] = ranks;
   state.counters["first_ratio"] = median(ratios);
   state.counters["first_ms"] = median(first_s) * 1e3;
   state.counters["later_ms"] = median(later_s) * 1e3;

@@ -52,18 +52,20 @@ constexpr Way ways[] = {{"direct_new", Engine::direct, false},
                         {"mpi_io_new", Engine::mpi_io, false},
                         {"mpi_io_recycled", Engine::mpi_io, true}};
 
-/// The plainest durable write: by the same system's means, of the same bytes, into a file of its own, each writer's after that of
-/// the one before.
+/// The plainest durable write: by the same system's means, of the same bytes, each writer's after that of the one before, into a
+/// file of its own: over what is there, or into a new one that then takes its place.
 double write_plainly(const Way& way, const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const std::uint64_t offset = bytes.size() * static_cast<std::uint64_t>(world(MPI_Comm_rank));
-  if (!way.recycle && world(MPI_Comm_rank) == 0) std::filesystem::remove(path);
+  const std::filesystem::path target = way.recycle ? path.string() : path.string() + ".new";
   MPI_Barrier(MPI_COMM_WORLD);
   const Stopwatch watch;
   if (way.engine == Engine::direct)
-    write_by_io_uring(path, offset, bytes);
+    write_by_io_uring(target, offset, bytes);
   else
-    write_by_mpi_io(path, offset, bytes);
-  return slowest(watch.seconds());
+    write_by_mpi_io(target, offset, bytes);
+  const double seconds = slowest(watch.seconds());
+  if (!way.recycle && world(MPI_Comm_rank) == 0) std::filesystem::rename(target, path);
+  return seconds;
 }
 
 void durable(benchmark::State& state, const Way& way) {
