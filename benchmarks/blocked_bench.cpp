@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "blocked_saves.hpp"
+#include "job.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {
@@ -54,7 +56,16 @@ void report(benchmark::State& state, std::uint64_t bytes, const Sample& first, c
       benchmark::Counter(all_bytes / commit_s, benchmark::Counter::kDefaults, benchmark::Counter::kIs1024);
 }
 
+/// State, copies and two arenas, of all ranks, on a node that has an eighth to spare.
+bool fits(const SaveKind& kind, std::uint64_t bytes) {
+  int ranks = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  const std::uint64_t needed = bytes * static_cast<std::uint64_t>(ranks) * (kind.control ? 5 : 4);
+  return slowest(available_bytes() < needed + needed / 8 ? 1 : 0) == 0;
+}
+
 void blocked(benchmark::State& state, const SaveKind& kind, std::uint64_t bytes) {
+  if (!fits(kind, bytes)) return state.SkipWithError("too little memory");
   BlockedSaves saves(bytes, kind);
   const Sample first = saves.next();
   for (int i = 1; i < warm_up_saves; ++i) saves.next();
@@ -81,6 +92,9 @@ void first_after_warm_up(benchmark::State& state, std::uint64_t bytes) {
     ratios.push_back(first_s.back() / later_s.back());
     state.SetIterationTime(first_s.back());
   }
+  int ranks = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  state.counters["ranks"] = ranks;
   state.counters["first_ratio"] = median(ratios);
   state.counters["first_ms"] = median(first_s) * 1e3;
   state.counters["later_ms"] = median(later_s) * 1e3;
@@ -94,12 +108,14 @@ const SaveKind kinds[] = {{"memcpy_control", 1, true, false},
 
 [[maybe_unused]] const bool registered = [] {
   for (const SaveKind& kind : kinds)
-    for (const std::uint64_t bytes : {64 * mebibyte, 512 * mebibyte}) {
+    for (const std::uint64_t bytes : {64 * mebibyte, 512 * mebibyte, 2048 * mebibyte}) {
       const std::string name = std::string("blocked/") + kind.label + "/" + std::to_string(bytes / mebibyte) + "MiB";
       benchmark::RegisterBenchmark(name.c_str(), [&kind, bytes](benchmark::State& state) { blocked(state, kind, bytes); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
-          ->Iterations(bytes > 100 * mebibyte ? 12 : 40);
+          ->Iterations(bytes > 1000 * mebibyte  ? 6
+                       : bytes > 100 * mebibyte ? 12
+                                                : 40);
     }
   benchmark::RegisterBenchmark("first_after_warm_up/256MiB",
                                [](benchmark::State& state) { first_after_warm_up(state, 256 * mebibyte); })

@@ -1,22 +1,14 @@
 #include "blocked_saves.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <string>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
-
-constexpr std::uint64_t tensors = 16;
-constexpr std::uint64_t columns = 1024;
-
-double slowest(double seconds) {
-  MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return seconds;
-}
 
 /// Arithmetic on a little memory for `seconds`: a training step that leaves the memory's bandwidth alone.
 void compute(std::vector<double>& numbers, double seconds) {
@@ -32,30 +24,17 @@ Options options_for(const SaveKind& kind) {
 }  // namespace
 
 BlockedSaves::BlockedSaves(std::uint64_t bytes, const SaveKind& kind)
-    : memory_(bytes / sizeof(float), 1.0f),
-      copy_(memory_.size(), 0.0f),
-      control_copy_(kind.control ? memory_.size() : 0, 0.0f),
+    : state_(bytes),
+      copy_(state_.floats(), 0.0f),
+      control_copy_(kind.control ? state_.floats() : 0, 0.0f),
       computing_(1024, 1.0),
-      tensor_floats_(memory_.size() / tensors),
       kind_(kind),
-      checkpointer_(MPI_COMM_WORLD, options_for(kind)) {
-  int rank = 0, ranks = 0;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  const std::uint64_t rows = tensor_floats_ / columns;
-  for (std::uint64_t i = 0; i < tensors; ++i) {
-    const Shard box{.global = {rows * static_cast<std::uint64_t>(ranks), columns},
-                    .offset = {rows * static_cast<std::uint64_t>(rank), 0},
-                    .extent = {rows, columns}};
-    state_.add("model/layer" + std::to_string(i) + "/weight", shard(memory_.data() + i * tensor_floats_, DType::f32, box));
-  }
-}
+      checkpointer_(MPI_COMM_WORLD, options_for(kind)) {}
 
 double BlockedSaves::copy_plainly(std::vector<float>& to) {
   MPI_Barrier(MPI_COMM_WORLD);
   const double start = now_s();
-  for (std::uint64_t i = 0; i < tensors; ++i)
-    std::memcpy(to.data() + i * tensor_floats_, memory_.data() + i * tensor_floats_, tensor_floats_ * sizeof(float));
+  state_.copy_to(to);
   return slowest(now_s() - start);
 }
 
@@ -63,7 +42,7 @@ double BlockedSaves::save_blocked(SaveFuture& future) {
   const double control_s = kind_.control ? copy_plainly(control_copy_) : 0;
   MPI_Barrier(MPI_COMM_WORLD);
   const double start = now_s();
-  future = checkpointer_.async_save(++step_, state_, {.overlap_staging = kind_.overlap});
+  future = checkpointer_.async_save(++step_, state_.dict(), {.overlap_staging = kind_.overlap});
   double blocked_s = now_s() - start;
   if (kind_.overlap) {
     compute(computing_, 0.5);

@@ -5,6 +5,8 @@
 #include <holdfast/checkpointer.hpp>
 #include <vector>
 
+#include "sharded_state.hpp"
+
 namespace holdfast::benchmarks {
 
 /// How a save is made; each has a label of its own in the report.
@@ -25,7 +27,7 @@ struct Sample {
   bool copy_first = false;
 };
 
-/// A program with a state of `bytes` per rank in 16 tensors, sharded by rows, that saves it again and again. Collective.
+/// A program with a ShardedState that saves it again and again. Collective.
 class BlockedSaves {
  public:
   BlockedSaves(std::uint64_t bytes, const SaveKind& kind);
@@ -33,7 +35,7 @@ class BlockedSaves {
   void close() { checkpointer_.close(); }
 
   /// Collective. Has the first save be like any other.
-  void warm_up() { checkpointer_.warm_up(state_); }
+  void warm_up() { checkpointer_.warm_up(state_.dict()); }
 
   /// One save beside one plain memcpy of the same bytes into memory that is faulted in; which comes first alternates, so that
   /// neither always finds the caches warm. Returns when the save is committed.
@@ -43,10 +45,9 @@ class BlockedSaves {
   double copy_plainly(std::vector<float>& to);
   double save_blocked(SaveFuture& future);
 
-  std::vector<float> memory_, copy_, control_copy_;
+  ShardedState state_;
+  std::vector<float> copy_, control_copy_;
   std::vector<double> computing_;
-  std::uint64_t tensor_floats_;
-  StateDict state_;
   SaveKind kind_;
   Checkpointer checkpointer_;
   std::int64_t step_ = 0;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {

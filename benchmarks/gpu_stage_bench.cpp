@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gpu_saves.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {

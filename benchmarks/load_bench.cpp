@@ -16,6 +16,7 @@
 
 #include "base/unique_handle.hpp"
 #include "load/loader.hpp"
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"

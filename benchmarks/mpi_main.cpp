@@ -11,8 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.hpp"
-
 namespace holdfast::benchmarks {
 namespace {
 
@@ -51,17 +49,6 @@ const std::filesystem::path& shared_directory() {
   }
   MPI_Bcast(text.data(), static_cast<int>(text.size()), MPI_CHAR, 0, MPI_COMM_WORLD);
   return directory = text.data();
-}
-
-double now_s() {
-  return Seconds(Clock::now().time_since_epoch()).count();
-}
-
-double median(std::span<const double> values) {
-  std::vector<double> sorted(values.begin(), values.end());
-  std::sort(sorted.begin(), sorted.end());
-  const std::size_t half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 }  // namespace holdfast::benchmarks

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 #include "plan/exchange.hpp"
 #include "plan/local.hpp"
@@ -18,11 +19,6 @@ namespace holdfast::benchmarks {
 namespace {
 
 constexpr int warm_up_saves = 3;
-
-double slowest(double seconds) {
-  MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return seconds;
-}
 
 const mpi::Communicator& communicator() {
   static const mpi::Communicator world = mpi::Communicator::duplicate(MPI_COMM_WORLD);

@@ -47,18 +47,18 @@ void PageAlignedMemory::Free::operator()(std::byte* memory) const noexcept {
   std::free(memory);
 }
 
-void write_by_io_uring(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+void write_by_io_uring(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
   require(static_cast<bool>(file), "open", errno);
   io_uring ring{};
   const int status = io_uring_queue_init(depth, &ring, 0);
   require(status == 0, "io_uring_queue_init", -status);
   unsigned under_way = 0;
-  for (std::uint64_t offset = 0; offset < bytes.size(); offset += block_bytes) {
+  for (std::uint64_t done = 0; done < bytes.size(); done += block_bytes) {
     if (under_way == depth) reap(ring), --under_way;
     io_uring_sqe* entry = io_uring_get_sqe(&ring);
-    const auto count = static_cast<unsigned>(std::min(block_bytes, bytes.size() - offset));
-    io_uring_prep_write(entry, file.get(), bytes.data() + offset, count, offset);
+    const auto count = static_cast<unsigned>(std::min(block_bytes, bytes.size() - done));
+    io_uring_prep_write(entry, file.get(), bytes.data() + done, count, offset + done);
     require(io_uring_submit(&ring) == 1, "io_uring_submit", EIO);
     ++under_way;
   }
@@ -67,14 +67,14 @@ void write_by_io_uring(const std::filesystem::path& path, std::span<const std::b
   require(::fsync(file.get()) == 0, "fsync", errno);
 }
 
-void write_by_mpi_io(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+void write_by_mpi_io(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   constexpr std::uint64_t most = 512 << 20;  // Linux writes at most 2 GiB at a time
   MPI_File file = MPI_FILE_NULL;
-  require(MPI_File_open(MPI_COMM_SELF, path.c_str(), MPI_MODE_WRONLY | MPI_MODE_CREATE, MPI_INFO_NULL, &file) == MPI_SUCCESS,
+  require(MPI_File_open(MPI_COMM_WORLD, path.c_str(), MPI_MODE_WRONLY | MPI_MODE_CREATE, MPI_INFO_NULL, &file) == MPI_SUCCESS,
           "MPI_File_open", EIO);
-  for (std::uint64_t offset = 0; offset < bytes.size(); offset += most) {
-    const int count = static_cast<int>(std::min(most, bytes.size() - offset));
-    require(MPI_File_write_at_all(file, static_cast<MPI_Offset>(offset), bytes.data() + offset, count, MPI_BYTE,
+  for (std::uint64_t done = 0; done < bytes.size(); done += most) {
+    const int count = static_cast<int>(std::min(most, bytes.size() - done));
+    require(MPI_File_write_at_all(file, static_cast<MPI_Offset>(offset + done), bytes.data() + done, count, MPI_BYTE,
                                   MPI_STATUS_IGNORE) == MPI_SUCCESS,
             "MPI_File_write_at_all", EIO);
   }

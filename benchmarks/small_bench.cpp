@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "measure.hpp"
 #include "mpi_main.hpp"
 
 namespace holdfast::benchmarks {
