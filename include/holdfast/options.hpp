@@ -96,6 +96,10 @@ struct Options {
   std::filesystem::path helper = {};
   /// One helper serves at most this many ranks of a node. 0: all of them. Set it for a helper per socket or NIC.
   int ranks_per_helper = 0;
+  /// Cores of each node on which its helpers run, such as "0,32-35", to keep them off those that compute; their memory is
+  /// then near these. Empty: all that the job may use on the node, at a lower priority than the program. The Checkpointer cannot
+  /// be made (ErrorCode::invalid_argument) where a helper may not use one of them.
+  std::string helper_cores = {};
 
   /// What happens when a rank of the communicator dies while MPI lets the others live (mpirun with recovery, srun without
   /// --kill-on-bad-exit): true, the helpers write what was staged, say so on standard error and end the other ranks, by SIGTERM

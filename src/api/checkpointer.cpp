@@ -9,6 +9,7 @@
 #include "api/requests.hpp"
 #include "api/saver.hpp"
 #include "base/checksum.hpp"
+#include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "load/loader.hpp"
@@ -27,6 +28,7 @@ void check(const Options& options) {
   if (options.keep_last < 0 || options.keep_every < 0) refuse("Options::keep_last and keep_every are 0 or more");
   if (options.stage_threads < 0 || options.ranks_per_helper < 0)
     refuse("Options::stage_threads and ranks_per_helper are 0 or more");
+  static_cast<void>(parse_cores(options.helper_cores));
   if (options.alignment_bytes == 0) refuse("Options::alignment_bytes is 1 or more");
   if (!storage::FileMode::is_possible(options.file_mode))
     refuse(fmt::format("Options::file_mode is {:#o}; it has to have 0600, and no bits but those of 0666", options.file_mode));
@@ -40,8 +42,8 @@ std::uint64_t fingerprint(const Options& o) {
   Encoder encoder;
   encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
           o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.helper_timeout_s, o.save_timeout_s,
-          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.write_limit_bytes_per_s, o.file_mode,
-          o.recycle_files, o.preemption_signals);
+          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.write_limit_bytes_per_s, o.helper_cores,
+          o.file_mode, o.recycle_files, o.preemption_signals);
   for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
   return checksum(encoder.take());
 }

@@ -75,6 +75,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .mpi_io_hints = flattened(options_.mpi_io_hints),
                                .alignment_bytes = options_.alignment_bytes,
                                .write_limit_bytes_per_s = options_.write_limit_bytes_per_s,
+                               .helper_cores = options_.helper_cores,
                                .engine = options_.engine,
                                .file_mode = options_.file_mode,
                                .recycle_files = options_.recycle_files,

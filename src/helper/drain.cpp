@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "storage/file_engine.hpp"
@@ -81,7 +82,10 @@ Opened Drain::open(const OpenJob& job) {
                                   .launcher = job.hello.launcher,
                                   .file_mode = job.hello.file_mode,
                                   .recycle_files = job.hello.recycle_files};
-    mpi::all_or_none(comm_, [&] { mpi::choose_io(job.hello.mpi_io); });
+    mpi::all_or_none(comm_, [&] {
+      run_on_cores(parse_cores(job.hello.helper_cores));
+      mpi::choose_io(job.hello.mpi_io);
+    });
     store_ = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));
   } catch (...) {

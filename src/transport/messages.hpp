@@ -57,6 +57,7 @@ struct Hello {
   std::vector<std::string> mpi_io_hints;  ///< key, value, key, value …
   std::uint64_t alignment_bytes = 0;
   std::uint64_t write_limit_bytes_per_s = 0;
+  std::string helper_cores;
   Engine engine = Engine::automatic;
   std::uint32_t file_mode = 0;
   bool recycle_files = true;
@@ -67,8 +68,8 @@ struct Hello {
   static constexpr auto type = MessageType::hello;
   static void fields(auto& c, auto& s) {
     c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s, s.launcher, s.mpi_io,
-      s.mpi_io_hints, s.alignment_bytes, s.write_limit_bytes_per_s, s.engine, s.file_mode, s.recycle_files, s.save_timeout_s,
-      s.helper_timeout_s, s.end_survivors, s.replaceable);
+      s.mpi_io_hints, s.alignment_bytes, s.write_limit_bytes_per_s, s.helper_cores, s.engine, s.file_mode, s.recycle_files,
+      s.save_timeout_s, s.helper_timeout_s, s.end_survivors, s.replaceable);
   }
 };
 struct Welcome {

@@ -1,10 +1,15 @@
 // Starting, sharing and ending: several Checkpointers, parts of the world, what is left behind, what an idle helper costs.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "support/mpi_fixture.hpp"
@@ -126,6 +131,47 @@ TEST_F(Lifecycle, AnIdleHelperUsesNoCpu) {
     EXPECT_LT(cpu_seconds(helpers[0]) - before_s, 0.03) << "an idle helper took more than 1 % of a core";
   }
   MPI_Barrier(MPI_COMM_WORLD);
+  checkpointer.close();
+}
+
+/// "Cpus_allowed_list" of each thread.
+std::set<std::string> cores_of(int pid) {
+  std::set<std::string> lists;
+  for (const auto& thread : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("Cpus_allowed_list:")) lists.insert(line.substr(line.find('\t') + 1));
+  }
+  return lists;
+}
+
+TEST_F(Lifecycle, HelpersRunOnTheCoresThatTheyAreGiven) {
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(1, sizeof allowed, &allowed), 0);  // not this process's: mpirun may have bound it
+  int last = CPU_SETSIZE - 1;
+  while (!CPU_ISSET(last, &allowed)) --last;
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .helper_cores = std::to_string(last)});
+  save(checkpointer, 1);
+  if (rank_ == 0) {
+    for (const int helper : helpers_of_this_job()) EXPECT_EQ(cores_of(helper), std::set<std::string>{std::to_string(last)});
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  checkpointer.close();
+}
+
+TEST_F(Lifecycle, CoresThatHelpersCannotHaveAreRefused) {
+  for (const char* cores : {"0-", "1023"}) {
+    SCOPED_TRACE(cores);
+    try {
+      const Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .helper_cores = cores});
+      ADD_FAILURE() << "it was made";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+      EXPECT_NE(std::string(error.what()).find(cores), std::string::npos);
+    }
+  }
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  save(checkpointer, 1);
   checkpointer.close();
 }
 
