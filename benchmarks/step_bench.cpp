@@ -3,9 +3,9 @@
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
-#include <algorithm>
 #include <holdfast/checkpointer.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "job.hpp"
