@@ -109,7 +109,8 @@ void first_plan(benchmark::State& state, const Workload& workload) {
   const Job job(workload, world.size(), 1000);
   plan::LocalPlan local;
   local.items = job.items(world.rank());
-  mpi::Grid grid(world, static_cast<int>(world.size() % state.range(0) == 0 ? state.range(0) : 1));
+  const auto side = static_cast<int>(world.size() % state.range(0) == 0 ? state.range(0) : 1);
+  mpi::Grid grid(world, side == 1 ? std::vector<int>{world.size()} : std::vector<int>{side, world.size() / side});
   std::vector<double> seconds, empty;
   for (auto _ : state) {
     MPI_Barrier(MPI_COMM_WORLD);
@@ -129,7 +130,7 @@ void first_plan(benchmark::State& state, const Workload& workload) {
   if (world.rank() == 0) state.counters["compute_us"] = simulate(job).typical.compute_s * 1e6;
 }
 BENCHMARK_CAPTURE(first_plan, stages, stages)
-    ->ArgName("columns")
+    ->ArgName("first_side")
     ->Arg(1)
     ->Arg(2)
     ->Iterations(10)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <random>
@@ -170,14 +172,37 @@ SimulatedPlan simulate(const Job& job) {
   return result;
 }
 
-double messages_s(const SimulatedPlan& plan, int ranks, int grid_columns, const Network& network) {
+double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, const Network& network) {
+  const int ranks = std::accumulate(sides.begin(), sides.end(), 1, std::multiplies());
   const auto sent = static_cast<double>(plan.bytes_sent), back = static_cast<double>(plan.bytes_back);
   const auto round_s = [&](double bytes) {
-    if (grid_columns == 1) return all_to_all_s(ranks, bytes, network);
-    return all_to_all_s(grid_columns, bytes, network) + all_to_all_s(ranks / grid_columns, bytes, network);
+    double sum_s = 0;
+    for (const int side : sides) sum_s += all_to_all_s(side, bytes, network);
+    return sum_s;
   };
   constexpr int agreements = 5;  // exchange.cpp: four times all_or_none, and the totals
   return round_s(sent) + round_s(back) + allreduce_s(ranks, 8.0 * ranks, network) + agreements * allreduce_s(ranks, 16, network);
+}
+
+/// What arrives at a hop is for this about as much, in as many parcels, as what a rank has sent.
+double packing_s(const Job& job, const std::vector<int>& sides) {
+  if (sides.size() < 2) return 0;
+  std::vector<Parcel> parcels = plan::items_for_owners(job.items(0), job.ranks());
+  std::ranges::move(pieces_for(0, job), std::back_inserter(parcels));
+  std::vector<double> seconds;
+  for (int i = 0; i < 5; ++i) {
+    const Stopwatch watch;
+    std::vector<Bytes> bags(1);
+    for (const Parcel& parcel : parcels) put(bags.front(), {0, parcel.rank, parcel.bytes});
+    int stride = 1;
+    for (const int side : sides) {
+      bags = sorted(bags, side, [&](int rank) { return rank / stride % side; });
+      stride *= side;
+    }
+    seconds.push_back(watch.seconds());
+  }
+  std::ranges::sort(seconds);
+  return seconds[seconds.size() / 2];
 }
 
 }  // namespace holdfast::benchmarks

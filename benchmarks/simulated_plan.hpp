@@ -67,7 +67,9 @@ struct Network {
   double message_s = 1.5e-6;
   double byte_s = 1e-10;
 };
-/// The messages of a new plan for one rank, as mpi::Grid sends them in `columns` columns.
-[[nodiscard]] double messages_s(const SimulatedPlan& plan, int ranks, int columns, const Network& network);
+/// The messages of a new plan for one rank, as mpi::Grid sends them between ranks that stand in a grid of these sides.
+[[nodiscard]] double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, const Network& network);
+/// How long this processor takes to pack and unpack, for both rounds, what a rank sends over such a grid.
+[[nodiscard]] double packing_s(const Job& job, const std::vector<int>& sides);
 
 }  // namespace holdfast::benchmarks

@@ -1,34 +1,29 @@
 #include "wrap/mpi_grid.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace holdfast::mpi {
 namespace {
 
-/// docs/scale.md: below, the messages that the second hop saves cost less than what it adds.
-constexpr int grid_from_ranks = 256;
-/// A grid of fewer columns than that, as of 2 x a prime, saves nothing worth it.
-constexpr int fewest_columns = 8;
+/// What a hop costs beside one message for each rank on the line, in messages: sizes and their maximum are agreed on first, parcels
+/// are packed, and the slowest rank is waited for, which the model of docs/scale.md leaves out.
+constexpr int messages_per_hop = 120;
 
-/// A parcel with both its ends.
-struct Routed {
-  std::int32_t from = -1, to = -1;
-  Bytes bytes;
-  static void fields(auto& codec, auto& self) { codec(self.from, self.to, self.bytes); }
-};
+int messages_along(const std::vector<int>& sides) {
+  return std::accumulate(sides.begin(), sides.end(), 0) + messages_per_hop * static_cast<int>(sides.size());
+}
 
-/// One hop: `place_of` says to which rank of `comm` each goes.
-template <class PlaceOf>
-std::vector<Routed> hop(const Communicator& comm, std::vector<Routed> parcels, PlaceOf&& place_of) {
-  std::vector<std::vector<Routed>> lists(static_cast<std::size_t>(comm.size()));
-  for (Routed& parcel : parcels) lists[static_cast<std::size_t>(place_of(parcel.to))].push_back(std::move(parcel));
-  std::vector<Bytes> out(lists.size());
-  for (std::size_t place = 0; place < lists.size(); ++place)
-    if (!lists[place].empty()) out[place] = encode(lists[place]);
-  std::vector<Routed> in;
-  for (const Bytes& bytes : comm.all_to_all(out))
-    if (!bytes.empty()) std::ranges::move(decode<std::vector<Routed>>(bytes), std::back_inserter(in));
-  return in;
+/// The cheapest ascending sides of `least` or more.
+std::vector<int> cheapest_sides(int ranks, int least) {
+  std::vector<int> best = {ranks};
+  for (int side = least; side <= ranks / side; ++side) {
+    if (ranks % side != 0) continue;
+    std::vector<int> sides = cheapest_sides(ranks / side, side);
+    sides.insert(sides.begin(), side);
+    if (messages_along(sides) < messages_along(best)) best = std::move(sides);
+  }
+  return best;
 }
 
 std::vector<Parcel> straight(const Communicator& comm, const std::vector<Parcel>& parcels) {
@@ -43,36 +38,41 @@ std::vector<Parcel> straight(const Communicator& comm, const std::vector<Parcel>
 
 }  // namespace
 
-int Grid::best_columns(int ranks) noexcept {
-  if (ranks < grid_from_ranks) return 1;
-  int best = 1;
-  for (int columns = 2; columns <= ranks / columns; ++columns)
-    if (ranks % columns == 0) best = columns;
-  return best < fewest_columns ? 1 : best;
+std::vector<int> Grid::best_sides(int ranks) {
+  return cheapest_sides(ranks, 2);
 }
 
-Grid::Grid(const Communicator& comm, int columns) : comm_(comm), columns_(columns) {
-  if (columns_ == 1) return;
-  row_ = comm.split(comm.rank() / columns_, comm.rank());
-  column_ = comm.split(comm.rank() % columns_, comm.rank());
+Grid::Grid(const Communicator& comm, const std::vector<int>& sides) : comm_(comm) {
+  if (sides.size() < 2) return;
+  int stride = 1;
+  for (const int side : sides) {
+    const int place = comm.rank() / stride % side;
+    dimensions_.push_back({stride, comm.split(comm.rank() - place * stride, comm.rank())});
+    stride *= side;
+  }
 }
 
 std::vector<Parcel> Grid::deliver(const std::vector<Parcel>& parcels) const {
-  if (columns_ == 1) return straight(comm_, parcels);
-  std::vector<Routed> under_way;
+  if (dimensions_.empty()) return straight(comm_, parcels);
+  std::vector<Bytes> bags(1);
   for (const Parcel& parcel : parcels)
-    if (!parcel.bytes.empty()) under_way.push_back({comm_.rank(), parcel.rank, parcel.bytes});
-  under_way = hop(row_, std::move(under_way), [&](int to) { return to % columns_; });
-  under_way = hop(column_, std::move(under_way), [&](int to) { return to / columns_; });
+    if (!parcel.bytes.empty()) put(bags.front(), {comm_.rank(), parcel.rank, parcel.bytes});
+  for (const Dimension& dimension : dimensions_) {
+    const int side = dimension.line.size();
+    const auto place_of = [&](int rank) { return rank / dimension.stride % side; };
+    bags = dimension.line.all_to_all(sorted(bags, side, place_of));
+  }
   std::vector<Parcel> arrived;
-  for (Routed& parcel : under_way) arrived.push_back({parcel.from, std::move(parcel.bytes)});
+  for (const Bytes& bag : bags)
+    for_each_parcel(bag, [&](const Routed& parcel) {
+      arrived.push_back({parcel.from, {parcel.bytes.begin(), parcel.bytes.end()}});
+    });
   std::ranges::sort(arrived, {}, &Parcel::rank);
   return arrived;
 }
 
 void Grid::free() {
-  row_.free();
-  column_.free();
+  for (Dimension& dimension : dimensions_) dimension.line.free();
 }
 
 }  // namespace holdfast::mpi

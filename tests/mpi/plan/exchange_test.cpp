@@ -46,7 +46,7 @@ class ExchangeTest : public testing::TestWithParam<int> {
 
   mpi::Communicator comm = mpi::Communicator::duplicate(MPI_COMM_WORLD);
   const int rank = comm.rank(), size = comm.size();
-  mpi::Grid grid{comm, size % GetParam() == 0 ? GetParam() : 1};
+  mpi::Grid grid{comm, size % GetParam() == 0 ? std::vector<int>{GetParam(), size / GetParam()} : std::vector<int>{size}};
   std::vector<std::byte> memory = std::vector<std::byte>(1 << 16);
 };
 
@@ -248,7 +248,7 @@ TEST_P(ExchangeTest, GoesOnAfterAConflict) {
   check_all(plan_of(good));
 }
 
-INSTANTIATE_TEST_SUITE_P(Columns, ExchangeTest, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(FirstSide, ExchangeTest, testing::Values(1, 2));
 
 }  // namespace
 }  // namespace holdfast::plan

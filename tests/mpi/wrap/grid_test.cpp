@@ -20,13 +20,14 @@ class GridTest : public testing::Test {
  protected:
   ~GridTest() override { comm.free(); }
 
-  void expect_all_delivered(int columns) const {
-    Grid grid(comm, columns);
+  void expect_all_delivered(const std::vector<int>& sides) const {
+    SCOPED_TRACE(testing::PrintToString(sides));
+    Grid grid(comm, sides);
     std::vector<Parcel> out, expected;
     for (int other = comm.size() - 1; other >= 0; --other) out.push_back({other, letter(comm.rank(), other)});
     for (int other = 0; other < comm.size(); ++other)
       if (Bytes bytes = letter(other, comm.rank()); !bytes.empty()) expected.push_back({other, std::move(bytes)});
-    EXPECT_EQ(grid.deliver(out), expected) << columns << " columns";
+    EXPECT_EQ(grid.deliver(out), expected);
     EXPECT_TRUE(grid.deliver({}).empty());
     grid.free();
   }
@@ -35,26 +36,29 @@ class GridTest : public testing::Test {
 };
 
 TEST_F(GridTest, DeliversInAnyShape) {
-  for (int columns = 1; columns <= comm.size(); ++columns)
-    if (comm.size() % columns == 0) expect_all_delivered(columns);
+  for (int first = 1; first <= comm.size(); ++first)
+    for (int second = 1; second <= comm.size() / first; ++second)
+      if (comm.size() % (first * second) == 0) expect_all_delivered({first, second, comm.size() / first / second});
+  expect_all_delivered({comm.size()});
 }
 
-TEST_F(GridTest, FewRanksAreOneColumn) {
+TEST_F(GridTest, FewRanksAreOneLine) {
   Grid grid(comm);
-  EXPECT_EQ(Grid::best_columns(comm.size()), 1);
+  EXPECT_EQ(Grid::best_sides(comm.size()), std::vector<int>{comm.size()});
   EXPECT_EQ(grid.deliver({{comm.size() - 1, Bytes(3)}}).size(), comm.rank() == comm.size() - 1 ? grid.comm().size() : 0U);
   grid.free();
 }
 
-TEST_F(GridTest, ManyRanksAreASquareAsFarAsTheyDivide) {
-  EXPECT_EQ(Grid::best_columns(255), 1);
-  EXPECT_EQ(Grid::best_columns(256), 16);
-  EXPECT_EQ(Grid::best_columns(1024), 32);
-  EXPECT_EQ(Grid::best_columns(16384), 128);
-  EXPECT_EQ(Grid::best_columns(100'000), 250);
-  EXPECT_EQ(Grid::best_columns(1000), 25);
-  EXPECT_EQ(Grid::best_columns(2 * 509), 1) << "a second hop would gain nothing";
-  EXPECT_EQ(Grid::best_columns(509), 1);
+TEST_F(GridTest, ManyRanksHaveTheMoreDimensionsTheMoreTheyAre) {
+  using Sides = std::vector<int>;
+  EXPECT_EQ(Grid::best_sides(128), Sides{128});
+  EXPECT_EQ(Grid::best_sides(256), (Sides{16, 16}));
+  EXPECT_EQ(Grid::best_sides(1000), (Sides{25, 40}));
+  EXPECT_EQ(Grid::best_sides(1024), (Sides{32, 32}));
+  EXPECT_EQ(Grid::best_sides(16384), (Sides{16, 32, 32}));
+  EXPECT_EQ(Grid::best_sides(102'400), (Sides{40, 40, 64}));
+  EXPECT_EQ(Grid::best_sides(2 * 509), (Sides{2, 509})) << "half the messages";
+  EXPECT_EQ(Grid::best_sides(509), Sides{509});
 }
 
 }  // namespace
