@@ -15,9 +15,11 @@ namespace {
 
 constexpr char other_launchers[] = " Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks";
 
-constexpr char irreplaceable[] =
-    "; mpirun ends the job with a helper, so none can take its place, unless it was started with --enable-recovery (or "
-    "OMPI_MCA_orte_enable_recovery=1) of Open MPI 4 or with --with-ft ulfm of Open MPI 5";
+std::string irreplaceable() {
+  const std::string option = mpi::outliving_option();
+  return "; mpirun ends the job with a helper, so none can take its place" +
+         (option.empty() ? "" : ", unless mpirun is started with " + option);
+}
 
 /// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
 mpi::Hints info_for(const std::string& host) {
@@ -83,7 +85,7 @@ class SpawnLauncher final : public HelperLauncher {
     mpi::all_or_none(comm, [&] { spawn(comm, request); });
   }
 
-  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable; }
+  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable(); }
 
   [[nodiscard]] std::string advice() const override {
     return std::string("; where MPI cannot start processes, try") + other_launchers;
