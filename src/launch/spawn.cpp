@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <condition_variable>
 #include <map>
@@ -7,6 +8,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "launch/launcher.hpp"
 
@@ -21,38 +23,71 @@ std::string irreplaceable() {
          (option.empty() ? "" : ", unless mpirun is started with " + option);
 }
 
-/// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
-mpi::Hints info_for(const std::string& host) {
-  return {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}};
+/// One application context: how many helpers, and the info keys. What each key prevents is told in docs/decisions/0002-spawn.md.
+struct Context {
+  int helpers;
+  mpi::Hints hints;
+};
+
+/// "node1:1,node2:2", as Open MPI 5 wants to be told where how many processes go.
+std::string slots_on(const std::vector<std::string>& hosts) {
+  std::map<std::string, int> on_host;
+  for (const std::string& host : hosts) ++on_host[host];
+  std::vector<std::string> slots;
+  for (const auto& [host, helpers] : on_host) slots.push_back(fmt::format("{}:{}", host, helpers));
+  std::string text = fmt::format("{}", fmt::join(slots, ","));
+  if (text.size() >= MPI_MAX_INFO_VAL)
+    throw Error(ErrorCode::launch,
+                fmt::format("Open MPI 5 cannot be told by {} characters to start helpers on {} nodes, whose names take {}",
+                            MPI_MAX_INFO_VAL - 1, on_host.size(), text.size()),
+                {.host = host_name()});
+  return text;
 }
 
-/// What MPI_Comm_spawn_multiple wants at its root: parallel arrays over the application contexts, one per helper.
-struct Contexts {
-  explicit Contexts(const StartRequest& request) : program(request.program.string()) {
-    std::map<std::string, int> on_host;
-    for (const std::string& host : request.placement.hosts) {
-      words.push_back(
-          {"--nonce", request.nonce, "--index", std::to_string(on_host[host]++), "--timeout", std::to_string(request.timeout_s)});
-      info_owners.emplace_back(info_for(host));
+/// Open MPI 4 wants a context for each helper. 5 gets all helpers in one: told twice how to map, it refuses, and its mpirun may
+/// crash over two (docs/decisions/0016-open-mpi-5.md).
+std::vector<Context> contexts_for(const std::vector<std::string>& hosts) {
+  std::vector<Context> contexts;
+  if (mpi::open_mpi_version() >= 5)
+    contexts.push_back(
+        {static_cast<int>(hosts.size()), {{"host", slots_on(hosts)}, {"map_by", "slot:oversubscribe"}, {"bind_to", "none"}}});
+  else
+    for (const std::string& host : hosts)
+      contexts.push_back({1, {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}}});
+  return contexts;
+}
+
+/// What MPI_Comm_spawn_multiple wants at its root, and does not look at elsewhere: parallel arrays over the application contexts.
+class SpawnArrays {
+ public:
+  SpawnArrays() = default;
+  SpawnArrays(const SpawnArrays&) = delete;  // it points into itself
+  SpawnArrays& operator=(const SpawnArrays&) = delete;
+
+  void fill(const StartRequest& request) {
+    program_ = request.program.string();
+    words_ = {"--nonce", request.nonce, "--timeout", std::to_string(request.timeout_s)};
+    for (std::string& word : words_) arguments_.push_back(word.data());
+    arguments_.push_back(nullptr);
+    for (const Context& context : contexts_for(request.placement.hosts)) {
+      commands.push_back(program_.data());
+      argument_lists.push_back(arguments_.data());
+      processes.push_back(context.helpers);
+      info_owners_.emplace_back(context.hints);
+      infos.push_back(info_owners_.back().get());
     }
-    for (auto& context : words) {
-      commands.push_back(program.data());
-      auto& arguments = argument_lists.emplace_back();
-      for (std::string& word : context) arguments.push_back(word.data());
-      arguments.push_back(nullptr);
-    }
-    for (auto& arguments : argument_lists) argument_pointers.push_back(arguments.data());
-    for (auto& info : info_owners) infos.push_back(info.get());
-    processes.assign(words.size(), 1);
   }
-  std::string program;
-  std::vector<std::vector<std::string>> words;
-  std::vector<std::vector<char*>> argument_lists;
-  std::vector<mpi::Info> info_owners;
+
   std::vector<char*> commands;
-  std::vector<char**> argument_pointers;
-  std::vector<MPI_Info> infos;
+  std::vector<char**> argument_lists;
   std::vector<int> processes;
+  std::vector<MPI_Info> infos;
+
+ private:
+  std::string program_;
+  std::vector<std::string> words_;
+  std::vector<char*> arguments_;
+  std::vector<mpi::Info> info_owners_;
 };
 
 /// MPI gives a spawn no time limit, and no way to end it. All that can be done when it takes too long is to say so.
@@ -82,7 +117,11 @@ class SpawnLauncher final : public HelperLauncher {
   /// Parents and helpers part at once: from here on they meet only through the handshake, as with any launcher, and neither
   /// side's MPI_Finalize waits for the other.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
-    mpi::all_or_none(comm, [&] { spawn(comm, request); });
+    SpawnArrays arrays;
+    mpi::all_or_none(comm, [&] {
+      if (comm.rank() == root) arrays.fill(request);
+    });
+    mpi::all_or_none(comm, [&] { spawn(comm, request, arrays); });
   }
 
   [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable(); }
@@ -92,16 +131,16 @@ class SpawnLauncher final : public HelperLauncher {
   }
 
  private:
-  static void spawn(const mpi::Communicator& comm, const StartRequest& request) {
-    constexpr int root = 0;
+  static constexpr int root = 0;
+
+  static void spawn(const mpi::Communicator& comm, const StartRequest& request, SpawnArrays& arrays) {
     MPI_Comm helpers = MPI_COMM_NULL;
-    Contexts contexts(request);  // only the root's is looked at
     std::vector<int> codes(static_cast<std::size_t>(request.placement.helpers));
     std::optional<LateWarning> warning;
     if (comm.rank() == root) warning.emplace(request);
     mpi::check(
-        MPI_Comm_spawn_multiple(request.placement.helpers, contexts.commands.data(), contexts.argument_pointers.data(),
-                                contexts.processes.data(), contexts.infos.data(), root, comm.get(), &helpers, codes.data()),
+        MPI_Comm_spawn_multiple(static_cast<int>(arrays.commands.size()), arrays.commands.data(), arrays.argument_lists.data(),
+                                arrays.processes.data(), arrays.infos.data(), root, comm.get(), &helpers, codes.data()),
         "MPI_Comm_spawn_multiple");
     mpi::check(MPI_Comm_disconnect(&helpers), "MPI_Comm_disconnect");
   }
