@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <condition_variable>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -29,18 +28,15 @@ struct Context {
   mpi::Hints hints;
 };
 
-/// "node1:1,node2:2", as Open MPI 5 wants to be told where how many processes go.
-std::string slots_on(const std::vector<std::string>& hosts) {
-  std::map<std::string, int> on_host;
-  for (const std::string& host : hosts) ++on_host[host];
-  std::vector<std::string> slots;
-  for (const auto& [host, helpers] : on_host) slots.push_back(fmt::format("{}:{}", host, helpers));
-  std::string text = fmt::format("{}", fmt::join(slots, ","));
+/// What an info key can say is limited.
+std::string listed(const std::vector<std::string>& hosts) {
+  std::string text = fmt::format("{}", fmt::join(hosts, ","));
   if (text.size() >= MPI_MAX_INFO_VAL)
-    throw Error(ErrorCode::launch,
-                fmt::format("Open MPI 5 cannot be told by {} characters to start helpers on {} nodes, whose names take {}",
-                            MPI_MAX_INFO_VAL - 1, on_host.size(), text.size()),
-                {.host = host_name()});
+    throw Error(
+        ErrorCode::launch,
+        fmt::format("Open MPI 5 can be told in {} characters where helpers are to start, and the nodes of {} helpers take {}",
+                    MPI_MAX_INFO_VAL - 1, hosts.size(), text.size()),
+        {.host = host_name()});
   return text;
 }
 
@@ -50,7 +46,7 @@ std::vector<Context> contexts_for(const std::vector<std::string>& hosts) {
   std::vector<Context> contexts;
   if (mpi::open_mpi_version() >= 5)
     contexts.push_back(
-        {static_cast<int>(hosts.size()), {{"host", slots_on(hosts)}, {"map_by", "slot:oversubscribe"}, {"bind_to", "none"}}});
+        {static_cast<int>(hosts.size()), {{"host", listed(hosts)}, {"map_by", "seq:oversubscribe"}, {"bind_to", "none"}}});
   else
     for (const std::string& host : hosts)
       contexts.push_back({1, {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}}});
