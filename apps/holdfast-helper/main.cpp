@@ -13,7 +13,6 @@ int main(int argc, char** argv) {
   holdfast::helper::Service service{.timeout_s = 60};
   app.add_flag("--probe", probe, "print version and protocol, and end");
   app.add_option("--nonce", service.nonce, "the run that this helper belongs to");
-  app.add_option("--index", service.index, "its number among the run's helpers on this node")->envname("SLURM_LOCALID");
   app.add_option("--timeout", service.timeout_s, "seconds within which its ranks have to say hello");
   app.set_version_flag("--version", holdfast::launch::probe_answer());
   CLI11_PARSE(app, argc, argv);

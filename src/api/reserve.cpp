@@ -15,8 +15,7 @@ MPI_Comm reserve_helper_ranks(MPI_Comm comm) {
     }
   };
   while (const auto order = helper.next_order())
-    helper::serve({.nonce = order->nonce, .index = 0, .timeout_s = order->timeout_s, .await_program_end = await_end},
-                  helper.helpers());
+    helper::serve({.nonce = order->nonce, .timeout_s = order->timeout_s, .await_program_end = await_end}, helper.helpers());
   return MPI_COMM_NULL;
 }
 

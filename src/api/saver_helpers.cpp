@@ -62,6 +62,7 @@ void Saver::start_helpers() {
 }
 
 void Saver::say_hello(const Deadline& deadline, const launch::Started& started) {
+  const Seconds left = deadline.end() - Clock::now();
   const transport::Hello hello{.rank = comm_.rank(),
                                .world_size = comm_.size(),
                                .helper_ranks = started.placement.helper_ranks,
@@ -69,7 +70,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .keep_last = options_.keep_last,
                                .keep_every = options_.keep_every,
                                .job = job_in_words(),
-                               .lock_timeout_s = options_.launch_timeout_s / 2,
+                               .lock_timeout_s = left.count() / 2,  // the answer has to be in time, too
                                .launcher = launcher_->name(),
                                .mpi_io = options_.mpi_io,
                                .mpi_io_hints = flattened(options_.mpi_io_hints),

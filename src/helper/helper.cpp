@@ -61,8 +61,12 @@ void report_failure() noexcept {
 
 /// All helpers listen, or none serves.
 std::unique_ptr<transport::Service> listen(const Service& service, const mpi::Communicator& helpers) {
+  helpers.meet();
+  mpi::Communicator node = helpers.split_by_node();
+  const int number_on_node = node.rank();
+  node.free();
   std::unique_ptr<transport::Service> ranks;
-  mpi::all_or_none(helpers, [&] { ranks = transport::listen(transport::helper_address(service.nonce, service.index)); });
+  mpi::all_or_none(helpers, [&] { ranks = transport::listen(transport::helper_address(service.nonce, number_on_node)); });
   return ranks;
 }
 

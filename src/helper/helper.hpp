@@ -10,7 +10,6 @@ namespace holdfast::helper {
 /// One Checkpointer to be served.
 struct Service {
   std::string nonce;     ///< of the run
-  int index = 0;         ///< this helper's number on its node
   double timeout_s = 0;  ///< how long the ranks may take to say hello
   /// Where the helper's process belongs to the program: returns when the program has ended. Otherwise the helper waits for its
   /// ranks' processes.

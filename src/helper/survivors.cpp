@@ -5,7 +5,7 @@
 
 #include <array>
 #include <csignal>
-#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "base/clock.hpp"
@@ -25,10 +25,12 @@ void signal_all(const std::vector<int>& processes, int signal, double timeout_s)
   for (const int process : processes) static_cast<void>(process::has_ended(process, deadline));
 }
 
-/// The program that started this process.
+/// By which name the program that started this process was called: prterun (mpirun of Open MPI 5) and prte, which serves many
+/// jobs, are one file.
 std::string parent_program() {
-  std::error_code ignored;
-  return std::filesystem::read_symlink(fmt::format("/proc/{}/exe", getppid()), ignored).filename();
+  std::string name;
+  std::getline(std::ifstream(fmt::format("/proc/{}/comm", getppid())), name);
+  return name;
 }
 
 }  // namespace
@@ -41,8 +43,8 @@ void end_processes(const std::vector<int>& processes) noexcept {
 void end_mpirun() noexcept {
   if (!mpi::job_outlives_a_process()) return;
   const std::string parent = parent_program();
-  for (const char* name : {"orterun", "mpirun", "prterun"})
-    if (parent == name) {
+  for (const char* name : {"mpirun", "mpiexec", "orterun", "prterun"})
+    if (parent.starts_with(name)) {  // Debian has mpirun.openmpi
       log::info("ending {} (pid {})", parent, getppid());
       kill(getppid(), SIGTERM);
     }

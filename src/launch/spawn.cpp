@@ -1,12 +1,13 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <condition_variable>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
+#include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "launch/launcher.hpp"
 
@@ -15,42 +16,74 @@ namespace {
 
 constexpr char other_launchers[] = " Launcher::slurm_step (in a Slurm job) or Launcher::reserved_ranks";
 
-constexpr char irreplaceable[] =
-    "; mpirun ends the job with a helper, so none can take its place, unless it was started with --enable-recovery (or "
-    "OMPI_MCA_orte_enable_recovery=1) of Open MPI 4 or with --with-ft ulfm of Open MPI 5";
-
-/// For one helper's application context. What each key prevents is told in docs/decisions/0002-spawn.md.
-mpi::Hints info_for(const std::string& host) {
-  return {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}};
+std::string irreplaceable() {
+  const std::string option = mpi::outliving_option();
+  return "; mpirun ends the job with a helper, so none can take its place" +
+         (option.empty() ? "" : ", unless mpirun is started with " + option);
 }
 
-/// What MPI_Comm_spawn_multiple wants at its root: parallel arrays over the application contexts, one per helper.
-struct Contexts {
-  explicit Contexts(const StartRequest& request) : program(request.program.string()) {
-    std::map<std::string, int> on_host;
-    for (const std::string& host : request.placement.hosts) {
-      words.push_back(
-          {"--nonce", request.nonce, "--index", std::to_string(on_host[host]++), "--timeout", std::to_string(request.timeout_s)});
-      info_owners.emplace_back(info_for(host));
+/// One application context: how many helpers, and the info keys. What each key prevents is told in docs/decisions/0002-spawn.md.
+struct Context {
+  int helpers;
+  mpi::Hints hints;
+};
+
+/// What an info key can say is limited.
+std::string listed(const std::vector<std::string>& hosts) {
+  std::string text = fmt::format("{}", fmt::join(hosts, ","));
+  if (text.size() >= MPI_MAX_INFO_VAL)
+    throw Error(
+        ErrorCode::launch,
+        fmt::format("Open MPI 5 can be told in {} characters where helpers are to start, and the nodes of {} helpers take {}",
+                    MPI_MAX_INFO_VAL - 1, hosts.size(), text.size()),
+        {.host = host_name()});
+  return text;
+}
+
+/// Open MPI 4 wants a context for each helper. 5 gets all helpers in one: told twice how to map, it refuses, and its mpirun may
+/// crash over two (docs/decisions/0016-open-mpi-5.md).
+std::vector<Context> contexts_for(const std::vector<std::string>& hosts) {
+  std::vector<Context> contexts;
+  if (mpi::open_mpi_version() >= 5)
+    contexts.push_back(
+        {static_cast<int>(hosts.size()), {{"host", listed(hosts)}, {"map_by", "seq:oversubscribe"}, {"bind_to", "none"}}});
+  else
+    for (const std::string& host : hosts)
+      contexts.push_back({1, {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}}});
+  return contexts;
+}
+
+/// What MPI_Comm_spawn_multiple wants at its root, and does not look at elsewhere: parallel arrays over the application contexts.
+class SpawnArrays {
+ public:
+  SpawnArrays() = default;
+  SpawnArrays(const SpawnArrays&) = delete;  // it points into itself
+  SpawnArrays& operator=(const SpawnArrays&) = delete;
+
+  void fill(const StartRequest& request) {
+    program_ = request.program.string();
+    words_ = {"--nonce", request.nonce, "--timeout", std::to_string(request.timeout_s)};
+    for (std::string& word : words_) arguments_.push_back(word.data());
+    arguments_.push_back(nullptr);
+    for (const Context& context : contexts_for(request.placement.hosts)) {
+      commands.push_back(program_.data());
+      argument_lists.push_back(arguments_.data());
+      processes.push_back(context.helpers);
+      info_owners_.emplace_back(context.hints);
+      infos.push_back(info_owners_.back().get());
     }
-    for (auto& context : words) {
-      commands.push_back(program.data());
-      auto& arguments = argument_lists.emplace_back();
-      for (std::string& word : context) arguments.push_back(word.data());
-      arguments.push_back(nullptr);
-    }
-    for (auto& arguments : argument_lists) argument_pointers.push_back(arguments.data());
-    for (auto& info : info_owners) infos.push_back(info.get());
-    processes.assign(words.size(), 1);
   }
-  std::string program;
-  std::vector<std::vector<std::string>> words;
-  std::vector<std::vector<char*>> argument_lists;
-  std::vector<mpi::Info> info_owners;
+
   std::vector<char*> commands;
-  std::vector<char**> argument_pointers;
-  std::vector<MPI_Info> infos;
+  std::vector<char**> argument_lists;
   std::vector<int> processes;
+  std::vector<MPI_Info> infos;
+
+ private:
+  std::string program_;
+  std::vector<std::string> words_;
+  std::vector<char*> arguments_;
+  std::vector<mpi::Info> info_owners_;
 };
 
 /// MPI gives a spawn no time limit, and no way to end it. All that can be done when it takes too long is to say so.
@@ -80,26 +113,30 @@ class SpawnLauncher final : public HelperLauncher {
   /// Parents and helpers part at once: from here on they meet only through the handshake, as with any launcher, and neither
   /// side's MPI_Finalize waits for the other.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
-    mpi::all_or_none(comm, [&] { spawn(comm, request); });
+    SpawnArrays arrays;
+    mpi::all_or_none(comm, [&] {
+      if (comm.rank() == root) arrays.fill(request);
+    });
+    mpi::all_or_none(comm, [&] { spawn(comm, request, arrays); });
   }
 
-  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable; }
+  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable(); }
 
   [[nodiscard]] std::string advice() const override {
     return std::string("; where MPI cannot start processes, try") + other_launchers;
   }
 
  private:
-  static void spawn(const mpi::Communicator& comm, const StartRequest& request) {
-    constexpr int root = 0;
+  static constexpr int root = 0;
+
+  static void spawn(const mpi::Communicator& comm, const StartRequest& request, SpawnArrays& arrays) {
     MPI_Comm helpers = MPI_COMM_NULL;
-    Contexts contexts(request);  // only the root's is looked at
     std::vector<int> codes(static_cast<std::size_t>(request.placement.helpers));
     std::optional<LateWarning> warning;
     if (comm.rank() == root) warning.emplace(request);
     mpi::check(
-        MPI_Comm_spawn_multiple(request.placement.helpers, contexts.commands.data(), contexts.argument_pointers.data(),
-                                contexts.processes.data(), contexts.infos.data(), root, comm.get(), &helpers, codes.data()),
+        MPI_Comm_spawn_multiple(static_cast<int>(arrays.commands.size()), arrays.commands.data(), arrays.argument_lists.data(),
+                                arrays.processes.data(), arrays.infos.data(), root, comm.get(), &helpers, codes.data()),
         "MPI_Comm_spawn_multiple");
     mpi::check(MPI_Comm_disconnect(&helpers), "MPI_Comm_disconnect");
   }

@@ -87,6 +87,14 @@ void read_value(hid_t object, const char* name, hid_t type, void* value) {
   call("H5Aread", H5Aread, attribute.get(), type, value);
 }
 
+/// errno is not the file's afterwards: MPI-IO leaves another one, and HDF5 1.14 that of its search for plugins. What counts is
+/// what the driver wrote into its text.
+hid_t open_file(const std::filesystem::path& path, unsigned flags, const Properties& access) {
+  const hid_t file = H5Fopen(path.c_str(), flags, access.get());
+  if (file < 0) fail("H5Fopen", 0);
+  return file;
+}
+
 }  // namespace
 
 Quiet::Quiet() noexcept {
@@ -118,7 +126,7 @@ Properties file_access() {
 }
 
 File open_to_read(const std::filesystem::path& path) {
-  return File(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDONLY}, file_access().get()));
+  return File(open_file(path, H5F_ACC_RDONLY, file_access()));
 }
 
 void set_alignment(const Properties& access, std::uint64_t bytes) {
@@ -129,9 +137,7 @@ hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm, const mpi::H
   const Properties access = file_access();
   const mpi::Info info(hints);
   call("H5Pset_fapl_mpio", H5Pset_fapl_mpio, access.get(), comm, info.get());
-  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get());
-  if (file < 0) fail("H5Fopen", 0);  // errno is not that of MPI-IO's system call
-  return file;
+  return open_file(path, H5F_ACC_RDWR, access);
 }
 
 void close_shared(hid_t file) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <thread>
@@ -73,6 +74,20 @@ bool can_open(std::string& problem) {
   }
 }
 
+/// How mpirun is told to let a job live when one of its processes dies. It hands its options down in variables.
+struct Recovery {
+  const char* variable;
+  const char* option;
+};
+
+/// Each Open MPI takes no notice of the other one's.
+Recovery recovery() noexcept {
+  const int version = open_mpi_version();
+  if (version == 4) return {"OMPI_MCA_orte_enable_recovery", "--enable-recovery"};
+  if (version >= 5) return {"OMPI_MCA_mpi_ft_enable", "--with-ft ulfm"};
+  return {"", ""};
+}
+
 std::uint64_t piece_bytes(std::size_t round_bytes, int ranks) {
   return std::max<std::uint64_t>(1, round_bytes / static_cast<std::size_t>(ranks));
 }
@@ -102,13 +117,21 @@ bool threads_may_call() {
   return provided == MPI_THREAD_MULTIPLE;
 }
 
-/// It hands its options down in these variables.
+int open_mpi_version() noexcept {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING + 1> text{};
+  int length = 0, version = 0;
+  if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return 0;
+  return std::sscanf(text.data(), "Open MPI v%d", &version) == 1 ? version : 0;
+}
+
 bool job_outlives_a_process() noexcept {
-  return std::ranges::any_of(std::array{"OMPI_MCA_orte_enable_recovery", "OMPI_MCA_mpi_ft_enable"}, [](const char* name) {
-    const char* text = std::getenv(name);
-    const std::string_view value = text != nullptr ? text : "";
-    return !value.empty() && value != "0" && value != "false" && value != "no";
-  });
+  const char* text = std::getenv(recovery().variable);
+  const std::string_view value = text != nullptr ? text : "";
+  return !value.empty() && value != "0" && value != "false" && value != "no";
+}
+
+std::string outliving_option() {
+  return recovery().option;
 }
 
 void finalize() noexcept {

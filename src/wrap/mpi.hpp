@@ -26,8 +26,12 @@ void check(int status, const char* call);
 void initialize();
 /// Local. May several threads call MPI at once?
 [[nodiscard]] bool threads_may_call();
-/// Local. Was mpirun told to let the job live when one of its processes dies (Open MPI 4: recovery, 5: ulfm)?
+/// Local. Open MPI's major version, 0 for another MPI. The one that runs: programs that were compiled with 4 run with 5.
+[[nodiscard]] int open_mpi_version() noexcept;
+/// Local. Was mpirun told to let the job live when one of its processes dies?
 [[nodiscard]] bool job_outlives_a_process() noexcept;
+/// Local. The option that tells it so; empty for an MPI of which none is known.
+[[nodiscard]] std::string outliving_option();
 /// Collective. For programs of ours; what fails is too late to matter.
 void finalize() noexcept;
 /// Local. What MPI calls the node that this process runs on.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
+#include "wrap/mpi.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -71,14 +73,16 @@ class HelperStuck : public testing::Test {
     MPI_Barrier(MPI_COMM_WORLD);
     return pid;
   }
-  static void expect_lost(const SaveFuture& save, int pid) {
+  static void expect_lost(const SaveFuture& save, const std::vector<int>& pids) {
     const auto start = std::chrono::steady_clock::now();
     try {
       save.wait(patience);
       ADD_FAILURE() << "the save cannot have been written";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::helper_lost) << error.what();
-      EXPECT_NE(std::string(error.what()).find(std::to_string(pid)), std::string::npos) << error.what();
+      EXPECT_TRUE(std::ranges::any_of(pids, [&](int pid) {
+        return std::string(error.what()).find(std::to_string(pid)) != std::string::npos;
+      })) << error.what();
       EXPECT_FALSE(error.where().host.empty());
     }
     print_noticed(MPI_COMM_WORLD, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -107,7 +111,7 @@ TEST_F(HelperStuck, OneThatIsStoppedIsGivenUp) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options());
   EXPECT_EQ(checkpointer.async_save(1, state_).wait().step, 1);
   const int pid = signal_one_helper(SIGSTOP);
-  expect_lost(checkpointer.async_save(2, state_), pid);
+  expect_lost(checkpointer.async_save(2, state_), {pid});
   EXPECT_EQ(checkpointer.latest(), 1);
   expect_goes_on(checkpointer);
 }
@@ -123,11 +127,13 @@ TEST_F(HelperStuck, OneThatIsStoppedDoesNotHoldClose) {
 TEST_F(HelperStuck, OneThatDiesIsMissedByTheOthers) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options(1));
   EXPECT_EQ(checkpointer.async_save(1, state_).wait().step, 1);
+  const std::vector<int> helpers = helpers_of_this_job();
   const int pid = signal_one_helper(SIGSTOP);
   const SaveFuture save = checkpointer.async_save(2, state_);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank_ == 0) kill(pid, SIGKILL);
-  expect_lost(save, pid);
+  // mpirun of Open MPI 5 ends all helpers with the first one that is killed, so that a rank may see its own one gone.
+  expect_lost(save, mpi::open_mpi_version() < 5 ? std::vector{pid} : helpers);
   EXPECT_EQ(checkpointer.latest(), 1);
   expect_goes_on(checkpointer);
 }
@@ -136,7 +142,7 @@ TEST_F(HelperStuck, OneThatIsStoppedIsMissedByTheOthers) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options(1));
   EXPECT_EQ(checkpointer.async_save(1, state_).wait().step, 1);
   const int pid = signal_one_helper(SIGSTOP);
-  expect_lost(checkpointer.async_save(2, state_), pid);
+  expect_lost(checkpointer.async_save(2, state_), {pid});
   expect_goes_on(checkpointer);
 }
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Saves as fast as it can, among deaths: soak.py --seconds 60 [--seed N] --mpirun MPIRUN --program SOAK --holdfast HOLDFAST
 
-Starts the program (soaked.cpp) again and again under mpirun with recovery, and meanwhile kills and stops helpers, kills ranks and
+Starts the program (soaked.cpp) again and again under MPIRUN, a command with the option that lets a job live on when a process
+dies ("mpirun --enable-recovery" of Open MPI 4, "mpirun --with-ft ulfm" of 5), and meanwhile kills and stops helpers, kills ranks and
 whole jobs, sends signals, fills and frees the disk, at random with the seed that is printed. After each run it looks for what must
 not be: acknowledged saves that are gone, damaged files, processes, memory. Exits 1 if there is any.
 
 The disk is a small tmpfs in a private mount namespace, which takes root; without, the disk is never full, and the output says so.
 Harm is done by ones: a job that loses a rank while it has no helper can only be ended by whoever started it.
 """
-import argparse, collections, os, pathlib, random, shutil, signal, statistics, subprocess, sys, tempfile, time, uuid
+import argparse, collections, os, pathlib, random, shlex, shutil, signal, statistics, subprocess, sys, tempfile, time, uuid
 
 RANKS = 2
 DISK_BYTES = 24 << 20  # six files of the program
@@ -86,10 +87,10 @@ class Soak:
         self.processes = Processes()
         name, value = self.processes.token.split("=")
         # Without EVENT_NOEPOLL, a race in Open MPI 4.1.4 may hold a spawn for ever (docs/decisions/0002-spawn.md).
-        environment = dict(os.environ, OMPI_MCA_orte_enable_recovery="1", EVENT_NOEPOLL="1", **{name: value})
+        environment = dict(os.environ, EVENT_NOEPOLL="1", **{name: value})
         self.output = open(self.work / "output", "ab")
-        self.job = subprocess.Popen([self.arguments.mpirun, "--oversubscribe", "-n", str(RANKS), self.arguments.program,
-                                     self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
+        self.job = subprocess.Popen([*shlex.split(self.arguments.mpirun), "--oversubscribe", "-n", str(RANKS),
+                                     self.arguments.program, self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
         self.seen = {}  # helpers, and how many saves were acknowledged when they were seen first
         # Of each process while it has the same helpers (Open MPI keeps some 100 KB of each MPI_Comm_spawn for ever): saves and
         # bytes at the first look that counts, and at the last one.
@@ -230,11 +231,12 @@ class Soak:
         segments = set(os.listdir("/dev/shm"))
         while time.monotonic() < self.end or not self.stop.exists():
             self.run_once()
+        self.run_once()  # and no harm is done to this one: it loads, and ends
         if self.job.returncode != 0:
-            print(f"the last run, to which no harm was done any more, ended with {self.job.returncode}", flush=True)
+            print(f"the last run, to which no harm was done, ended with {self.job.returncode}", flush=True)
             self.counts["bad ends"] += 1
         # Open MPI's own segments are left by processes that are killed.
-        left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith("vader_segment")]
+        left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith(("vader_segment", "sm_segment"))]
         self.counts["shared memory left"] += len(left)
         if left:
             print(f"left in /dev/shm: {left}", flush=True)

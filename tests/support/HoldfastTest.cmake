@@ -1,7 +1,20 @@
 # How tests are registered. Every test has a label (its folder), a timeout, and the helper of this build.
+
+# What mpirun is told to let a job live when one of its processes dies: Open MPI 4 and 5 have different options.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
+check_c_source_compiles("#include <mpi.h>
+int main(void) { return sizeof(char[OMPI_MAJOR_VERSION >= 5 ? 1 : -1]) == 0; }" HOLDFAST_OPEN_MPI_5)
+unset(CMAKE_REQUIRED_LIBRARIES)
+set(holdfast_outliving --enable-recovery)
+if(HOLDFAST_OPEN_MPI_5)
+  set(holdfast_outliving --with-ft ulfm)
+endif()
+
 set(holdfast_test_environment
   HOLDFAST_HELPER=$<TARGET_FILE:holdfast-helper>
-  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_MCA_reachable=weighted # docs/decisions/0016-open-mpi-5.md
   ASAN_OPTIONS=fast_unwind_on_malloc=0:quarantine_size_mb=8
   LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp halt_on_error=1 ignore_noninstrumented_modules=1")
@@ -51,10 +64,10 @@ function(mpi_program name)
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
 endfunction()
 
-# mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [ARGS …]): an mpi_program (source name.cpp unless
-# given) that is run under mpirun once per number of ranks.
+# mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [MPIRUN option …] [ARGS …]): an mpi_program (source name.cpp
+# unless given) that is run under mpirun once per number of ranks.
 function(mpi_test name)
-  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;ARGS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;MPIRUN;ARGS" ${ARGN})
   if(NOT arg_SOURCES)
     set(arg_SOURCES ${name}.cpp)
   endif()
@@ -68,7 +81,8 @@ function(mpi_test name)
   mpi_program(${name} ${arg_SOURCES})
   foreach(ranks ${arg_RANKS})
     set(test ${arg_LABEL}.${name}.${ranks})
-    add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
+    add_test(NAME ${test}
+             COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${arg_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
     set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 ENVIRONMENT "${holdfast_test_environment}")
   endforeach()
 endfunction()

@@ -130,7 +130,8 @@ TEST_P(DiskFull, IsMetWhileWritingWhereNothingCanBeReserved) {
   EXPECT_EQ(open_descriptors(), descriptors);
 }
 
-/// MPI-IO is to say so when not all bytes fitted: Open MPI's two-phase writes do not, which is why we do not use them.
+/// MPI-IO is to say so when not all bytes fitted: Open MPI's two-phase writes do not, which is why we do not use them. Each
+/// writer opens the file for itself, as helpers do: together, with HDF5 1.14, they may wait for each other in H5Fclose for ever.
 TEST_P(DiskFull, IsReportedByTheWriteThatMeetsIt) {
   const fs::path path = disk_ / "plain.h5";
   const auto writers = static_cast<std::uint64_t>(comm_.size()), rank = static_cast<std::uint64_t>(comm_.rank());
@@ -142,18 +143,21 @@ TEST_P(DiskFull, IsReportedByTheWriteThatMeetsIt) {
     file.finish();
   }
   leave_free(disk_bytes / 2);
-  const hid_t file = hdf5::open_shared(path, comm_.get());
+  const hid_t file = hdf5::open_shared(path, MPI_COMM_SELF);
   hdf5::Dataset dataset = datasets.open(file, "/large");
   const std::string row(disk_bytes, 'r');
   std::uint64_t failed = 0;
-  try {
-    const auto selection = hdf5::select_box(dataset, {rank, 0}, {1, disk_bytes});
-    hdf5::write(dataset, H5T_NATIVE_UCHAR, selection, hdf5::collective_transfer(), row.data());
-  } catch (const hdf5::Failure&) {
-    failed = 1;
-  }
+  const auto count_failure = [&](const auto& action) {
+    try {
+      action();
+    } catch (const hdf5::Failure&) {
+      ++failed;
+    }
+  };
+  const auto selection = hdf5::select_box(dataset, {rank, 0}, {1, disk_bytes});
+  count_failure([&] { hdf5::write(dataset, H5T_NATIVE_UCHAR, selection, hdf5::collective_transfer(), row.data()); });
   dataset.reset();
-  hdf5::close_shared(file);
+  count_failure([&] { hdf5::close_shared(file); });  // HDF5 1.14 writes again here
   comm_.allreduce(std::span(&failed, 1), MPI_SUM);
   EXPECT_GT(failed, 0U);
 }
