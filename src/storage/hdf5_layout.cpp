@@ -79,8 +79,7 @@ std::vector<std::uint64_t> create_state(hid_t file, const hdf5::DatasetAccess& d
   return addresses;
 }
 
-void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type,
-                 std::span<const std::byte> rows) {
+void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type, std::span<const std::byte> rows) {
   if (rows.empty()) return;
   const hdf5::Dataset table = datasets.open(file, path);
   hdf5::write(table, type, hdf5::select_all(table), hdf5::independent_transfer(), rows.data());

@@ -31,7 +31,8 @@ struct Layout {
 
 /// Makes files: attributes, groups, all datasets with their places, the tables of datasets and shapes, the other tables without
 /// content. HDF5 takes some 50 microseconds for a dataset, so a file of the same plan as the one before (SaveRequest::plan; 0 is
-/// none) gets a copy of that one's metadata, in which only the attributes that differ are written anew: byte for byte the same file.
+/// none) gets a copy of that one's metadata, in which only the attributes that differ are written anew: byte for byte the same
+/// file.
 class LayoutMaker {
  public:
   explicit LayoutMaker(FileSettings settings) : settings_(std::move(settings)) {}

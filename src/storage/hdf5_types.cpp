@@ -72,8 +72,7 @@ hdf5::Type kind_type() {
 
 hdf5::Type dtype_type() {
   hdf5::Type type = hdf5::enum_type(H5T_STD_U8LE);
-  for (std::uint8_t i = 0; i < dtype_count; ++i)
-    hdf5::add_name(type, std::string(to_string(static_cast<DType>(i))).c_str(), i);
+  for (std::uint8_t i = 0; i < dtype_count; ++i) hdf5::add_name(type, std::string(to_string(static_cast<DType>(i))).c_str(), i);
   return type;
 }
 

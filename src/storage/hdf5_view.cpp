@@ -40,8 +40,8 @@ std::uint64_t Hdf5View::look_up(const plan::Dataset& dataset) const {
   const hdf5::Dataset handle = access_.open(file_, path_of(dataset));
   const hdf5::Type type = hdf5::type_of(handle);
   const bool is_string = dataset.kind == plan::Kind::string;
-  const bool has_type = is_string ? hdf5::string_bytes(type.get()) == dataset.global.at(0) + 1
-                                  : hdf5::equal(types_.of(dataset.dtype), type.get());
+  const bool has_type =
+      is_string ? hdf5::string_bytes(type.get()) == dataset.global.at(0) + 1 : hdf5::equal(types_.of(dataset.dtype), type.get());
   if (!has_type) throw corrupt("HDF5 sees another type than the datasets table has");
   if (hdf5::shape_of(handle) != (is_string ? Shape{} : dataset.global))
     throw corrupt("HDF5 sees another shape than the datasets table has");

@@ -79,7 +79,7 @@ Table open_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
   Table table{datasets.open(file, path)};
   const Shape shape = hdf5::shape_of(table.dataset);
   if (shape.size() != 1) throw corrupt("{} is not a table", path);
-  (void)checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes);
+  static_cast<void>(checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes));
   table.rows = shape[0];
   return table;
 }
@@ -153,8 +153,8 @@ class CheckpointReader::Impl {
         throw corrupt("the name {} stands twice in the datasets table", datasets_[i].name);
   }
 
-  /// Another program may have written the file anew (h5repack): our tables are copied then, and the datasets lie elsewhere. The first
-  /// and the last one tell; HDF5 says then where all of them are.
+  /// Another program may have written the file anew (h5repack): our tables are copied then, and the datasets lie elsewhere. The
+  /// first and the last one tell; HDF5 says then where all of them are.
   void find_moved(const Hdf5View& view) {
     const auto has_moved = [&](std::size_t i) { return view.address_of(datasets_[i]) != addresses_[i]; };
     const auto is_before = [&](std::size_t a, std::size_t b) { return addresses_[a] < addresses_[b]; };

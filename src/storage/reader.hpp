@@ -38,8 +38,8 @@ class CheckpointReader {
   /// The file, and where in it a dataset begins; its bytes lie inside, contiguously. 0 for one without bytes.
   [[nodiscard]] const SourceFile& source() const noexcept;
   [[nodiscard]] std::uint64_t address_of(std::uint32_t dataset) const;
-  /// Opens every dataset by HDF5, as any other program would, and returns what is not as the tables say: each an Error(corrupt) that
-  /// names the tensor. HDF5 serves one thread at a time.
+  /// Opens every dataset by HDF5, as any other program would, and returns what is not as the tables say: each an Error(corrupt)
+  /// that names the tensor. HDF5 serves one thread at a time.
   [[nodiscard]] std::vector<Error> differences_from_hdf5() const;
   /// The name of the dataset that has the byte at `offset`; empty if it lies before all of them.
   [[nodiscard]] std::string dataset_at(std::uint64_t offset) const;

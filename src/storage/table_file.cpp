@@ -14,8 +14,8 @@ namespace {
               {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
 }
 
-/// An NFS client writes back a whole page, with what it believes the others wrote there, unless each write is synchronous. Where the
-/// direct engine works there is nothing of that kind.
+/// An NFS client writes back a whole page, with what it believes the others wrote there, unless each write is synchronous. Where
+/// the direct engine works there is nothing of that kind.
 int synchronous_for(Engine engine) {
   return engine == Engine::direct ? 0 : O_DSYNC;
 }

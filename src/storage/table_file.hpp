@@ -9,8 +9,8 @@
 
 namespace holdfast::storage {
 
-/// A file that has its layout, in which a writer writes rows of the tables to their places, by plain calls. Writers share pages: what
-/// lies beside the rows is not touched. Members throw Error(storage) with path and errno.
+/// A file that has its layout, in which a writer writes rows of the tables to their places, by plain calls. Writers share pages:
+/// what lies beside the rows is not touched. Members throw Error(storage) with path and errno.
 class TableFile {
  public:
   TableFile(const std::filesystem::path& path, Engine engine);

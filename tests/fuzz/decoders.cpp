@@ -50,8 +50,8 @@ void check_layout(Input input) {
     if (piece.arena_offset + piece.bytes > 1 << 20) std::abort();
 }
 
-/// Five numbers of rows and the length of a name, then the tables' bytes as far as they go. The checksums are never right by chance, so
-/// what is behind them gets the bytes as well.
+/// Five numbers of rows and the length of a name, then the tables' bytes as far as they go. The checksums are never right by
+/// chance, so what is behind them gets the bytes as well.
 void parse_tables(Input input) {
   constexpr std::uint64_t file_bytes = 1 << 20;
   if (input.size() < 6) return;

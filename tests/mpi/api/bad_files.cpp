@@ -46,7 +46,8 @@ class BadFiles : public testing::Test {
     file << text;
   }
   void set_version(std::int64_t version) const {
-    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
+    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT),
+                attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
     H5Awrite(attribute, H5T_NATIVE_INT64, &version);
     H5Aclose(attribute);
     H5Fclose(file);

@@ -215,7 +215,10 @@ TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
   expect_named();
   replace([](hid_t file) { hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32LE, {128, 20}); });
   expect_named();
-  replace([](hid_t file) { hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32LE, {20, 128}); });
+  replace([](hid_t file) {
+    hdf5::DatasetAccess().create(file, "/state/in its place", H5T_IEEE_F32LE, {20, 128});
+    hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32LE, {20, 128});
+  });
   expect_named();
   replace([](hid_t file) { H5Lcreate_external("other.h5", "/x", file, "/state/large", H5P_DEFAULT, H5P_DEFAULT); });
   expect_named();

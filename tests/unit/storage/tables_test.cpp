@@ -60,10 +60,10 @@ TEST(Tables, ComeBackAsTheyWere) {
   const PlacedDatasets placed = parse_datasets(tables, file_bytes);
   EXPECT_EQ(placed.datasets, sample_datasets());
   EXPECT_EQ(placed.addresses, sample_addresses);
-  EXPECT_THAT(parse_chunks(tables, placed.datasets),
-              ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33}, ChunkRecord{1, 0, {{}, {}}, 44},
-                          ChunkRecord{2, 0, {{3}, {0}}, 55}, ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22},
-                          ChunkRecord{2, 1, {{3}, {2}}, 11}));
+  EXPECT_THAT(
+      parse_chunks(tables, placed.datasets),
+      ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33}, ChunkRecord{1, 0, {{}, {}}, 44}, ChunkRecord{2, 0, {{3}, {0}}, 55},
+                  ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22}, ChunkRecord{2, 1, {{3}, {2}}, 11}));
 }
 
 TEST(Tables, SizesAreKnownBeforeTheChunksAre) {
@@ -102,11 +102,11 @@ TEST(Tables, EveryFlippedBitIsFound) {
       EXPECT_THROW(check_sums(tables), Error) << bit;
     }
   };
-  flip_all([](Tables& t) -> auto& { return t.definitions.rows; });
-  flip_all([](Tables& t) -> auto& { return t.definitions.shapes; });
-  flip_all([](Tables& t) -> auto& { return t.chunks; });
-  flip_all([](Tables& t) -> auto& { return t.boxes; });
-  flip_all([](Tables& t) -> auto& { return t.parts; });
+  flip_all([](Tables & t) -> auto& { return t.definitions.rows; });
+  flip_all([](Tables & t) -> auto& { return t.definitions.shapes; });
+  flip_all([](Tables & t) -> auto& { return t.chunks; });
+  flip_all([](Tables & t) -> auto& { return t.boxes; });
+  flip_all([](Tables & t) -> auto& { return t.parts; });
   EXPECT_GT(tried, 3000);
 }
 
@@ -136,7 +136,8 @@ TEST(Tables, PartsThatDoNotFitTheTablesAreRefused) {
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].chunks = 6; }));
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].boxes = ~std::uint64_t{0}; }));
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].chunks = 2, t.parts[1].chunks = 3; }));
-  EXPECT_TRUE(refused([](Tables& t) { t.parts[1].chunks += std::uint64_t{1} << 63, t.parts[0].chunks += std::uint64_t{1} << 63; }));
+  EXPECT_TRUE(
+      refused([](Tables& t) { t.parts[1].chunks += std::uint64_t{1} << 63, t.parts[0].chunks += std::uint64_t{1} << 63; }));
   EXPECT_TRUE(refused([](Tables& t) { t.chunks.push_back({}); }));
   EXPECT_TRUE(refused([](Tables& t) { t.boxes.push_back(0); }));
   EXPECT_TRUE(is_refused([](Tables& t) { t.parts.clear(); }, check_sums));
