@@ -20,7 +20,6 @@ struct ChunkRecord {
   std::uint64_t checksum = 0;
 
   bool operator==(const ChunkRecord&) const = default;
-  static void fields(auto& codec, auto& self) { codec(self.dataset, self.rank, self.box, self.checksum); }
 };
 
 // Rows as they stand in the file.

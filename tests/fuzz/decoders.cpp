@@ -35,7 +35,7 @@ void decode_any(Input input) {
 void decode_message(Input input) {
   using namespace transport;
   decode_any<Introduction, Hello, Welcome, Refused, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
-             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>, std::vector<storage::ChunkRecord>>(input);
+             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>>(input);
 }
 
 void check_introduction(Input input) {
