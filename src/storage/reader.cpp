@@ -135,6 +135,7 @@ class CheckpointReader::Impl {
       index_names();
       chunks_ = parse_chunks(tables, datasets_);
       find_moved(Hdf5View(file.get(), source_->bytes()));
+      check_places();
     });
   }
 
@@ -165,6 +166,14 @@ class CheckpointReader::Impl {
     const auto [first, last] = std::ranges::minmax_element(placed, is_before);
     if (!has_moved(*first) && !has_moved(*last)) return;
     for (std::size_t i = 0; i < datasets_.size(); ++i) addresses_[i] = view.address_of(datasets_[i]);
+  }
+
+  /// None is larger than the file, as parse_datasets() has seen.
+  void check_places() const {
+    for (std::size_t i = 0; i < datasets_.size(); ++i)
+      if (addresses_[i] > source_->bytes() - volume(datasets_[i].global) * element_bytes(datasets_[i]))
+        throw Error(ErrorCode::corrupt, "it does not lie inside the file",
+                    {.rank = -1, .host = {}, .path = {}, .tensor = datasets_[i].name});
   }
 };
 

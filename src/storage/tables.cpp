@@ -31,12 +31,12 @@ plan::Dataset parse_definition(const char* name, std::uint64_t name_bytes, const
   return dataset;
 }
 
-void check_place(const plan::Dataset& dataset, std::uint64_t address, std::uint64_t file_bytes) {
+void check_size(const plan::Dataset& dataset, std::uint64_t address, std::uint64_t file_bytes) {
   const auto elements = checked_volume(dataset.global, size_of(dataset.dtype));
   if (!elements) throw corrupt("it has an impossible shape", dataset.name);
   const std::uint64_t bytes = *elements * size_of(dataset.dtype);
-  if (bytes > file_bytes || address > file_bytes - bytes || (bytes > 0 && address == 0))
-    throw corrupt("it does not lie inside the file", dataset.name);
+  if (bytes > file_bytes) throw corrupt("it is larger than the file", dataset.name);
+  if (bytes > 0 && address == 0) throw corrupt("it has no place in the file", dataset.name);
 }
 
 ChunkRecord parse_chunk(const ChunkRow& row, std::span<const std::uint64_t> boxes, std::span<const plan::Dataset> datasets) {
@@ -161,7 +161,7 @@ PlacedDatasets parse_datasets(const Tables& tables, std::uint64_t file_bytes) {
     found.datasets.push_back(
         parse_definition(reinterpret_cast<const char*>(at), tables.sizes.name_bytes, row, tables.definitions.shapes));
     found.addresses.push_back(row.address);
-    check_place(found.datasets.back(), row.address, file_bytes);
+    check_size(found.datasets.back(), row.address, file_bytes);
   }
   return found;
 }

@@ -104,7 +104,7 @@ struct PlacedDatasets {
   std::vector<plan::Dataset> datasets;
   std::vector<std::uint64_t> addresses;  ///< 0 for one without bytes
 };
-/// Throws Error(corrupt), naming the tensor where it can, for a dataset that cannot be, or not in a file of `file_bytes`.
+/// Throws Error(corrupt) naming the tensor that cannot be, or not in a file of `file_bytes`; any place but 0 is taken.
 [[nodiscard]] PlacedDatasets parse_datasets(const Tables& tables, std::uint64_t file_bytes);
 /// Throws Error(corrupt) where a row refers to a dataset or box that is not there, or a box does not fit its dataset.
 [[nodiscard]] std::vector<ChunkRecord> parse_chunks(const Tables& tables, std::span<const plan::Dataset> datasets);

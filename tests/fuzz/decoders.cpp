@@ -85,7 +85,7 @@ void parse_tables(Input input) {
   }
   const auto [datasets, addresses] = storage::parse_datasets(tables, file_bytes);
   for (std::size_t i = 0; i < datasets.size(); ++i)
-    if (addresses[i] + volume(datasets[i].global) * size_of(datasets[i].dtype) > file_bytes) std::abort();
+    if (volume(datasets[i].global) > (addresses[i] == 0 ? 0 : file_bytes / size_of(datasets[i].dtype))) std::abort();
   for (const storage::ChunkRecord& chunk : storage::parse_chunks(tables, datasets))
     if (!inside(chunk.box, datasets.at(chunk.dataset).global)) std::abort();
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <random>
 
@@ -36,12 +37,17 @@ SampleSave small_sample() {
 class Damage : public testing::Test {
  protected:
   Damage() {
-    CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
-                          {.directory = directory_.path(), .nonce = "n", .holder = "test"});
-    path_ = store.save(sample_.request(7, 0)).path;
+    path_ = store().save(sample_.request(7, 0)).path;
     bytes_ = fs::file_size(path_);
   }
   ~Damage() override { comm_.free(); }
+
+  CheckpointStore store() {
+    return {comm_,
+            make_posix_filesystem(),
+            make_file_engine(comm_),
+            {.directory = directory_.path(), .nonce = "n", .holder = "test"}};
+  }
 
   /// The code of the error that reading everything throws; nothing if it is all there. Wrong content fails the test.
   std::optional<ErrorCode> outcome() {
@@ -228,13 +234,64 @@ TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
   expect_named();
 }
 
+/// A place in the datasets table that is none, under checksums that fit.
+void forge_address(const fs::path& path, std::uint32_t dataset, std::uint64_t address) {
+  const hdf5::File file = open_to_change(path);
+  const auto open = [&](const char* table) { return hdf5::DatasetAccess().open(file.get(), table); };
+  const auto rows_of = [](const hdf5::Dataset& table) { return hdf5::shape_of(table).at(0); };
+  const auto read = [](const hdf5::Dataset& table, void* rows) {
+    hdf5::read(table, hdf5::type_of(table).get(), hdf5::select_all(table), rows);
+  };
+  const auto write = [](const hdf5::Dataset& table, const void* rows) {
+    hdf5::write(table, hdf5::type_of(table).get(), hdf5::select_all(table), hdf5::independent_transfer(), rows);
+  };
+  const hdf5::Dataset datasets = open(format::datasets_table), shapes = open(format::shapes_table),
+                      parts = open(format::parts_table);
+  const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets));
+  Definitions definitions{.rows = Bytes(rows_of(datasets) * row_bytes), .shapes = std::vector<std::uint64_t>(rows_of(shapes))};
+  std::vector<PartRow> part_rows(rows_of(parts));
+  read(datasets, definitions.rows.data());
+  read(shapes, definitions.shapes.data());
+  read(parts, part_rows.data());
+  std::memcpy(definitions.rows.data() + (dataset + 1) * row_bytes - sizeof address, &address, sizeof address);
+  part_rows.pop_back();
+  part_rows = make_parts(std::move(part_rows), definitions.checksum());
+  write(datasets, definitions.rows.data());
+  write(parts, part_rows.data());
+}
+
+TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
+  SampleSave sample(1);
+  for (const auto& [name, bytes] : {std::pair("first", 1U << 20), {"larger", 2U << 20}, {"last", 1U << 20}})
+    sample.add({name, plan::Kind::tensor, DType::u8, {bytes}});
+  path_ = store().save(sample.request(8, 0)).path;
+  const auto expect_refused = [&](std::uint64_t address) {
+    forge_address(path_, 1, address);
+    try {
+      const CheckpointReader reader(path_);
+      ADD_FAILURE() << address << " is taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::corrupt);
+      EXPECT_EQ(error.where().tensor, "larger");
+    }
+  };
+  const std::uint64_t place = CheckpointReader(path_).address_of(1), last = CheckpointReader(path_).address_of(2);
+  forge_address(path_, 1, place);
+  EXPECT_EQ(test::mistake(path_, sample, 8), "") << "what is forged has to have checksums that fit";
+  ASSERT_GT(last - 8 + (2U << 20), fs::file_size(path_));
+  expect_refused(last - 8);
+  expect_refused(0);
+  forge_address(path_, 1, ~std::uint64_t{0});
+  EXPECT_EQ(test::mistake(path_, sample, 8), "") << "behind the last one: HDF5 is asked";
+}
+
 /// What h5repack does: everything is copied, our tables as they are, and nothing lies where it lay.
-void write_anew(const fs::path& path) {
+void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
   const fs::path copy = path.string() + ".copy";
   {
     const hdf5::File from = hdf5::open_to_read(path);
     const hdf5::File to(H5Fcreate(copy.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, hdf5::file_access().get()));
-    hdf5::DatasetAccess().create(to.get(), "/in the way", H5T_STD_U8LE, {10000});
+    hdf5::DatasetAccess().create(to.get(), "/in the way", H5T_STD_U8LE, {bytes_in_the_way});
     for (const char* group : {format::state_group, format::internal_group})
       EXPECT_GE(H5Ocopy(from.get(), group, to.get(), group, H5P_DEFAULT, H5P_DEFAULT), 0);
     const hdf5::Object old_root = hdf5::open_object(from.get(), "/"), root = hdf5::open_object(to.get(), "/");
@@ -254,6 +311,17 @@ TEST_F(Damage, AFileThatAnotherProgramWroteAnewIsReadWhereHdf5SaysItIs) {
   const CheckpointReader reader(path_);
   EXPECT_NE(reader.address_of(large), before);
   EXPECT_TRUE(reader.differences_from_hdf5().empty());
+}
+
+/// Places that we align are not, then, and the file is shorter than our table says.
+TEST_F(Damage, AFileThatAnotherProgramWroteShorterIsRead) {
+  SampleSave sample(1);
+  for (const char* name : {"a", "b", "c"}) sample.add({name, plan::Kind::tensor, DType::u8, {(1 << 20) + 8}});
+  const fs::path path = store().save(sample.request(8, 0)).path;
+  const std::uint64_t end = CheckpointReader(path).address_of(2) + (1 << 20) + 8;
+  write_anew(path, 0);
+  ASSERT_LT(fs::file_size(path), end);
+  EXPECT_EQ(test::mistake(path, sample, 8), "");
 }
 
 TEST_F(Damage, AFileThatAnotherProgramWroteInAnotherLayoutIsRefused) {
