@@ -26,6 +26,15 @@ Checksum::Checksum() : state_(XXH3_createState()) {
   XXH3_64bits_reset(as_state(state_));
 }
 
+Checksum::Checksum(const Checksum& other) : Checksum() {
+  *this = other;
+}
+
+Checksum& Checksum::operator=(const Checksum& other) {
+  XXH3_copyState(as_state(state_), as_state(other.state_));
+  return *this;
+}
+
 Checksum::~Checksum() {
   XXH3_freeState(as_state(state_));
 }

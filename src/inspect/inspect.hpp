@@ -20,8 +20,9 @@ struct VerifyReport {
   std::uint64_t chunks = 0;
   std::vector<std::string> problems;  ///< empty: everything is as it was saved
 };
-/// Every chunk of a file against its checksum, and that the chunks cover every element of every dataset exactly once. Never
-/// throws for a bad file: that is what it reports. `progress` may be empty.
+/// Every chunk of a file against its checksum, that the chunks cover every element of every dataset exactly once, and that HDF5
+/// sees every dataset with the type and shape and in the place that our tables say. Never throws for a bad file: that is what it
+/// reports. `progress` may be empty.
 [[nodiscard]] VerifyReport verify(const std::filesystem::path& file, const Progress& progress);
 
 struct Difference {

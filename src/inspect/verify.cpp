@@ -60,6 +60,7 @@ VerifyReport verify(const std::filesystem::path& path, const Progress& progress)
   report.path = path;
   try {
     const CheckpointReader file(path);
+    for (const Error& difference : file.differences_from_hdf5()) report.problems.emplace_back(difference.what());
     check_coverage(file, report);
     check_chunks(file, report, progress);
   } catch (...) {

@@ -5,8 +5,9 @@
 //     up last where that has the same layout (spare_file.hpp)                        | all agree
 //  2. writer 0 reserves the file's bytes, so that a full disk is met here            | all agree
 //  3. every writer looks whether it sees that file: is the directory really shared?  | all agree
-//  4. all write their chunks, in one part or several; writer 0 the tables with the
-//     checksums; all close                                                           | all agree
+//  4. all write their chunks, in one part or several, then the tables' rows of these
+//     chunks, with their checksums; all close                                        | all agree
+//     writer 0 writes the checksums of all rows                                      | all agree
 //  5. every writer makes what it wrote durable (fsync)                               | all agree
 //  6. writer 0 renames the partial file to its final name                            | all agree
 //  7. writer 0 makes the name durable (fsync of the directory)                       | all agree
@@ -105,7 +106,7 @@ void CheckpointStore::write(std::span<const Chunk> chunks) {
 
 SaveResult CheckpointStore::commit() {
   SaveResult& result = unfinished_->result;
-  attempt(result.write_s, [&] { engine_->finish(unfinished_->partial, *unfinished_->request); });
+  attempt(result.write_s, [&] { engine_->finish(unfinished_->partial); });
   attempt(result.fsync_s, [&] { make_durable(); });
   result.total_s = result.write_s + result.fsync_s;
   attempt(result.total_s, [&] { publish(unfinished_->partial, result.path); });

@@ -13,6 +13,7 @@
 #include "storage/direct_file.hpp"
 #include "storage/extents.hpp"
 #include "storage/hdf5_layout.hpp"
+#include "storage/table_file.hpp"
 #include "wrap/hdf5.hpp"
 
 namespace holdfast::storage {
@@ -58,7 +59,7 @@ class Hdf5Engine final : public FileEngine {
                        Space space) override {
     mpi::all_or_none(comm_,
                      [&] { std::ranges::for_each(request.chunks, [&](const Chunk& chunk) { check_chunk(chunk, request); }); });
-    const TableSizes sizes = agree_on_sizes(request);
+    const TableSizes sizes = share_tables_out(request);
     Layout layout;
     on_writer_0(
         [&] {
@@ -69,27 +70,33 @@ class Hdf5Engine final : public FileEngine {
         },
         path);
     mpi::broadcast_value(comm_, layout, 0);
-    addresses_ = std::move(layout.addresses);
     choose(layout.engine);
     records_.clear();
-    return layout.file_bytes;
+    layout_ = std::move(layout);
+    return layout_.file_bytes;
   }
 
   void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) override {
     const hdf5::Quiet quiet;
     std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
     mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, chunks); });
-    mpi::all_or_none(comm_, [&] { data_->write(path, request.datasets, chunks, addresses_); });
+    mpi::all_or_none(comm_, [&] { data_->write(path, request.datasets, chunks, layout_.addresses); });
     in_force_ = data_->settings();
     const std::vector<std::uint64_t> found = sums.get();
     for (std::size_t i = 0; i < found.size(); ++i)
       records_.push_back({chunks[i].dataset, chunks[i].rank, chunks[i].box, found[i]});
   }
 
-  void finish(const std::filesystem::path& path, const SaveRequest& request) override {
-    const hdf5::Quiet quiet;
-    std::vector<ChunkRecord> all = gather(std::exchange(records_, {}));
-    on_writer_0([&] { write_tables(path, make_tables(request.datasets, std::move(all))); }, path);
+  void finish(const std::filesystem::path& path) override {
+    PartRow part;
+    mpi::all_or_none(comm_, [&] { part = write_segment(path); });
+    std::vector<PartRow> parts = gather(part);
+    on_writer_0(
+        [&] {
+          const auto rows = make_parts(std::move(parts), layouts_.definitions());
+          TableFile(path, layout_.engine).write(layout_.tables.parts, std::as_bytes(std::span(rows)));
+        },
+        path);
   }
 
   [[nodiscard]] const FileSettings& settings() const noexcept override { return in_force_; }
@@ -102,24 +109,40 @@ class Hdf5Engine final : public FileEngine {
     data_ = engine == Engine::direct ? make_direct_data_writer(wanted_) : make_mpi_io_data_writer(wanted_);
   }
 
-  TableSizes agree_on_sizes(const SaveRequest& request) const {
+  /// Collective. Says how large the tables are, and finds out which part of them is this writer's.
+  TableSizes share_tables_out(const SaveRequest& request) {
+    own_ = {.chunks = request.chunks.size()};
+    for (const Chunk& chunk : request.chunks) own_.boxes += 2 * chunk.box.dimensions();
+    const std::vector<PartRow> all = gather(own_);
     TableSizes sizes = sizes_of(request.datasets);
-    std::uint64_t counts[] = {request.chunks.size(), 0};
-    for (const Chunk& chunk : request.chunks) counts[1] += 2 * chunk.box.dimensions();
-    comm_.allreduce(std::span<std::uint64_t>(counts), MPI_SUM);
-    sizes.chunks = counts[0];
-    sizes.boxes = counts[1];
+    before_ = {};
+    for (std::size_t writer = 0; writer < all.size(); ++writer) {
+      if (static_cast<int>(writer) == comm_.rank()) before_ = {.chunks = sizes.chunks, .boxes = sizes.boxes};
+      sizes.chunks += all[writer].chunks;
+      sizes.boxes += all[writer].boxes;
+    }
+    sizes.parts = all.size() + 1;
     return sizes;
   }
 
-  /// Collective: all chunks of all writers, on writer 0.
-  std::vector<ChunkRecord> gather(const std::vector<ChunkRecord>& mine) const {
-    std::vector<ChunkRecord> all;
-    std::vector<Bytes> out(static_cast<std::size_t>(comm_.size()));
-    out.front() = encode(mine);
-    for (const Bytes& bytes : comm_.all_to_all(out))
-      if (!bytes.empty()) std::ranges::move(decode<std::vector<ChunkRecord>>(bytes), std::back_inserter(all));
-    return all;
+  /// Writes this writer's rows to their place.
+  PartRow write_segment(const std::filesystem::path& path) {
+    const Segment segment = make_segment(std::exchange(records_, {}), before_.boxes);
+    if (segment.chunks.size() != own_.chunks || segment.boxes.size() != own_.boxes)
+      throw Error(ErrorCode::internal, "a save ends before all of its chunks are written");
+    TableFile file(path, layout_.engine);
+    file.write(layout_.tables.chunks + before_.chunks * sizeof(ChunkRow), std::as_bytes(std::span(segment.chunks)));
+    file.write(layout_.tables.boxes + before_.boxes * sizeof(std::uint64_t), std::as_bytes(std::span(segment.boxes)));
+    return segment.part();
+  }
+
+  /// Collective: the rows of all writers.
+  std::vector<PartRow> gather(const PartRow& own) const {
+    const std::uint64_t numbers[] = {own.chunks, own.boxes, own.xxh3};
+    const std::vector<std::uint64_t> all = comm_.all_gather(numbers);
+    std::vector<PartRow> rows;
+    for (std::size_t i = 0; i < all.size(); i += std::size(numbers)) rows.push_back({all[i], all[i + 1], all[i + 2]});
+    return rows;
   }
 
   template <class Function>
@@ -137,8 +160,9 @@ class Hdf5Engine final : public FileEngine {
   const mpi::Communicator& comm_;
   FileSettings wanted_, in_force_;
   LayoutMaker layouts_;
-  std::vector<std::uint64_t> addresses_;  ///< of the file that create() made
-  std::vector<ChunkRecord> records_;      ///< of this writer's chunks that are written
+  Layout layout_;                     ///< of the file that create() made
+  PartRow own_, before_;              ///< this writer's part of its tables, and what lies before that; without checksums
+  std::vector<ChunkRecord> records_;  ///< of this writer's chunks that are written
   std::unique_ptr<DataWriter> data_;
 };
 

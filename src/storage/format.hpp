@@ -5,7 +5,7 @@
 /// Every name in a checkpoint file and its directory. docs/format.md is the prose; the two change together.
 namespace holdfast::storage::format {
 
-inline constexpr std::int64_t version = 1;
+inline constexpr std::int64_t version = 2;
 
 // Attributes of the root group
 inline constexpr char attr_format[] = "format";  // string "holdfast"
@@ -20,14 +20,19 @@ inline constexpr char attr_library_version[] = "library_version";  // string
 inline constexpr char state_group[] = "/state";
 inline constexpr char internal_group[] = "/holdfast";
 inline constexpr char per_rank_group[] = "/holdfast/per_rank";
-/// 1-d compound {name: fixed string, kind: enum of plan::Kind}; the row number is a chunk's `dataset`.
+/// 1-d compound {name: fixed string, kind: enum of plan::Kind, dtype: enum of DType, dimensions u8, shape u64, address u64}; the
+/// row number is a chunk's `dataset`. `shape` is where its global shape starts in shapes_table, `address` where its bytes do in
+/// the file.
 inline constexpr char datasets_table[] = "/holdfast/datasets";
-/// 1-d compound {dataset u64, rank i64, first u64, xxh3 u64}: one row per saved chunk; `first` is where its box starts
-/// in boxes_table: offsets, then extents, one number per dimension of the dataset.
+inline constexpr char shapes_table[] = "/holdfast/shapes";  // 1-d u64
+/// 1-d compound {dataset u64, rank i64, first u64, xxh3 u64}: one row per saved chunk, the writers' rows one after the other;
+/// `first` is where its box starts in boxes_table: offsets, then extents, one number per dimension of the dataset.
 inline constexpr char chunks_table[] = "/holdfast/chunks";
 inline constexpr char boxes_table[] = "/holdfast/boxes";  // 1-d u64
-/// XXH3-64 over the raw bytes of the three tables in the order datasets, chunks, boxes (u64, attribute of /holdfast).
-inline constexpr char attr_tables_checksum[] = "tables_xxh3";
+/// 1-d compound {chunks u64, boxes u64, xxh3 u64}: for each writer how many rows and numbers of the two tables are its own, and
+/// the XXH3-64 of their raw bytes; in the last row the sums, and the XXH3-64 over datasets_table, shapes_table and the rows
+/// before.
+inline constexpr char parts_table[] = "/holdfast/parts";
 
 // The directory
 inline constexpr char file_prefix[] = "step-";  // step-000000000100.h5, 12 digits or more

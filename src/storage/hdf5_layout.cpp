@@ -26,12 +26,18 @@ void write_header(hid_t file, const SaveRequest& request, const std::string& cre
   hdf5::write_attribute(root.get(), format::attr_library_version, std::string(version()));
 }
 
-void create_tables(hid_t file, const hdf5::DatasetAccess& datasets, const TableSizes& sizes) {
-  for (const char* group : {format::state_group, format::internal_group, format::per_rank_group}) hdf5::create_group(file, group);
-  datasets.create(file, format::datasets_table, dataset_row_type(sizes).get(), {sizes.datasets});
-  datasets.create(file, format::chunks_table, chunk_row_type().get(), {sizes.chunks});
-  datasets.create(file, format::boxes_table, H5T_STD_U64LE, {sizes.boxes});
-  hdf5::write_attribute(hdf5::open_object(file, format::internal_group).get(), format::attr_tables_checksum, std::uint64_t{0});
+/// Returns where those begin that the writers fill in.
+TablePlaces create_tables(hid_t file, const hdf5::DatasetAccess& datasets, const TableSizes& sizes) {
+  const auto create = [&](const char* path, hid_t type, std::uint64_t rows) {
+    return hdf5::address_of(datasets.create(file, path, type, {rows})).value_or(0);
+  };
+  create(format::datasets_table, dataset_row_type(sizes).get(), sizes.datasets);
+  create(format::shapes_table, H5T_STD_U64LE, sizes.shapes);
+  TablePlaces places;
+  places.chunks = create(format::chunks_table, chunk_row_type().get(), sizes.chunks);
+  places.boxes = create(format::boxes_table, H5T_STD_U64LE, sizes.boxes);
+  places.parts = create(format::parts_table, part_row_type().get(), sizes.parts);
+  return places;
 }
 
 hdf5::Dataset create_dataset(hid_t file, const hdf5::DatasetAccess& datasets, const FileTypes& types,
@@ -73,11 +79,10 @@ std::vector<std::uint64_t> create_state(hid_t file, const hdf5::DatasetAccess& d
   return addresses;
 }
 
-void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type, const void* rows,
-                 std::uint64_t count) {
-  if (count == 0) return;
+void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, hid_t type, std::span<const std::byte> rows) {
+  if (rows.empty()) return;
   const hdf5::Dataset table = datasets.open(file, path);
-  hdf5::write(table, type, hdf5::select_all(table), hdf5::independent_transfer(), rows);
+  hdf5::write(table, type, hdf5::select_all(table), hdf5::independent_transfer(), rows.data());
 }
 
 }  // namespace
@@ -91,7 +96,7 @@ Layout LayoutMaker::make(const std::filesystem::path& path, const SaveRequest& r
     make_again(path, request, created, is_new);
   else
     make_anew(path, request, sizes, created, is_new);
-  return {.file_bytes = image_.file_bytes, .addresses = addresses_};
+  return layout_;
 }
 
 void LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
@@ -100,10 +105,17 @@ void LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest
   hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings_.alignment_bytes)
                                  : hdf5::StagedFile::write_over(path, settings_.alignment_bytes);
   write_header(file.get(), request, created);
+  for (const char* group : {format::state_group, format::internal_group, format::per_rank_group})
+    hdf5::create_group(file.get(), group);
   const hdf5::DatasetAccess datasets;
-  create_tables(file.get(), datasets, sizes);
-  addresses_ = create_state(file.get(), datasets, request.datasets);
+  layout_.tables = create_tables(file.get(), datasets, sizes);
+  layout_.addresses = create_state(file.get(), datasets, request.datasets);
+  const Definitions definitions = make_definitions(request.datasets, layout_.addresses);
+  write_table(file.get(), datasets, format::datasets_table, dataset_row_type(sizes).get(), definitions.rows);
+  write_table(file.get(), datasets, format::shapes_table, H5T_STD_U64LE, std::as_bytes(std::span(definitions.shapes)));
+  definitions_ = definitions.checksum();
   image_ = file.finish();
+  layout_.file_bytes = image_.file_bytes;
   plan_ = request.plan;
 }
 
@@ -113,19 +125,6 @@ void LayoutMaker::make_again(const std::filesystem::path& path, const SaveReques
   const hdf5::Object root = hdf5::open_object(file.get(), "/");
   hdf5::rewrite_attribute(root.get(), format::attr_step, request.step);
   hdf5::rewrite_attribute(root.get(), format::attr_created, created);
-  file.finish();
-}
-
-void write_tables(const std::filesystem::path& path, const Tables& tables) {
-  const hdf5::Quiet quiet;
-  hdf5::StagedFile file = hdf5::StagedFile::open(path);
-  const hdf5::DatasetAccess datasets;
-  write_table(file.get(), datasets, format::datasets_table, dataset_row_type(tables.sizes).get(), tables.datasets.data(),
-              tables.sizes.datasets);
-  write_table(file.get(), datasets, format::chunks_table, chunk_row_type().get(), tables.chunks.data(), tables.sizes.chunks);
-  write_table(file.get(), datasets, format::boxes_table, H5T_STD_U64LE, tables.boxes.data(), tables.sizes.boxes);
-  hdf5::rewrite_attribute(hdf5::open_object(file.get(), format::internal_group).get(), format::attr_tables_checksum,
-                          tables.checksum());
   file.finish();
 }
 

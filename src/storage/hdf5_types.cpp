@@ -70,6 +70,12 @@ hdf5::Type kind_type() {
   return type;
 }
 
+hdf5::Type dtype_type() {
+  hdf5::Type type = hdf5::enum_type(H5T_STD_U8LE);
+  for (std::uint8_t i = 0; i < dtype_count; ++i) hdf5::add_name(type, std::string(to_string(static_cast<DType>(i))).c_str(), i);
+  return type;
+}
+
 }  // namespace
 
 FileTypes::FileTypes() {
@@ -85,7 +91,14 @@ std::optional<DType> FileTypes::find(hid_t type) const {
 hdf5::Type dataset_row_type(const TableSizes& sizes) {
   hdf5::Type type = hdf5::compound_type(sizes.dataset_row_bytes());
   hdf5::add_member(type, "name", 0, hdf5::string_type(sizes.name_bytes).get());
-  hdf5::add_member(type, "kind", sizes.name_bytes, kind_type().get());
+  const auto add = [&](const char* name, std::size_t offset, hid_t member) {
+    hdf5::add_member(type, name, sizes.name_bytes + offset, member);
+  };
+  add("kind", offsetof(DatasetRow, kind), kind_type().get());
+  add("dtype", offsetof(DatasetRow, dtype), dtype_type().get());
+  add("dimensions", offsetof(DatasetRow, dimensions), H5T_STD_U8LE);
+  add("shape", offsetof(DatasetRow, shape), H5T_STD_U64LE);
+  add("address", offsetof(DatasetRow, address), H5T_STD_U64LE);
   return type;
 }
 
@@ -95,6 +108,14 @@ hdf5::Type chunk_row_type() {
   hdf5::add_member(type, "rank", offsetof(ChunkRow, rank), H5T_STD_I64LE);
   hdf5::add_member(type, "first", offsetof(ChunkRow, first), H5T_STD_U64LE);
   hdf5::add_member(type, "xxh3", offsetof(ChunkRow, xxh3), H5T_STD_U64LE);
+  return type;
+}
+
+hdf5::Type part_row_type() {
+  hdf5::Type type = hdf5::compound_type(sizeof(PartRow));
+  hdf5::add_member(type, "chunks", offsetof(PartRow, chunks), H5T_STD_U64LE);
+  hdf5::add_member(type, "boxes", offsetof(PartRow, boxes), H5T_STD_U64LE);
+  hdf5::add_member(type, "xxh3", offsetof(PartRow, xxh3), H5T_STD_U64LE);
   return type;
 }
 

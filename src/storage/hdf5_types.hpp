@@ -25,6 +25,7 @@ class FileTypes {
 /// The types of the tables' rows.
 [[nodiscard]] hdf5::Type dataset_row_type(const TableSizes& sizes);
 [[nodiscard]] hdf5::Type chunk_row_type();
+[[nodiscard]] hdf5::Type part_row_type();
 
 /// "/state/<name>" or "/holdfast/per_rank/<name>".
 [[nodiscard]] std::string path_of(const plan::Dataset& dataset);

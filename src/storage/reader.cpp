@@ -12,6 +12,7 @@
 #include "storage/fetch.hpp"
 #include "storage/format.hpp"
 #include "storage/hdf5_types.hpp"
+#include "storage/hdf5_view.hpp"
 #include "wrap/hdf5.hpp"
 
 namespace holdfast::storage {
@@ -43,10 +44,11 @@ hdf5::File open_checkpoint(const std::filesystem::path& path) {
       hdf5::read_text_attribute(root.get(), format::attr_format) != format::format_name)
     throw corrupt("an HDF5 file, but not a Holdfast checkpoint");
   const std::int64_t version = hdf5::read_i64_attribute(root.get(), format::attr_version);
-  if (version > format::version)
-    throw Error(ErrorCode::unsupported_version,
-                fmt::format("format version {} is newer than {}, the newest that this library reads", version, format::version));
   if (version < 1) throw corrupt("format version {} never was", version);
+  if (version != format::version)
+    throw Error(ErrorCode::unsupported_version,
+                fmt::format("format version {} is {} than {}, the only one that this library reads", version,
+                            version > format::version ? "newer" : "older", format::version));
   return file;
 }
 
@@ -60,17 +62,6 @@ CheckpointInfo read_header(hid_t file, const std::filesystem::path& path, std::u
   info.created = hdf5::read_text_attribute(root.get(), format::attr_created);
   info.library_version = hdf5::read_text_attribute(root.get(), format::attr_library_version);
   return info;
-}
-
-/// Where the dataset begins. Every one is of the kind that we write, which alone has an address, and lies inside the file. Asking
-/// for its layout takes a fifth of the time that opening a file of many datasets takes.
-std::uint64_t checked_address(const hdf5::Dataset& dataset, std::uint64_t bytes, std::uint64_t file_bytes) {
-  const std::optional<std::uint64_t> address = hdf5::address_of(dataset);
-  if (!address && !hdf5::is_plain(dataset)) throw corrupt("a dataset is not stored contiguously in this file");
-  if (bytes > 0 && !address) throw corrupt("a dataset of {} bytes has no place in the file", bytes);
-  if (bytes > file_bytes || address.value_or(0) > file_bytes - bytes)
-    throw corrupt("a dataset of {} bytes is larger than its file", bytes);
-  return address.value_or(0);
 }
 
 std::uint64_t bytes_of(const Shape& shape, std::uint64_t element_bytes) {
@@ -88,7 +79,7 @@ Table open_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
   Table table{datasets.open(file, path)};
   const Shape shape = hdf5::shape_of(table.dataset);
   if (shape.size() != 1) throw corrupt("{} is not a table", path);
-  checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes);
+  static_cast<void>(checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes));
   table.rows = shape[0];
   return table;
 }
@@ -98,23 +89,32 @@ void read_table(const Table& table, const char* path, hid_t row_type, void* rows
   if (table.rows > 0) hdf5::read(table.dataset, row_type, hdf5::select_all(table.dataset), rows);
 }
 
+template <class Row>
+std::vector<Row> read_rows(hid_t file, const hdf5::DatasetAccess& access, const char* path, hid_t row_type,
+                           std::uint64_t file_bytes) {
+  const Table table = open_table(file, access, path, file_bytes);
+  if (table.rows > file_bytes / sizeof(Row)) throw corrupt("{} has an impossible size", path);
+  std::vector<Row> rows(table.rows);
+  read_table(table, path, row_type, rows.data());
+  return rows;
+}
+
 Tables read_tables(hid_t file, const hdf5::DatasetAccess& access, std::uint64_t file_bytes) {
+  Tables tables;
   const Table datasets = open_table(file, access, format::datasets_table, file_bytes);
-  const Table chunks = open_table(file, access, format::chunks_table, file_bytes);
-  const Table boxes = open_table(file, access, format::boxes_table, file_bytes);
   const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets.dataset));
-  if (row_bytes < 2 || chunks.rows > file_bytes / sizeof(ChunkRow) || boxes.rows > file_bytes / sizeof(std::uint64_t))
-    throw corrupt("the tables have impossible sizes");
-  Tables tables{.sizes = {.datasets = datasets.rows, .name_bytes = row_bytes - 1, .chunks = chunks.rows, .boxes = boxes.rows},
-                .datasets = Bytes(datasets.rows * row_bytes),
-                .chunks = std::vector<ChunkRow>(chunks.rows),
-                .boxes = std::vector<std::uint64_t>(boxes.rows)};
-  read_table(datasets, format::datasets_table, dataset_row_type(tables.sizes).get(), tables.datasets.data());
-  read_table(chunks, format::chunks_table, chunk_row_type().get(), tables.chunks.data());
-  read_table(boxes, format::boxes_table, H5T_STD_U64LE, tables.boxes.data());
-  const hdf5::Object group = hdf5::open_object(file, format::internal_group);
-  if (tables.checksum() != hdf5::read_u64_attribute(group.get(), format::attr_tables_checksum))
-    throw corrupt("the tables do not have the checksum that they were written with");
+  if (row_bytes <= sizeof(DatasetRow)) throw corrupt("{} has unexpected columns", format::datasets_table);
+  tables.sizes = {.datasets = datasets.rows, .name_bytes = row_bytes - sizeof(DatasetRow)};
+  tables.definitions.rows.resize(datasets.rows * row_bytes);
+  read_table(datasets, format::datasets_table, dataset_row_type(tables.sizes).get(), tables.definitions.rows.data());
+  const auto read = [&]<class Row>(std::vector<Row>& rows, const char* path, hid_t row_type) {
+    rows = read_rows<Row>(file, access, path, row_type, file_bytes);
+  };
+  read(tables.definitions.shapes, format::shapes_table, H5T_STD_U64LE);
+  read(tables.chunks, format::chunks_table, chunk_row_type().get());
+  read(tables.boxes, format::boxes_table, H5T_STD_U64LE);
+  read(tables.parts, format::parts_table, part_row_type().get());
+  check_sums(tables);
   return tables;
 }
 
@@ -129,10 +129,13 @@ class CheckpointReader::Impl {
       info_ = read_header(file.get(), path_, source_->bytes());
       const hdf5::DatasetAccess access;
       const Tables tables = read_tables(file.get(), access, source_->bytes());
-      datasets_ = parse_datasets(tables);
-      addresses_.resize(datasets_.size());
-      for (std::uint32_t i = 0; i < datasets_.size(); ++i) describe(i, file.get(), access);
+      PlacedDatasets placed = parse_datasets(tables, source_->bytes());
+      datasets_ = std::move(placed.datasets);
+      addresses_ = std::move(placed.addresses);
+      index_names();
       chunks_ = parse_chunks(tables, datasets_);
+      find_moved(Hdf5View(file.get(), source_->bytes()));
+      check_places();
     });
   }
 
@@ -145,37 +148,33 @@ class CheckpointReader::Impl {
   std::map<std::string, std::uint32_t, std::less<>> by_name_;
 
  private:
-  /// Completes a row of the datasets table with the type, shape and place that the dataset has.
-  void describe(std::uint32_t index, hid_t file, const hdf5::DatasetAccess& access) {
-    plan::Dataset& dataset = datasets_[index];
-    if (!by_name_.emplace(dataset.name, index).second)
-      throw corrupt("the name {} stands twice in the datasets table", dataset.name);
-    try {
-      guarded(path_, [&] { describe(dataset, addresses_[index], file, access); });
-    } catch (...) {
-      throw current_error({.rank = -1, .host = {}, .path = {}, .tensor = dataset.name});
-    }
+  void index_names() {
+    for (std::uint32_t i = 0; i < datasets_.size(); ++i)
+      if (!by_name_.emplace(datasets_[i].name, i).second)
+        throw corrupt("the name {} stands twice in the datasets table", datasets_[i].name);
   }
 
-  void describe(plan::Dataset& dataset, std::uint64_t& address, hid_t file, const hdf5::DatasetAccess& access) const {
-    const hdf5::Dataset handle = access.open(file, path_of(dataset));
-    const hdf5::Type type = hdf5::type_of(handle);
-    Shape shape = hdf5::shape_of(handle);
-    address = checked_address(handle, bytes_of(shape, hdf5::size_of(type)), source_->bytes());
-    const std::size_t text_bytes = hdf5::string_bytes(type.get());
-    if (dataset.kind == plan::Kind::string) {
-      if (text_bytes == 0 || !shape.empty()) throw corrupt("it should be a string");
-      dataset.dtype = DType::u8;
-      dataset.global = {text_bytes - 1};
-    } else {
-      const auto dtype = types_.find(type.get());
-      if (!dtype) throw corrupt("it has a type that Holdfast does not write");
-      dataset.dtype = *dtype;
-      dataset.global = std::move(shape);
-    }
+  /// Another program may have written the file anew (h5repack): our tables are copied then, and the datasets lie elsewhere. The
+  /// first and the last one tell; HDF5 says then where all of them are.
+  void find_moved(const Hdf5View& view) {
+    const auto has_moved = [&](std::size_t i) { return view.address_of(datasets_[i]) != addresses_[i]; };
+    const auto is_before = [&](std::size_t a, std::size_t b) { return addresses_[a] < addresses_[b]; };
+    std::vector<std::size_t> placed;
+    for (std::size_t i = 0; i < addresses_.size(); ++i)
+      if (addresses_[i] != 0) placed.push_back(i);
+    if (placed.empty()) return;
+    const auto [first, last] = std::ranges::minmax_element(placed, is_before);
+    if (!has_moved(*first) && !has_moved(*last)) return;
+    for (std::size_t i = 0; i < datasets_.size(); ++i) addresses_[i] = view.address_of(datasets_[i]);
   }
 
-  FileTypes types_;
+  /// None is larger than the file, as parse_datasets() has seen.
+  void check_places() const {
+    for (std::size_t i = 0; i < datasets_.size(); ++i)
+      if (addresses_[i] > source_->bytes() - volume(datasets_[i].global) * element_bytes(datasets_[i]))
+        throw Error(ErrorCode::corrupt, "it does not lie inside the file",
+                    {.rank = -1, .host = {}, .path = {}, .tensor = datasets_[i].name});
+  }
 };
 
 CheckpointInfo read_info(const std::filesystem::path& path) {
@@ -211,6 +210,22 @@ const SourceFile& CheckpointReader::source() const noexcept {
 }
 std::uint64_t CheckpointReader::address_of(std::uint32_t dataset) const {
   return impl_->addresses_.at(dataset);
+}
+
+std::vector<Error> CheckpointReader::differences_from_hdf5() const {
+  return guarded(impl_->path_, [&] {
+    const hdf5::File file = open_checkpoint(impl_->path_);
+    const Hdf5View view(file.get(), source().bytes());
+    std::vector<Error> differences;
+    for (std::uint32_t i = 0; i < datasets().size(); ++i) try {
+        if (view.address_of(datasets()[i]) != address_of(i))
+          throw Error(ErrorCode::corrupt, "HDF5 sees another place than the datasets table has",
+                      {.rank = -1, .host = {}, .path = {}, .tensor = datasets()[i].name});
+      } catch (...) {
+        differences.push_back(current_error({.rank = -1, .host = host_name(), .path = impl_->path_.string(), .tensor = {}}));
+      }
+    return differences;
+  });
 }
 
 std::string CheckpointReader::dataset_at(std::uint64_t offset) const {

@@ -19,9 +19,9 @@ namespace holdfast::storage {
 [[nodiscard]] CheckpointInfo read_info(const std::filesystem::path& path);
 
 /// One checkpoint file opened for reading; local, POSIX, no MPI-IO. Throws Error(corrupt) for anything that is not a whole
-/// Holdfast file, unsupported_version for a newer format, storage where the system refuses; always with the path, never
-/// crashing on damaged bytes. HDF5 is asked for the layout when it is opened; what members read afterwards comes from there
-/// by our own calls (fetch.hpp), so any number of threads may use an object then.
+/// Holdfast file, unsupported_version for another format, storage where the system refuses; always with the path, never
+/// crashing on damaged bytes. HDF5 is asked for the tables when it is opened, which say where everything lies; what members read
+/// afterwards comes from there by our own calls (fetch.hpp), so any number of threads may use an object then.
 class CheckpointReader {
  public:
   explicit CheckpointReader(const std::filesystem::path& path);
@@ -30,7 +30,7 @@ class CheckpointReader {
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
 
   [[nodiscard]] const CheckpointInfo& info() const noexcept;
-  /// The datasets in the order of the datasets table, with the types and shapes that the file has.
+  /// The datasets in the order of the datasets table.
   [[nodiscard]] const std::vector<plan::Dataset>& datasets() const noexcept;
   [[nodiscard]] const std::vector<ChunkRecord>& chunks() const noexcept;
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
@@ -38,6 +38,9 @@ class CheckpointReader {
   /// The file, and where in it a dataset begins; its bytes lie inside, contiguously. 0 for one without bytes.
   [[nodiscard]] const SourceFile& source() const noexcept;
   [[nodiscard]] std::uint64_t address_of(std::uint32_t dataset) const;
+  /// Opens every dataset by HDF5, as any other program would, and returns what is not as the tables say: each an Error(corrupt)
+  /// that names the tensor. HDF5 serves one thread at a time.
+  [[nodiscard]] std::vector<Error> differences_from_hdf5() const;
   /// The name of the dataset that has the byte at `offset`; empty if it lies before all of them.
   [[nodiscard]] std::string dataset_at(std::uint64_t offset) const;
 

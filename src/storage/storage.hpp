@@ -86,8 +86,8 @@ class FileEngine {
                                Space space) = 0;
   /// Writes some of the request's chunks. It may have to overwrite, but never to allocate.
   virtual void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) = 0;
-  /// Writes the tables, with the checksums of all chunks that were written.
-  virtual void finish(const std::filesystem::path& path, const SaveRequest& request) = 0;
+  /// Writes the tables, with the checksums of all the request's chunks, which have to be written by now.
+  virtual void finish(const std::filesystem::path& path) = 0;
   /// Local. The settings in force in the last write().
   [[nodiscard]] virtual const FileSettings& settings() const noexcept = 0;
 };

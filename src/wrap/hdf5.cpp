@@ -216,20 +216,12 @@ void write_attribute(hid_t object, const char* name, std::int64_t value) {
   write_value(object, name, H5T_STD_I64LE, &value);
 }
 
-void write_attribute(hid_t object, const char* name, std::uint64_t value) {
-  write_value(object, name, H5T_STD_U64LE, &value);
-}
-
 void write_attribute(hid_t object, const char* name, const std::string& value) {
   write_value(object, name, string_type(value.size() + 1).get(), value.c_str());
 }
 
 void rewrite_attribute(hid_t object, const char* name, std::int64_t value) {
   call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_I64LE}, &value);
-}
-
-void rewrite_attribute(hid_t object, const char* name, std::uint64_t value) {
-  call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_U64LE}, &value);
 }
 
 void rewrite_attribute(hid_t object, const char* name, const std::string& value) {
@@ -243,12 +235,6 @@ bool has_attribute(hid_t object, const char* name) {
 std::int64_t read_i64_attribute(hid_t object, const char* name) {
   std::int64_t value = 0;
   read_value(object, name, H5T_STD_I64LE, &value);
-  return value;
-}
-
-std::uint64_t read_u64_attribute(hid_t object, const char* name) {
-  std::uint64_t value = 0;
-  read_value(object, name, H5T_STD_U64LE, &value);
   return value;
 }
 

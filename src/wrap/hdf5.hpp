@@ -106,15 +106,12 @@ void create_group(hid_t file, const char* path);
 /// Follows no link into another file.
 [[nodiscard]] Object open_object(hid_t file, const char* path);
 void write_attribute(hid_t object, const char* name, std::int64_t value);
-void write_attribute(hid_t object, const char* name, std::uint64_t value);
 void write_attribute(hid_t object, const char* name, const std::string& value);
 /// Of an attribute that is there, and has this type and, of a text, this length.
 void rewrite_attribute(hid_t object, const char* name, std::int64_t value);
-void rewrite_attribute(hid_t object, const char* name, std::uint64_t value);
 void rewrite_attribute(hid_t object, const char* name, const std::string& value);
 [[nodiscard]] bool has_attribute(hid_t object, const char* name);
 [[nodiscard]] std::int64_t read_i64_attribute(hid_t object, const char* name);
-[[nodiscard]] std::uint64_t read_u64_attribute(hid_t object, const char* name);
 /// At most 4 KiB long.
 [[nodiscard]] std::string read_text_attribute(hid_t object, const char* name);
 

@@ -66,6 +66,19 @@ class StagedFile::Overlay {
   }
   [[nodiscard]] Image take() noexcept { return {std::move(changes_), end_}; }
 
+  /// Makes one change of those that touch: HDF5 writes thousands of small ones.
+  void join() {
+    Changes joined;
+    for (auto& [offset, bytes] : changes_) {
+      const auto last = joined.empty() ? joined.end() : std::prev(joined.end());
+      if (last != joined.end() && last->first + last->second.size() == offset)
+        last->second.insert(last->second.end(), bytes.begin(), bytes.end());
+      else
+        joined.emplace_hint(joined.end(), offset, std::move(bytes));
+    }
+    changes_ = std::move(joined);
+  }
+
   void write_out() {
     for (const auto& [offset, bytes] : changes_)
       if (!write_fully(fd_.get(), bytes.data(), bytes.size(), offset)) fail_call("write", path_);
@@ -215,12 +228,6 @@ StagedFile StagedFile::make(std::unique_ptr<Overlay> overlay, std::uint64_t alig
   return staged;
 }
 
-StagedFile StagedFile::open(const std::filesystem::path& path) {
-  StagedFile staged(std::make_unique<Overlay>(path, O_RDWR));
-  staged.file_.reset(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, staged.access_.get()));
-  return staged;
-}
-
 StagedFile StagedFile::make_again(const std::filesystem::path& path, const Image& image, bool is_new) {
   auto overlay = std::make_unique<Overlay>(path, O_RDWR | (is_new ? O_CREAT | O_TRUNC : 0));
   overlay->put(image);
@@ -231,6 +238,7 @@ StagedFile StagedFile::make_again(const std::filesystem::path& path, const Image
 
 StagedFile::Image StagedFile::finish() {
   call("H5Fclose", H5Fclose, file_.take());
+  overlay_->join();
   overlay_->write_out();
   return overlay_->take();
 }

@@ -23,8 +23,6 @@ class StagedFile {
   [[nodiscard]] static StagedFile create(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
   /// An existing file whose content does not matter, made anew: what is not written, and lies before the new end, stays.
   [[nodiscard]] static StagedFile write_over(const std::filesystem::path& path, std::uint64_t alignment_bytes = 1);
-  /// An existing file, for reading and writing.
-  [[nodiscard]] static StagedFile open(const std::filesystem::path& path);
   /// A file made before, once more: `image` is taken for what finish() wrote then, and can be changed on. `is_new` as between
   /// create() and write_over().
   struct Image {

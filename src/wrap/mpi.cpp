@@ -336,6 +336,14 @@ std::vector<Bytes> Communicator::all_gather(const Bytes& bytes, std::size_t roun
   return in;
 }
 
+std::vector<std::uint64_t> Communicator::all_gather(std::span<const std::uint64_t> values) const {
+  meet();
+  const auto count = static_cast<int>(values.size());
+  std::vector<std::uint64_t> all(values.size() * static_cast<std::size_t>(size_));
+  check(MPI_Allgather(values.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T, comm_), "MPI_Allgather");
+  return all;
+}
+
 void Communicator::free() {
   if (comm_ == MPI_COMM_NULL) return;
   check(MPI_Comm_free(&comm_), "MPI_Comm_free");

@@ -108,6 +108,8 @@ class Communicator {
   /// bytes travel in as many rounds as it takes to move no more than `round_bytes` at once through any rank.
   [[nodiscard]] std::vector<Bytes> all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes = max_round_bytes) const;
   [[nodiscard]] std::vector<Bytes> all_gather(const Bytes& bytes, std::size_t round_bytes = max_round_bytes) const;
+  /// As many numbers from each rank, in the order of ranks; in one call of MPI.
+  [[nodiscard]] std::vector<std::uint64_t> all_gather(std::span<const std::uint64_t> values) const;
   void free();
 
  private:

@@ -1,8 +1,8 @@
 // Everything that is decoded from the wire or the file and is ours, with bytes of a fuzzer: the first one chooses what they are.
 // Built with clang's libFuzzer by the script fuzz, and with any compiler to play the corpus back.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <span>
 
 #include "fuzz/server_session.hpp"
@@ -35,7 +35,7 @@ void decode_any(Input input) {
 void decode_message(Input input) {
   using namespace transport;
   decode_any<Introduction, Hello, Welcome, Refused, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
-             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>, std::vector<storage::ChunkRecord>>(input);
+             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>>(input);
 }
 
 void check_introduction(Input input) {
@@ -50,25 +50,42 @@ void check_layout(Input input) {
     if (piece.arena_offset + piece.bytes > 1 << 20) std::abort();
 }
 
-/// Three numbers of rows, the length of a name, then the tables' bytes as far as they go; the datasets have a shape of 4 x 6.
+/// Five numbers of rows and the length of a name, then the tables' bytes as far as they go. The checksums are never right by
+/// chance, so what is behind them gets the bytes as well.
 void parse_tables(Input input) {
-  if (input.size() < 4) return;
+  constexpr std::uint64_t file_bytes = 1 << 20;
+  if (input.size() < 6) return;
   const auto number = [&](std::size_t i) { return static_cast<std::uint64_t>(input[i]) % 32; };
-  storage::Tables tables{.sizes = {.datasets = number(0), .name_bytes = number(1) + 1, .chunks = number(2), .boxes = number(3)}};
-  tables.datasets.resize(tables.sizes.datasets * tables.sizes.dataset_row_bytes());
-  tables.chunks.resize(tables.sizes.chunks);
-  tables.boxes.resize(tables.sizes.boxes);
-  Input rest = input.subspan(4);
-  const auto fill = [&](void* data, std::size_t bytes) {
-    const std::size_t taken = std::min(bytes, rest.size());
-    if (taken > 0) std::memcpy(data, rest.data(), taken);
+  storage::Tables tables{.sizes = {.datasets = number(0), .name_bytes = number(1) + 1}};
+  tables.definitions.rows.resize(tables.sizes.datasets * tables.sizes.dataset_row_bytes());
+  tables.definitions.shapes.resize(number(2));
+  tables.chunks.resize(number(3));
+  tables.boxes.resize(number(4));
+  tables.parts.resize(number(5));
+  Input rest = input.subspan(6);
+  const auto fill = [&](auto& table) {
+    const std::span<std::byte> bytes = std::as_writable_bytes(std::span(table));
+    const std::size_t taken = std::min(bytes.size(), rest.size());
+    std::copy_n(rest.begin(), taken, bytes.begin());
     rest = rest.subspan(taken);
   };
-  fill(tables.datasets.data(), tables.datasets.size());
-  fill(tables.chunks.data(), tables.chunks.size() * sizeof(storage::ChunkRow));
-  fill(tables.boxes.data(), tables.boxes.size() * sizeof(std::uint64_t));
-  auto datasets = storage::parse_datasets(tables);
-  for (plan::Dataset& dataset : datasets) dataset.global = {4, 6};
+  fill(tables.definitions.rows);
+  fill(tables.definitions.shapes);
+  fill(tables.chunks);
+  fill(tables.boxes);
+  fill(tables.parts);
+  try {
+    check_sums(tables);
+  } catch (const Error&) {
+  }
+  tables.parts = make_parts(std::move(tables.parts), tables.definitions.checksum());
+  try {
+    check_sums(tables);
+  } catch (const Error&) {
+  }
+  const auto [datasets, addresses] = storage::parse_datasets(tables, file_bytes);
+  for (std::size_t i = 0; i < datasets.size(); ++i)
+    if (volume(datasets[i].global) > (addresses[i] == 0 ? 0 : file_bytes / size_of(datasets[i].dtype))) std::abort();
   for (const storage::ChunkRecord& chunk : storage::parse_chunks(tables, datasets))
     if (!inside(chunk.box, datasets.at(chunk.dataset).global)) std::abort();
 }

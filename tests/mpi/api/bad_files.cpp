@@ -45,6 +45,13 @@ class BadFiles : public testing::Test {
     file.seekp(static_cast<std::streamoff>(offset));
     file << text;
   }
+  void set_version(std::int64_t version) const {
+    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT),
+                attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
+    H5Awrite(attribute, H5T_NATIVE_INT64, &version);
+    H5Aclose(attribute);
+    H5Fclose(file);
+  }
   /// Where the tensor's bytes begin in the newest file.
   [[nodiscard]] std::uint64_t data_offset() const {
     const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
@@ -87,14 +94,10 @@ TEST_F(BadFiles, Hdf5ButNotOurs) {
   expect_step_back(ErrorCode::corrupt, [&] { H5Fclose(H5Fcreate(newest_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)); });
 }
 TEST_F(BadFiles, ANewerFormat) {
-  expect_step_back(ErrorCode::unsupported_version, [&] {
-    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
-    const hid_t attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
-    const std::int64_t newer = 1000;
-    H5Awrite(attribute, H5T_NATIVE_INT64, &newer);
-    H5Aclose(attribute);
-    H5Fclose(file);
-  });
+  expect_step_back(ErrorCode::unsupported_version, [&] { set_version(1000); });
+}
+TEST_F(BadFiles, AnOlderFormat) {
+  expect_step_back(ErrorCode::unsupported_version, [&] { set_version(1); });
 }
 
 TEST_F(BadFiles, AllOfThem) {

@@ -87,18 +87,40 @@ def check_file(path, writers):
     with h5py.File(path, "r") as file:
         attributes = dict(file.attrs)
         assert attributes["format"].decode() == "holdfast", attributes
-        assert (attributes["format_version"], attributes["step"], attributes["world_size"]) == (1, 12, writers), attributes
+        assert (attributes["format_version"], attributes["step"], attributes["world_size"]) == (2, 12, writers), attributes
         found = []
         file.visititems(lambda name, item: found.append("/" + name) if isinstance(item, h5py.Dataset) else None)
-        tables = ["/holdfast/datasets", "/holdfast/chunks", "/holdfast/boxes"]
+        tables = [f"/holdfast/{name}" for name in ("datasets", "shapes", "chunks", "boxes", "parts")]
         assert sorted(found) == sorted([name for name, _, _ in expected_datasets(writers)] + tables), found
         for salt, (name, shape, dtype) in enumerate(expected_datasets(writers)):
             check_dataset(file[name], salt, shape, dtype)
-        rows = file["/holdfast/datasets"]
-        assert [row["name"].decode() for row in rows[...]] == [
-            name.removeprefix("/state/").removeprefix("/holdfast/per_rank/") for name, _, _ in expected_datasets(writers)]
-        kinds = h5py.check_enum_dtype(rows.dtype["kind"])
-        assert kinds["tensor"] == 0 and kinds["per_rank_string"] == 4, kinds
+        check_tables(file, writers)
+
+
+def check_tables(file, writers):
+    """The tables say of each dataset what HDF5 says, and their chunks cover it."""
+    rows, shapes = file["/holdfast/datasets"], file["/holdfast/shapes"][...]
+    kinds, dtypes = (h5py.check_enum_dtype(rows.dtype[column]) for column in ("kind", "dtype"))
+    assert kinds["tensor"] == 0 and kinds["per_rank_string"] == 4, kinds
+    assert list(dtypes) == list(DTYPES), dtypes
+    covered = np.zeros(len(rows), dtype=np.uint64)
+    boxes = file["/holdfast/boxes"][...]
+    for chunk in file["/holdfast/chunks"][...]:
+        dimensions = int(rows[chunk["dataset"]]["dimensions"])
+        extent = boxes[int(chunk["first"]) + dimensions:int(chunk["first"]) + 2 * dimensions]
+        covered[chunk["dataset"]] += np.prod(extent, dtype=np.uint64)
+    for number, (row, (name, shape, dtype)) in enumerate(zip(rows[...], expected_datasets(writers), strict=True)):
+        is_string = dtype == "string"
+        assert name in (f"/state/{row['name'].decode()}", f"/holdfast/per_rank/{row['name'].decode()}"), row
+        first = int(row["shape"])
+        assert tuple(shapes[first:first + int(row["dimensions"])]) == ((shape,) if is_string else shape), row
+        assert row["dtype"] == dtypes["u8" if is_string else dtype] and (row["kind"] == kinds["string"]) == is_string, row
+        assert row["address"] == (file[name].id.get_offset() or 0), row
+        assert covered[number] == np.prod(shape, dtype=np.uint64), row
+    parts = file["/holdfast/parts"][...]
+    assert len(parts) == writers + 1, parts
+    for column, table in (("chunks", "/holdfast/chunks"), ("boxes", "/holdfast/boxes")):
+        assert parts[:-1][column].sum() == parts[-1][column] == len(file[table]), parts
 
 
 def check_dataset(dataset, salt, shape, dtype):

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 #include <random>
 
@@ -36,12 +37,17 @@ SampleSave small_sample() {
 class Damage : public testing::Test {
  protected:
   Damage() {
-    CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
-                          {.directory = directory_.path(), .nonce = "n", .holder = "test"});
-    path_ = store.save(sample_.request(7, 0)).path;
+    path_ = store().save(sample_.request(7, 0)).path;
     bytes_ = fs::file_size(path_);
   }
   ~Damage() override { comm_.free(); }
+
+  CheckpointStore store() {
+    return {comm_,
+            make_posix_filesystem(),
+            make_file_engine(comm_),
+            {.directory = directory_.path(), .nonce = "n", .holder = "test"}};
+  }
 
   /// The code of the error that reading everything throws; nothing if it is all there. Wrong content fails the test.
   std::optional<ErrorCode> outcome() {
@@ -149,55 +155,76 @@ TEST_F(Damage, WhatIsNoFileSaysSo) {
   EXPECT_EQ(outcome(), ErrorCode::corrupt);
 }
 
-/// Rewrites an attribute through HDF5, so that all metadata checksums are right.
-void set_attribute(const fs::path& path, const char* object, const char* name, std::int64_t value) {
-  hdf5::StagedFile file = hdf5::StagedFile::open(path);
-  const hdf5::Object owner = hdf5::open_object(file.get(), object);
-  ASSERT_GE(H5Adelete(owner.get(), name), 0);
-  hdf5::write_attribute(owner.get(), name, value);
-  file.finish();
+/// For changes through HDF5, so that all metadata checksums are right.
+hdf5::File open_to_change(const fs::path& path) {
+  return hdf5::File(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access().get()));
 }
 
-TEST_F(Damage, ANewerVersionIsUnsupported) {
-  set_attribute(path_, "/", format::attr_version, format::version + 1);
-  EXPECT_EQ(outcome(), ErrorCode::unsupported_version);
+void set_attribute(const fs::path& path, const char* name, std::int64_t value) {
+  const hdf5::File file = open_to_change(path);
+  hdf5::rewrite_attribute(hdf5::open_object(file.get(), "/").get(), name, value);
+}
+
+TEST_F(Damage, AnotherVersionIsUnsupported) {
+  for (const std::int64_t version : {format::version - 1, format::version + 1}) {
+    set_attribute(path_, format::attr_version, version);
+    EXPECT_EQ(outcome(), ErrorCode::unsupported_version) << version;
+  }
 }
 
 TEST_F(Damage, ImpossibleHeadersAreCorrupt) {
-  for (const char* name : {format::attr_world_size, format::attr_step, format::attr_version}) {
-    set_attribute(path_, "/", name, -5);
+  for (const auto& [name, right] :
+       {std::pair(format::attr_world_size, std::int64_t{1}), {format::attr_step, 7}, {format::attr_version, format::version}}) {
+    set_attribute(path_, name, -5);
     EXPECT_EQ(outcome(), ErrorCode::corrupt) << name;
-    set_attribute(path_, "/", name, 1);
+    set_attribute(path_, name, right);
+    EXPECT_EQ(outcome(), std::nullopt) << name;
   }
 }
 
-TEST_F(Damage, ATableWithTheWrongChecksumIsCorrupt) {
+TEST_F(Damage, EveryByteOfTheTablesIsGuarded) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
   {
-    hdf5::StagedFile file = hdf5::StagedFile::open(path_);
-    hdf5::rewrite_attribute(hdf5::open_object(file.get(), format::internal_group).get(), format::attr_tables_checksum,
-                            std::uint64_t{1});
-    file.finish();
+    const hdf5::File file = hdf5::open_to_read(path_);
+    for (const char* path :
+         {format::datasets_table, format::shapes_table, format::chunks_table, format::boxes_table, format::parts_table}) {
+      const hdf5::Dataset table = hdf5::DatasetAccess().open(file.get(), path);
+      places.emplace_back(hdf5::address_of(table).value(), hdf5::shape_of(table).at(0) * hdf5::size_of(hdf5::type_of(table)));
+    }
   }
-  EXPECT_EQ(outcome(), ErrorCode::corrupt);
+  for (const auto& [address, bytes] : places)
+    for (std::uint64_t at = address; at < address + bytes; ++at) {
+      flip(at, std::byte{0x40});
+      EXPECT_EQ(outcome(), ErrorCode::corrupt) << at - address << " of the " << bytes << " bytes at " << address;
+      flip(at, std::byte{0x40});
+    }
+  EXPECT_EQ(outcome(), std::nullopt);
 }
 
-TEST_F(Damage, ADatasetThatIsGoneOrOfAnotherTypeIsNamed) {
+/// A load does without it and reads what was saved, or says that it cannot; who verifies the file hears of it.
+TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
   const auto replace = [&](const std::function<void(hid_t)>& make) {
-    hdf5::StagedFile file = hdf5::StagedFile::open(path_);
-    ASSERT_GE(H5Ldelete(file.get(), "/state/large", H5P_DEFAULT), 0);
+    const hdf5::File file = open_to_change(path_);
+    H5Ldelete(file.get(), "/state/large", H5P_DEFAULT);
     make(file.get());
-    file.finish();
   };
   const auto expect_named = [&] {
-    try {
-      const CheckpointReader reader(path_);
-      ADD_FAILURE() << "not noticed";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::corrupt);
-      EXPECT_EQ(error.where().tensor, "large");
-    }
+    const std::vector<Error> differences = CheckpointReader(path_).differences_from_hdf5();
+    ASSERT_EQ(differences.size(), 1U);
+    EXPECT_EQ(differences[0].code(), ErrorCode::corrupt);
+    EXPECT_EQ(differences[0].where().tensor, "large");
+    EXPECT_EQ(differences[0].where().path, path_.string());
+    (void)outcome();
   };
+  EXPECT_TRUE(CheckpointReader(path_).differences_from_hdf5().empty());
   replace([](hid_t file) { hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32BE, {20, 128}); });
+  expect_named();
+  replace([](hid_t file) { hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32LE, {128, 20}); });
+  expect_named();
+  replace([](hid_t file) {
+    hdf5::DatasetAccess().create(file, "/state/in its place", H5T_IEEE_F32LE, {20, 128});
+    hdf5::DatasetAccess().create(file, "/state/large", H5T_IEEE_F32LE, {20, 128});
+  });
   expect_named();
   replace([](hid_t file) { H5Lcreate_external("other.h5", "/x", file, "/state/large", H5P_DEFAULT, H5P_DEFAULT); });
   expect_named();
@@ -205,6 +232,119 @@ TEST_F(Damage, ADatasetThatIsGoneOrOfAnotherTypeIsNamed) {
   expect_named();
   replace([](hid_t) {});
   expect_named();
+}
+
+/// A place in the datasets table that is none, under checksums that fit.
+void forge_address(const fs::path& path, std::uint32_t dataset, std::uint64_t address) {
+  const hdf5::File file = open_to_change(path);
+  const auto open = [&](const char* table) { return hdf5::DatasetAccess().open(file.get(), table); };
+  const auto rows_of = [](const hdf5::Dataset& table) { return hdf5::shape_of(table).at(0); };
+  const auto read = [](const hdf5::Dataset& table, void* rows) {
+    hdf5::read(table, hdf5::type_of(table).get(), hdf5::select_all(table), rows);
+  };
+  const auto write = [](const hdf5::Dataset& table, const void* rows) {
+    hdf5::write(table, hdf5::type_of(table).get(), hdf5::select_all(table), hdf5::independent_transfer(), rows);
+  };
+  const hdf5::Dataset datasets = open(format::datasets_table), shapes = open(format::shapes_table),
+                      parts = open(format::parts_table);
+  const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets));
+  Definitions definitions{.rows = Bytes(rows_of(datasets) * row_bytes), .shapes = std::vector<std::uint64_t>(rows_of(shapes))};
+  std::vector<PartRow> part_rows(rows_of(parts));
+  read(datasets, definitions.rows.data());
+  read(shapes, definitions.shapes.data());
+  read(parts, part_rows.data());
+  std::memcpy(definitions.rows.data() + (dataset + 1) * row_bytes - sizeof address, &address, sizeof address);
+  part_rows.pop_back();
+  part_rows = make_parts(std::move(part_rows), definitions.checksum());
+  write(datasets, definitions.rows.data());
+  write(parts, part_rows.data());
+}
+
+TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
+  SampleSave sample(1);
+  for (const auto& [name, bytes] : {std::pair("first", 1U << 20), {"larger", 2U << 20}, {"last", 1U << 20}})
+    sample.add({name, plan::Kind::tensor, DType::u8, {bytes}});
+  path_ = store().save(sample.request(8, 0)).path;
+  const auto expect_refused = [&](std::uint64_t address) {
+    forge_address(path_, 1, address);
+    try {
+      const CheckpointReader reader(path_);
+      ADD_FAILURE() << address << " is taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::corrupt);
+      EXPECT_EQ(error.where().tensor, "larger");
+    }
+  };
+  const std::uint64_t place = CheckpointReader(path_).address_of(1), last = CheckpointReader(path_).address_of(2);
+  forge_address(path_, 1, place);
+  EXPECT_EQ(test::mistake(path_, sample, 8), "") << "what is forged has to have checksums that fit";
+  ASSERT_GT(last - 8 + (2U << 20), fs::file_size(path_));
+  expect_refused(last - 8);
+  expect_refused(0);
+  forge_address(path_, 1, ~std::uint64_t{0});
+  EXPECT_EQ(test::mistake(path_, sample, 8), "") << "behind the last one: HDF5 is asked";
+}
+
+/// What h5repack does: everything is copied, our tables as they are, and nothing lies where it lay.
+void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
+  const fs::path copy = path.string() + ".copy";
+  {
+    const hdf5::File from = hdf5::open_to_read(path);
+    const hdf5::File to(H5Fcreate(copy.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, hdf5::file_access().get()));
+    hdf5::DatasetAccess().create(to.get(), "/in the way", H5T_STD_U8LE, {bytes_in_the_way});
+    for (const char* group : {format::state_group, format::internal_group})
+      EXPECT_GE(H5Ocopy(from.get(), group, to.get(), group, H5P_DEFAULT, H5P_DEFAULT), 0);
+    const hdf5::Object old_root = hdf5::open_object(from.get(), "/"), root = hdf5::open_object(to.get(), "/");
+    for (const char* name : {format::attr_version, format::attr_step, format::attr_world_size})
+      hdf5::write_attribute(root.get(), name, hdf5::read_i64_attribute(old_root.get(), name));
+    for (const char* name : {format::attr_format, format::attr_created, format::attr_library_version})
+      hdf5::write_attribute(root.get(), name, hdf5::read_text_attribute(old_root.get(), name));
+  }
+  fs::rename(copy, path);
+}
+
+TEST_F(Damage, AFileThatAnotherProgramWroteAnewIsReadWhereHdf5SaysItIs) {
+  const std::uint32_t large = CheckpointReader(path_).find("large").value();
+  const std::uint64_t before = CheckpointReader(path_).address_of(large);
+  write_anew(path_);
+  EXPECT_EQ(outcome(), std::nullopt);
+  const CheckpointReader reader(path_);
+  EXPECT_NE(reader.address_of(large), before);
+  EXPECT_TRUE(reader.differences_from_hdf5().empty());
+}
+
+/// Places that we align are not, then, and the file is shorter than our table says.
+TEST_F(Damage, AFileThatAnotherProgramWroteShorterIsRead) {
+  SampleSave sample(1);
+  for (const char* name : {"a", "b", "c"}) sample.add({name, plan::Kind::tensor, DType::u8, {(1 << 20) + 8}});
+  const fs::path path = store().save(sample.request(8, 0)).path;
+  const std::uint64_t end = CheckpointReader(path).address_of(2) + (1 << 20) + 8;
+  write_anew(path, 0);
+  ASSERT_LT(fs::file_size(path), end);
+  EXPECT_EQ(test::mistake(path, sample, 8), "");
+}
+
+TEST_F(Damage, AFileThatAnotherProgramWroteInAnotherLayoutIsRefused) {
+  write_anew(path_);
+  {
+    const hdf5::File file = open_to_change(path_);
+    ASSERT_GE(H5Ldelete(file.get(), "/state/large", H5P_DEFAULT), 0);
+    const hdf5::Properties chunked = hdf5::without_times(H5P_DATASET_CREATE);
+    const hsize_t extent[] = {20, 128};
+    ASSERT_GE(H5Pset_chunk(chunked.get(), 2, extent), 0);
+    const hdf5::Space space(H5Screate_simple(2, extent, nullptr));
+    const hdf5::Dataset dataset(
+        H5Dcreate2(file.get(), "/state/large", H5T_IEEE_F32LE, space.get(), H5P_DEFAULT, chunked.get(), H5P_DEFAULT));
+    ASSERT_GE(dataset.get(), 0);
+  }
+  try {
+    const CheckpointReader reader(path_);
+    ADD_FAILURE() << "not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::corrupt);
+    EXPECT_EQ(error.where().tensor, "large");
+    EXPECT_THAT(error.sentence(), HasSubstr("contiguously"));
+  }
 }
 
 }  // namespace

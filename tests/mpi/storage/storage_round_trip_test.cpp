@@ -182,11 +182,11 @@ TEST_P(RoundTrip, TheFileIsByteForByteTheOneThatHdf5Writes) {
     if (space == Space::recycled) {
       engine->create(path, older, "2025-12-31T23:59:59Z", Space::fresh);
       engine->write(path, older, older.chunks);
-      engine->finish(path, older);
+      engine->finish(path);
     }
     engine->create(path, request, "2026-01-01T00:00:00Z", space);
     engine->write(path, request, request.chunks);
-    engine->finish(path, request);
+    engine->finish(path);
     comm_.barrier();
     std::string content = content_of(path);
     comm_.barrier();

@@ -90,6 +90,16 @@ TEST_F(CommunicatorTest, Reductions) {
   EXPECT_EQ(comm.exclusive_sum(10), static_cast<std::uint64_t>(rank) * 10);
 }
 
+TEST_F(CommunicatorTest, NumbersOfAllRanks) {
+  const std::array<std::uint64_t, 2> own{static_cast<std::uint64_t>(rank), ~std::uint64_t{0} - static_cast<std::uint64_t>(rank)};
+  const std::vector<std::uint64_t> all = comm.all_gather(own);
+  ASSERT_EQ(all.size(), 2 * static_cast<std::size_t>(size));
+  for (std::uint64_t r = 0; r < static_cast<std::uint64_t>(size); ++r) {
+    EXPECT_EQ(all[2 * r], r);
+    EXPECT_EQ(all[2 * r + 1], ~std::uint64_t{0} - r);
+  }
+}
+
 TEST_F(CommunicatorTest, Splits) {
   Communicator node = comm.split_by_node();
   EXPECT_EQ(node.size(), size) << "the ranks of this test share a node";

@@ -35,6 +35,17 @@ TEST(Checksum, OfPiecesIsThatOfTheWhole) {
   }
 }
 
+TEST(Checksum, ACopyGoesOnByItself) {
+  Checksum first;
+  first.update(bytes_of("a"));
+  Checksum second = first;
+  second.update(bytes_of("bc"));
+  EXPECT_EQ(first.value(), checksum(bytes_of("a")));
+  EXPECT_EQ(second.value(), checksum(bytes_of("abc")));
+  second = first;
+  EXPECT_EQ(second.value(), checksum(bytes_of("a")));
+}
+
 TEST(Checksum, OfNoPieceIsThatOfNothing) {
   EXPECT_EQ(Checksum().value(), checksum({}));
 }

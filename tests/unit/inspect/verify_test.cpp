@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 #include <fstream>
 
@@ -44,6 +45,17 @@ TEST_F(Verify, NamesTensorAndRankOfEveryFlippedByte) {
   test::flip_byte(file, bytes_of(std::vector<float>{6, 7, 8, 9, 10, 11}));  // rank 1's rows
   test::flip_byte(file, bytes_of(std::string("hello")));
   EXPECT_THAT(verify(file, {}).problems, ElementsAre(AllOf(HasSubstr("model/weight"), HasSubstr("rank 1")), HasSubstr("note")));
+}
+
+/// Our tables and the bytes are whole, and a load would do; but h5dump would not find the value.
+TEST_F(Verify, NamesWhatHdf5DoesNotFind) {
+  const auto path = test::small_sample().save(directory.path(), 1);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  EXPECT_GE(H5Ldelete(file, "/state/epoch", H5P_DEFAULT), 0);
+  H5Fclose(file);
+  const VerifyReport report = verify(path, {});
+  EXPECT_THAT(report.problems, ElementsAre(HasSubstr("epoch")));
+  EXPECT_EQ(report.chunks, 9U) << "the chunks are looked at all the same";
 }
 
 TEST_F(Verify, FindsAHole) {

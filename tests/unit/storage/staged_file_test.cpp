@@ -58,20 +58,33 @@ TEST_F(StagedFileTest, PlainHdf5ReadsWhatFinishWrote) {
   for (int i = 0; i < 300; ++i) EXPECT_EQ(read_numbers(plain.get(), "/group/" + std::to_string(i)), numbers(100));
 }
 
-TEST_F(StagedFileTest, AnExistingFileIsChangedInPlace) {
+TEST_F(StagedFileTest, AFileIsMadeAgainWithAChange) {
   StagedFile created = StagedFile::create(path_);
   write_numbers(created.get(), "/old", 5000);
-  write_attribute(open_object(created.get(), "/").get(), "sum", std::uint64_t{0});
-  const std::uint64_t bytes = created.finish().file_bytes;
+  write_attribute(open_object(created.get(), "/").get(), "step", std::int64_t{0});
+  const StagedFile::Image image = created.finish();
 
-  StagedFile opened = StagedFile::open(path_);
-  EXPECT_EQ(read_numbers(opened.get(), "/old"), numbers(5000));
-  rewrite_attribute(open_object(opened.get(), "/").get(), "sum", std::uint64_t{77});
-  EXPECT_EQ(opened.finish().file_bytes, bytes);
+  const fs::path again = directory_.path() / "again.h5";
+  StagedFile made = StagedFile::make_again(again, image, true);
+  EXPECT_EQ(read_numbers(made.get(), "/old"), numbers(5000));
+  rewrite_attribute(open_object(made.get(), "/").get(), "step", std::int64_t{77});
+  EXPECT_EQ(made.finish().file_bytes, image.file_bytes);
 
-  const File plain = open_to_read(path_);
-  EXPECT_EQ(read_u64_attribute(open_object(plain.get(), "/").get(), "sum"), 77U);
+  const File plain = open_to_read(again);
+  EXPECT_EQ(read_i64_attribute(open_object(plain.get(), "/").get(), "step"), 77);
   EXPECT_EQ(read_numbers(plain.get(), "/old"), numbers(5000));
+}
+
+/// HDF5 hands the metadata over in pieces; those that touch are kept, and written, as one.
+TEST_F(StagedFileTest, WhatTouchesIsOnePart) {
+  StagedFile file = StagedFile::create(path_);
+  create_group(file.get(), "/group");
+  for (int i = 0; i < 300; ++i) write_numbers(file.get(), "/group/" + std::to_string(i), 100);
+  std::uint64_t end = 0;
+  for (const auto& [offset, bytes] : file.finish().parts) {
+    EXPECT_TRUE(end == 0 || offset > end) << offset;
+    end = offset + bytes.size();
+  }
 }
 
 TEST_F(StagedFileTest, DataThatIsNotWrittenTakesNoMemoryAndNoDisk) {
@@ -93,9 +106,9 @@ TEST_F(StagedFileTest, AFolderThatIsNotThereIsAnOrdinaryError) {
   }
 }
 
-TEST_F(StagedFileTest, OtherFilesAreRefused) {
-  std::ofstream(path_) << "a text";
-  EXPECT_THROW((void)StagedFile::open(path_), Failure);
+TEST_F(StagedFileTest, AnImageThatIsNoneIsRefused) {
+  const StagedFile::Image foreign{.parts = {{0, std::vector<std::byte>(3000, std::byte{7})}}, .file_bytes = 3000};
+  EXPECT_THROW((void)StagedFile::make_again(path_, foreign, true), Failure);
 }
 
 std::string content_of(const std::filesystem::path& path) {
@@ -109,10 +122,12 @@ TEST_F(StagedFileTest, ALayoutMadeAgainIsTheFileThatIsMadeAnew) {
                                                {"note", plan::Kind::string, DType::u8, {5}}};
   const auto make = [&](storage::LayoutMaker& layouts, const char* name, std::int64_t step, storage::Space space) {
     const storage::SaveRequest request{.step = step, .plan = 3, .world_size = 2, .datasets = datasets, .chunks = {}};
-    const storage::TableSizes sizes{.datasets = 3, .name_bytes = 9, .chunks = 4, .boxes = 20};
+    storage::TableSizes sizes = storage::sizes_of(datasets);
+    sizes.chunks = 4, sizes.boxes = 20, sizes.parts = 3;
     const auto layout =
         layouts.make(path_.parent_path() / name, request, sizes, "2025-01-01T00:00:0" + std::to_string(step) + "Z", space);
-    return std::tuple(layout.file_bytes, layout.addresses, content_of(path_.parent_path() / name));
+    return std::tuple(layout.file_bytes, layout.addresses, layout.tables.chunks, layout.tables.boxes, layout.tables.parts,
+                      layouts.definitions().value(), content_of(path_.parent_path() / name));
   };
   storage::LayoutMaker layouts({}), others({});
   make(layouts, "first", 1, storage::Space::fresh);
