@@ -87,14 +87,6 @@ void read_value(hid_t object, const char* name, hid_t type, void* value) {
   call("H5Aread", H5Aread, attribute.get(), type, value);
 }
 
-/// errno is not the file's afterwards: MPI-IO leaves another one, and HDF5 1.14 that of its search for plugins. What counts is
-/// what the driver wrote into its text.
-hid_t open_file(const std::filesystem::path& path, unsigned flags, const Properties& access) {
-  const hid_t file = H5Fopen(path.c_str(), flags, access.get());
-  if (file < 0) fail("H5Fopen", 0);
-  return file;
-}
-
 }  // namespace
 
 Quiet::Quiet() noexcept {
@@ -123,6 +115,12 @@ Properties file_access() {
   call("H5Pset_meta_block_size", H5Pset_meta_block_size, access.get(), block_bytes);
   call("H5Pset_small_data_block_size", H5Pset_small_data_block_size, access.get(), block_bytes);
   return access;
+}
+
+hid_t open_file(const std::filesystem::path& path, unsigned flags, const Properties& access) {
+  const hid_t file = H5Fopen(path.c_str(), flags, access.get());
+  if (file < 0) fail("H5Fopen", 0);
+  return file;
 }
 
 File open_to_read(const std::filesystem::path& path) {

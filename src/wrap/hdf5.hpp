@@ -76,6 +76,9 @@ using File = UniqueHandle<IdTraits<H5Fclose>>;
 [[nodiscard]] Properties file_access();
 /// Datasets of at least 1 MiB that are created with this access start at a multiple of `bytes`.
 void set_alignment(const Properties& access, std::uint64_t bytes);
+/// errno is not the file's afterwards: MPI-IO leaves another one, and HDF5 1.14 that of its search for plugins. So the failure
+/// has the errno that the driver wrote into its text.
+[[nodiscard]] hid_t open_file(const std::filesystem::path& path, unsigned flags, const Properties& access);
 [[nodiscard]] File open_to_read(const std::filesystem::path& path);
 /// Collective, through MPI-IO, for reading and writing. The caller closes it by close_shared(), which is collective, too;
 /// no handle owns it, as a destructor must not communicate.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <map>
 #include <new>
@@ -161,7 +162,9 @@ struct Driver {
   }
   static haddr_t get_eof(const H5FD_t* file, H5FD_mem_t) { return of(file)->overlay->end(); }
   static herr_t read(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t at, std::size_t size, void* data) {
-    return of(file)->overlay->read(at, {static_cast<std::byte*>(data), size}) ? 0 : -1;
+    if (of(file)->overlay->read(at, {static_cast<std::byte*>(data), size})) return 0;
+    H5Epush2(H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_VFL, H5E_READERROR, "read failed: errno = %d", errno);
+    return -1;
   }
   static herr_t write(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t at, std::size_t size, const void* data) try {
     of(file)->overlay->write(at, {static_cast<const std::byte*>(data), size});
@@ -232,7 +235,7 @@ StagedFile StagedFile::make_again(const std::filesystem::path& path, const Image
   auto overlay = std::make_unique<Overlay>(path, O_RDWR | (is_new ? O_CREAT | O_TRUNC : 0));
   overlay->put(image);
   StagedFile staged(std::move(overlay));
-  staged.file_.reset(call("H5Fopen", H5Fopen, path.c_str(), unsigned{H5F_ACC_RDWR}, staged.access_.get()));
+  staged.file_.reset(open_file(path, H5F_ACC_RDWR, staged.access_));
   return staged;
 }
 
