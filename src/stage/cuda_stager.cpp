@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <holdfast/error.hpp>
 #include <mutex>
 #include <optional>
@@ -124,7 +125,7 @@ class CudaUnderway final : public Underway {
   bool hold(cuda::Stream stream) override {
     try {
       start_once();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log::debug("{}; finish() will say so", error.what());
       return false;
     }
@@ -136,10 +137,16 @@ class CudaUnderway final : public Underway {
   }
 
  private:
+  /// What failed is not tried again: when finish() has thrown, nothing may be written any more.
   void start_once() {
     std::call_once(started_, [this] {
-      for (auto& [number, part] : parts_) start(part);
+      try {
+        for (auto& [number, part] : parts_) start(part);
+      } catch (...) {
+        failure_ = std::current_exception();
+      }
     });
+    if (failure_) std::rethrow_exception(failure_);
   }
 
   /// Devices may still be writing it until their streams are here.
@@ -168,6 +175,7 @@ class CudaUnderway final : public Underway {
   std::vector<Copy> pageable_, pinned_;
   std::map<int, Part> parts_;
   std::once_flag started_;
+  std::exception_ptr failure_;
 };
 
 }  // namespace

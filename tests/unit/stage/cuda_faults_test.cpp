@@ -160,11 +160,13 @@ TEST_F(CudaFaults, ABatchThatIsRefusedNamesTheTensorToBlame) {
   const auto kept = stager_.prepare(small, arena_);
   const auto underway = stager_.begin(small, nullptr);
   EXPECT_FALSE(underway->hold(nullptr));
+  const int calls = fake_cuda_calls("cuMemcpyAsync");
   try {
     underway->finish(Deadline(Seconds(60)));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.where().tensor, "small/7");
+    EXPECT_EQ(fake_cuda_calls("cuMemcpyAsync"), calls) << "what failed was tried again";
   }
 }
 
