@@ -12,7 +12,7 @@
 /// encoded blobs that only plan/ and helper/ look into.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 3;
+inline constexpr std::uint32_t protocol_version = 4;
 
 /// The first bytes on the UNIX socket, rank to helper, then helper to rank.
 struct Introduction {

@@ -34,9 +34,15 @@ int parent_of(int pid) {
   return stat.fields.size() > 1 ? std::stoi(stat.fields[1]) : -1;
 }
 
+/// One that is killed is a zombie as soon as its first thread is. It has its files, and so its lines, until the last one is gone.
+bool has_ended(const Stat& stat) {
+  constexpr std::size_t state = 0, threads = 17;
+  return stat.fields.at(state) == "Z" && std::stoi(stat.fields.at(threads)) <= 1;
+}
+
 bool is_helper(int pid) {
   const Stat stat = stat_of(pid);
-  return stat.name == "holdfast-helper" && stat.fields.at(0) != "Z";
+  return stat.name == "holdfast-helper" && !has_ended(stat);
 }
 
 bool descends_from(int pid, int ancestor) {
