@@ -160,7 +160,7 @@ PlacedDatasets parse_datasets(const Tables& tables, std::uint64_t file_bytes) {
     std::memcpy(&row, at + tables.sizes.name_bytes, sizeof row);
     found.datasets.push_back(
         parse_definition(reinterpret_cast<const char*>(at), tables.sizes.name_bytes, row, tables.definitions.shapes));
-    found.addresses.push_back(row.address);
+    found.addresses.push_back(std::uint64_t{row.address});  // not by reference: rows are packed
     check_size(found.datasets.back(), row.address, file_bytes);
   }
   return found;

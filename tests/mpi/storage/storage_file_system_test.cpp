@@ -1,5 +1,6 @@
 // A real file system that goes bad in the middle of a save: it fills up, turns read-only, the directory or its permissions are
 // taken away, in front of any system call of any writer. A small tmpfs that is mounted for the test, which takes root.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
@@ -13,6 +14,7 @@
 #include <random>
 
 #include "base/error_text.hpp"
+#include "base/unique_handle.hpp"
 #include "sample_save.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
@@ -87,16 +89,24 @@ void empty(const fs::path& disk) {
   fs::remove(disk / "filler");
 }
 
+/// A read-only mount of the directory on itself. It is read-only before it is there: no other writer can have opened a file in
+/// it.
+void cover(const fs::path& disk) {
+  const fs::path dir = disk / "ckpt";
+  const FileDescriptor tree(::open_tree(AT_FDCWD, dir.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  require(tree.get() >= 0, "open_tree");
+  mount_attr read_only{.attr_set = MOUNT_ATTR_RDONLY, .attr_clr = 0, .propagation = 0, .userns_fd = 0};
+  require(::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0, "mount_setattr");
+  require(::move_mount(tree.get(), "", AT_FDCWD, dir.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0, "move_mount");
+}
+void uncover(const fs::path& disk) {
+  require(::umount2((disk / "ckpt").c_str(), MNT_DETACH) == 0, "umount");
+}
+
 const std::vector<Trouble>& troubles() {
   static const std::vector<Trouble> all = {
       {"DiskFull", fill, empty},
-      {"ReadOnly",
-       [](const fs::path& disk) {
-         const fs::path dir = disk / "ckpt";
-         require(::mount(dir.c_str(), dir.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount --bind");
-         require(::mount(nullptr, dir.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0, "mount -o remount,ro");
-       },
-       [](const fs::path& disk) { require(::umount2((disk / "ckpt").c_str(), MNT_DETACH) == 0, "umount"); }},
+      {"ReadOnly", cover, uncover},
       {"DirectoryGone", [](const fs::path& disk) { fs::rename(disk / "ckpt", disk / "away"); },
        [](const fs::path& disk) { fs::rename(disk / "away", disk / "ckpt"); }},
       {"PermissionTaken", [](const fs::path& disk) { fs::permissions(disk / "ckpt", fs::perms::none); },
