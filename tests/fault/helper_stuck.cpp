@@ -62,8 +62,9 @@ class HelperStuck : public testing::Test {
             .helper_timeout_s = helper_timeout_s,
             .save_timeout_s = save_timeout_s};
   }
-  /// Rank 0 signals one of the helpers; all ranks learn which.
+  /// Rank 0 signals one of the helpers, when all ranks have heard of what was saved before; all learn which.
   [[nodiscard]] int signal_one_helper(int signal) const {
+    MPI_Barrier(MPI_COMM_WORLD);
     int pid = rank_ == 0 ? helpers_of_this_job().front() : 0;
     MPI_Bcast(&pid, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (rank_ == 0) kill(pid, signal);

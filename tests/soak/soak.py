@@ -235,8 +235,9 @@ class Soak:
         if self.job.returncode != 0:
             print(f"the last run, to which no harm was done, ended with {self.job.returncode}", flush=True)
             self.counts["bad ends"] += 1
-        # Open MPI's own segments are left by processes that are killed.
-        left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith(("vader_segment", "sm_segment"))]
+        # Open MPI's own segments, and the semaphore of its MPI-IO, are left by processes that are killed.
+        of_open_mpi = ("vader_segment", "sm_segment", "sem.OMPIO_")
+        left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith(of_open_mpi)]
         self.counts["shared memory left"] += len(left)
         if left:
             print(f"left in /dev/shm: {left}", flush=True)
