@@ -60,12 +60,10 @@ bool under_srun() {
   return stat_of(job_root()).name.starts_with("slurmstepd");
 }
 
-/// Each node of the test cluster is a network namespace. A process that is ending has none any more, but may have threads that
-/// end later, so it counts.
+/// Each node of the test cluster is a network namespace. A process that is ending has none any more.
 bool shares_network(int pid) {
-  std::error_code ending;
-  const fs::path network = fs::read_symlink("/proc/" + std::to_string(pid) + "/ns/net", ending);
-  return ending || network == fs::read_symlink("/proc/self/ns/net");
+  std::error_code ignored;
+  return fs::read_symlink("/proc/" + std::to_string(pid) + "/ns/net", ignored) == fs::read_symlink("/proc/self/ns/net");
 }
 
 bool belongs_to_this_job(int pid) {
