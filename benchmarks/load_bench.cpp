@@ -156,10 +156,10 @@ struct Kind {
   LoadOptions options;
   int threads;
 };
-const Kind kinds[] = {{"unchecked", {.verify = false}, 1},
-                      {"checked_on_the_way", {.verify_first = false}, 1},
-                      {"checked_first", {}, 1},
-                      {"checked_first_2_threads", {}, 2}};
+const Kind kinds[] = {{"default", {}, 1},
+                      {"default_2_threads", {}, 2},
+                      {"verify_first", {.verify_first = true}, 1},
+                      {"unverified", {.verify = false}, 1}};
 
 void speed(benchmark::State& state, const Kind& kind, bool cold) {
   LoadedState content(ranks());
@@ -201,9 +201,9 @@ void bytes_read(benchmark::State& state, std::uint64_t savers) {
     return static_cast<double>(sums[0]) / static_cast<double>(sums[1]);
   };
   for (auto _ : state) {
-    state.counters["checked_first"] = over_needed({});
-    state.counters["checked_on_the_way"] = over_needed({.verify_first = false});
-    state.counters["unchecked"] = over_needed({.verify = false});
+    state.counters["default"] = over_needed({});
+    state.counters["verify_first"] = over_needed({.verify_first = true});
+    state.counters["unverified"] = over_needed({.verify = false});
   }
   content.close();
   state.counters["ranks"] = static_cast<double>(ranks());

@@ -47,7 +47,7 @@ struct Times {
 void save_and_load(Checkpointer& checkpointer, StateDict& state, std::int64_t step, Times& times) {
   MPI_Barrier(MPI_COMM_WORLD);
   const SaveStats stats = checkpointer.async_save(step, state).wait();
-  const double load_s = checkpointer.load(state, {.verify_first = false}).seconds;
+  const double load_s = checkpointer.load(state).seconds;
   double slowest[] = {stats.blocked_s, stats.commit_s, load_s};
   MPI_Allreduce(MPI_IN_PLACE, slowest, 3, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
   times.blocked_s.push_back(slowest[0]);

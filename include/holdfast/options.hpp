@@ -142,12 +142,13 @@ struct LoadOptions {
   bool strict = true;
   /// Convert between numeric dtypes (rounding to nearest, saturating integers); otherwise a different dtype is an error.
   bool convert = false;
-  /// Check the checksums of everything that is read.
+  /// Check the checksums of everything that is read, while it is read into place. A damaged file is then replaced by the one
+  /// before. A load that throws `corrupt` or `storage` may leave parts of damaged checkpoints in tensors and values: do not go on
+  /// with them.
   bool verify = true;
-  /// Do so before the first byte of the program's memory is written, so that a damaged file costs nothing but the fallback to
-  /// the one before. This reads everything twice. false: check while reading into place, once; a load that throws may then leave
-  /// any content in the tensors and values. For programs that have nothing to lose yet, as at their start.
-  bool verify_first = true;
+  /// Check everything before the first byte of the program's memory is written, which reads it twice: for a program that goes on
+  /// with what it has when a load throws.
+  bool verify_first = false;
   /// A cudaStream_t of this rank: nothing in GPU or pinned memory is written before the work that it has is done, which the load
   /// waits for. Null: each device's legacy default stream. When load returns, all is there for every stream.
   CUstream_st* stream = nullptr;

@@ -19,9 +19,17 @@ LoadReport FileLoad::run(const std::filesystem::path& path) {
   mpi::all_or_none(comm_, [&] { open(path); });
   check_names();
   if (options_.verify && options_.verify_first) verify_rest();
+  is_writing_ = true;
   mpi::all_or_none(comm_, [&] { read(); });
-  if (options_.verify && !options_.verify_first) verify_rest();
+  if (checks_later()) verify_rest();
   return report_;
+}
+
+std::set<std::string> FileLoad::overwritten() const {
+  std::set<std::string> names;
+  if (!is_writing_) return names;
+  for (const Read& read : list_.reads) names.insert(targets_.local.items[read.item].name);
+  return names;
 }
 
 void FileLoad::open(const std::filesystem::path& path) {
@@ -54,26 +62,42 @@ void FileLoad::check_names() {
 
 void FileLoad::read() {
   stage::await(targets_.places, options_.stream, Deadline(stream_timeout));
-  Placement placement(*file_, targets_, [this](const Read& read, const Part& part) { return treat(read, part); });
+  Placement placement(*file_, targets_,
+                      [this](const Read& read, const Part& part, Way way) { return treat(read, part, way); });
   for (const Read& read : list_.reads) placement.add(read);
-  report_.read_bytes += carry_out(*file_, placement.finish(), threads_) + placement.bytes_read();
+  std::vector<Task> tasks = placement.finish();
+  if (checks_later()) keep_split_chunks(tasks);
+  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_) + placement.bytes_read();
   report_.bytes = placement.bytes();
   check_sums();
 }
 
-/// A chunk that is read as a whole is checked on the way, unless all were checked before. What several ranks read is left in the
-/// page cache for the others.
-Treatment FileLoad::treat(const Read& read, const Part& part) {
-  const storage::ChunkRecord& chunk = file_->chunks()[part.chunk];
-  const bool is_whole_chunk = part.box == chunk.box;
+/// A chunk that is read as a whole is checked on the way, unless all were checked before. What several ranks read, or one will
+/// have to read once more, is left in the page cache.
+Treatment FileLoad::treat(const Read& read, const Part& part, Way way) {
+  const bool is_whole_chunk = part.box == file_->chunks()[part.chunk].box;
   const bool is_shared = comm_.size() > 1 && read.box == whole(file_->datasets()[read.dataset].global);
-  const bool is_read_again = options_.verify && !options_.verify_first && !is_whole_chunk;
+  const bool is_read_again = checks_later() && !is_whole_chunk && !(way == Way::direct && stretch_in_chunk(part.chunk, part.box));
   Treatment treatment{.page_cache = is_shared || is_read_again ? storage::PageCache::fill : storage::PageCache::avoid};
-  if (options_.verify && !options_.verify_first && is_whole_chunk) {
+  if (checks_later() && is_whole_chunk) {
     sums_[part.chunk] = std::make_unique<Checksum>();
     treatment.sum = sums_[part.chunk].get();
   }
   return treatment;
+}
+
+std::optional<Stretch> FileLoad::stretch_in_chunk(std::uint32_t number, const Box& part) const {
+  const storage::ChunkRecord& chunk = file_->chunks()[number];
+  return stretch_of(part, chunk.box, size_of(file_->datasets()[chunk.dataset].dtype));
+}
+
+/// Those of which other ranks have the rest: their checksums go from rank to rank (relay).
+void FileLoad::keep_split_chunks(const std::vector<Task>& tasks) {
+  for (const Task& task : tasks) {
+    if (task.sum != nullptr) continue;
+    if (const auto stretch = stretch_in_chunk(task.chunk, task.box)) split_.push_back({task.chunk, *stretch, task.to});
+  }
+  std::ranges::sort(split_, {}, &Loaded::chunk);
 }
 
 void FileLoad::check_sums() const {
@@ -81,14 +105,26 @@ void FileLoad::check_sums() const {
     if (sums_[chunk]) file_->check_sum(file_->chunks()[chunk], sums_[chunk]->value());
 }
 
-/// Each chunk that anybody touches and nobody has checked is checked by one rank.
+/// Each chunk that anybody touches and nobody has checked is checked by one rank, which reads it unless the ranks together have it
+/// in memory.
 void FileLoad::verify_rest() {
-  const std::vector<std::uint32_t> mine = share_of_rest();
-  mpi::all_or_none(comm_, [&] { verify(mine); });
+  const std::vector<Duty> duties = duties_for_rest();
+  std::vector<std::uint32_t> mine;
+  for (const Duty& duty : duties)
+    if (duty.rank == comm_.rank()) mine.push_back(duty.chunk);
+  std::vector<Sum> sums;
+  if (checks_later() && !duties.empty()) sums = relay(comm_, duties, split_);
+  mpi::all_or_none(comm_, [&] {
+    for (const Sum& sum : sums) {
+      file_->check_sum(file_->chunks()[sum.chunk], sum.value);
+      std::erase(mine, sum.chunk);
+    }
+    verify(mine);
+  });
 }
 
 /// Collective. The ranks take runs of nearly equal bytes.
-std::vector<std::uint32_t> FileLoad::share_of_rest() {
+std::vector<Duty> FileLoad::duties_for_rest() {
   const std::vector<storage::ChunkRecord>& chunks = file_->chunks();
   Marks touched(chunks.size()), checked(chunks.size());
   for (const std::uint32_t chunk : list_.chunks) touched.set(chunk);
@@ -96,20 +132,20 @@ std::vector<std::uint32_t> FileLoad::share_of_rest() {
     if (sums_[chunk]) checked.set(chunk);
   touched.unite(comm_);
   checked.unite(comm_);
-  std::vector<std::uint32_t> rest, mine;
-  for (std::uint32_t chunk = 0; chunk < chunks.size(); ++chunk)
-    if (touched.test(chunk) && !checked.test(chunk)) rest.push_back(chunk);
-  const auto bytes_of = [&](std::uint32_t chunk) {
-    return volume(chunks[chunk].box.extent) * size_of(file_->datasets()[chunks[chunk].dataset].dtype);
-  };
+  std::vector<Duty> duties;
   std::uint64_t total = 0, before = 0;
-  for (const std::uint32_t chunk : rest) total += bytes_of(chunk);
-  for (const std::uint32_t chunk : rest) {
-    const double share = static_cast<double>(before) / static_cast<double>(std::max<std::uint64_t>(total, 1));
-    if (static_cast<int>(share * comm_.size()) == comm_.rank()) mine.push_back(chunk);
-    before += bytes_of(chunk);
+  for (std::uint32_t chunk = 0; chunk < chunks.size(); ++chunk) {
+    if (!touched.test(chunk) || checked.test(chunk)) continue;
+    const std::uint64_t bytes = volume(chunks[chunk].box.extent) * size_of(file_->datasets()[chunks[chunk].dataset].dtype);
+    duties.push_back({.chunk = chunk, .bytes = bytes});
+    total += bytes;
   }
-  return mine;
+  for (Duty& duty : duties) {
+    const double share = static_cast<double>(before) / static_cast<double>(std::max<std::uint64_t>(total, 1));
+    duty.rank = std::min(static_cast<int>(share * comm_.size()), comm_.size() - 1);
+    before += duty.bytes;
+  }
+  return duties;
 }
 
 /// Leaves in the page cache what is read next.
@@ -119,7 +155,7 @@ void FileLoad::verify(const std::vector<std::uint32_t>& chunks) {
   std::vector<Task> tasks;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const storage::ChunkRecord& chunk = file_->chunks()[chunks[i]];
-    tasks.push_back({chunk.dataset, chunk.box, {}, &sums[i], page_cache});
+    tasks.push_back({chunk.dataset, chunk.box, {}, &sums[i], page_cache, chunks[i]});
   }
   report_.read_bytes += carry_out(*file_, std::move(tasks), threads_);
   for (std::size_t i = 0; i < chunks.size(); ++i) file_->check_sum(file_->chunks()[chunks[i]], sums[i].value());

@@ -4,9 +4,12 @@
 #include <holdfast/options.hpp>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "load/place.hpp"
+#include "load/relay.hpp"
 #include "load/reshard.hpp"
 #include "storage/reader.hpp"
 #include "wrap/mpi.hpp"
@@ -36,15 +39,22 @@ class FileLoad {
 
   /// Collective; once.
   LoadReport run(const std::filesystem::path& path);
+  /// Has run(), even if it threw, come to where it writes into the program's memory? The same on all ranks.
+  [[nodiscard]] bool is_writing() const noexcept { return is_writing_; }
+  /// What it has written there then, at least in part, on this rank.
+  [[nodiscard]] std::set<std::string> overwritten() const;
 
  private:
   void open(const std::filesystem::path& path);
   void check_names();
   void read();
-  [[nodiscard]] Treatment treat(const Read& read, const Part& part);
+  [[nodiscard]] bool checks_later() const { return options_.verify && !options_.verify_first; }
+  [[nodiscard]] Treatment treat(const Read& read, const Part& part, Way way);
+  [[nodiscard]] std::optional<Stretch> stretch_in_chunk(std::uint32_t number, const Box& part) const;
+  void keep_split_chunks(const std::vector<Task>& tasks);
   void check_sums() const;
   void verify_rest();
-  [[nodiscard]] std::vector<std::uint32_t> share_of_rest();
+  [[nodiscard]] std::vector<Duty> duties_for_rest();
   void verify(const std::vector<std::uint32_t>& chunks);
 
   const mpi::Communicator& comm_;
@@ -54,6 +64,8 @@ class FileLoad {
   std::optional<storage::CheckpointReader> file_;
   ReadList list_;
   std::vector<std::unique_ptr<Checksum>> sums_;  ///< of chunks that are checked while they are read into place
+  std::vector<Loaded> split_;                    ///< what this rank has of others
+  bool is_writing_ = false;
   LoadReport report_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -53,6 +54,20 @@ bool damaged(const Error& error) {
          error.code() == ErrorCode::storage;
 }
 
+/// Names of this rank that were written while a file was read that proved damaged.
+using Spoiled = std::set<std::string>;
+
+/// Collective. What a damaged file has overwritten must come from the one that takes its place.
+void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, const LoadReport& report) {
+  mpi::all_or_none(comm, [&] {
+    for (const std::string& name : report.missing)
+      if (spoiled.contains(name))
+        throw Error(ErrorCode::corrupt,
+                    "a newer checkpoint, which is damaged, has overwritten what this one does not have (LoadOptions::verify_first)",
+                    {.path = report.path, .tensor = name});
+  });
+}
+
 /// A directory that cannot be written is still good for loading.
 void note_event(const std::filesystem::path& directory, const LoadReport& report, int world_size) {
   try {
@@ -77,9 +92,13 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   });
   std::vector<std::string> skipped;
   std::optional<Error> newest_problem;
+  bool is_spoiled = false;
+  Spoiled spoiled;
   for (const std::int64_t step : candidates(comm, directory, options)) {
+    FileLoad file(comm, {state, local, places}, options, threads);
     try {
-      LoadReport report = FileLoad(comm, {state, local, places}, options, threads).run(directory / storage::file_name(step));
+      LoadReport report = file.run(directory / storage::file_name(step));
+      require_replaced(comm, spoiled, report);
       report.skipped = std::move(skipped);
       report.seconds = watch.seconds();
       if (comm.rank() == 0) note_event(directory, report, comm.size());
@@ -87,12 +106,15 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
     } catch (const Error& error) {  // the same on all ranks, so all go on to the same next file
       if (!damaged(error) || options.step >= 0) throw;
       if (!newest_problem) newest_problem = error;
+      is_spoiled = is_spoiled || file.is_writing();
+      spoiled.merge(file.overwritten());
       skipped.push_back(fmt::format("step {}: {}", step, error.what()));
       if (comm.rank() == 0) log::warning("the checkpoint of step {} is passed over: {}", step, error.what());
     }
   }
   throw Error(newest_problem->code(),
-              fmt::format("none of the {} checkpoints can be loaded; the newest: {}", skipped.size(), newest_problem->sentence()),
+              fmt::format("none of the {} checkpoints can be loaded{}; the newest: {}", skipped.size(),
+                          is_spoiled ? ", and tensors may hold parts of them" : "", newest_problem->sentence()),
               newest_problem->where());
 }
 

@@ -33,10 +33,11 @@ void Placement::add(const Read& read) {
 void Placement::add_into(const Read& read, const TensorView& view, const cuda::Place& place) {
   const DType saved = file_.datasets()[read.dataset].dtype;
   bytes_ += volume(read.box.extent) * size_of(saved);
+  const Way way = !place.on_device() && saved == view.dtype ? Way::direct : Way::through_buffer;
   for (const Part& part : read.parts) {
-    const Treatment treatment = treat_(read, part);
-    if (!place.on_device() && saved == view.dtype) {
-      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment.sum, treatment.page_cache});
+    const Treatment treatment = treat_(read, part, way);
+    if (way == Way::direct) {
+      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment.sum, treatment.page_cache, part.chunk});
       continue;
     }
     const std::size_t element_bytes = std::max(size_of(saved), size_of(view.dtype));

@@ -20,17 +20,23 @@ struct Targets {
   const std::vector<cuda::Place>& places;
 };
 
+/// How a part of a read gets to where it belongs.
+enum class Way {
+  direct,          ///< read to its place
+  through_buffer,  ///< for a device's memory, or of another dtype
+};
+
 /// What is to be done about a part of a read, beside reading it.
 struct Treatment {
   Checksum* sum = nullptr;  ///< to which its bytes are added, if there is one
   storage::PageCache page_cache = storage::PageCache::avoid;
 };
 
-/// Brings what is read to where it belongs. A part that goes into host memory as it is becomes a task; one for a device's memory,
-/// or of another dtype, is brought there at once, through a buffer of at most 16 MiB.
+/// Brings what is read to where it belongs. A part that is read to its place becomes a task; one that goes through a buffer, of at
+/// most 16 MiB, is brought there at once.
 class Placement {
  public:
-  using Treat = std::function<Treatment(const Read& read, const Part& part)>;
+  using Treat = std::function<Treatment(const Read& read, const Part& part, Way way)>;
 
   Placement(const storage::CheckpointReader& file, const Targets& targets, Treat treat)
       : file_(file), targets_(targets), treat_(std::move(treat)), fetch_(file, storage::PageCache::fill) {}

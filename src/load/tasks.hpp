@@ -14,6 +14,7 @@ struct Task {
   StridedMemory to = {};
   Checksum* sum = nullptr;
   storage::PageCache page_cache = storage::PageCache::avoid;
+  std::uint32_t chunk = 0;  ///< that the box is of
 };
 
 /// Carries out tasks, none of which shares its checksum or memory with another one, with up to `threads` threads. Returns the

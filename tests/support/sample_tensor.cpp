@@ -69,6 +69,10 @@ void SampleTensor::clear() {
   std::fill(buffer_.begin(), buffer_.end(), padding);
 }
 
+bool SampleTensor::is_clear() const {
+  return std::ranges::all_of(buffer_, [](std::byte byte) { return byte == padding; });
+}
+
 std::string SampleTensor::mistake() const {
   std::string text;
   std::vector<bool> inside(buffer_.size(), false);

@@ -24,6 +24,8 @@ class SampleTensor {
   void fill();
   /// Sets every byte, padding included, to the padding's pattern.
   void clear();
+  /// Is every byte as clear() leaves it?
+  [[nodiscard]] bool is_clear() const;
   /// Are all elements of the box what the seed says, and is the padding untouched? Otherwise what is wrong first, in words.
   [[nodiscard]] std::string mistake() const;
 

@@ -1,4 +1,5 @@
-// Damaged files: a clear error where the step is named, the one before where it is not, and the program's memory untouched.
+// Damaged files: a clear error where the step is named, the one before where it is not, and on request the program's memory
+// untouched.
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
@@ -31,8 +32,11 @@ class BadFiles : public testing::Test {
   void expect_step_back(ErrorCode code, const std::function<void()>& damage) {
     if (rank_in(MPI_COMM_WORLD) == 0) damage();
     MPI_Barrier(MPI_COMM_WORLD);
-    expect_same_error(MPI_COMM_WORLD, code, {newest_.string()}, [&] { checkpointer_->load(state_, {.step = 2}); });
+    expect_same_error(MPI_COMM_WORLD, code, {newest_.string()},
+                      [&] { checkpointer_->load(state_, {.step = 2, .verify_first = true}); });
     EXPECT_EQ(epoch_, -1) << "a load that failed wrote into the program's memory";
+    EXPECT_TRUE(tensor_.is_clear()) << "a load that failed wrote into the program's memory";
+    expect_same_error(MPI_COMM_WORLD, code, {newest_.string()}, [&] { checkpointer_->load(state_, {.step = 2}); });
     const LoadReport report = checkpointer_->load(state_);
     EXPECT_EQ(report.step, 1);
     ASSERT_EQ(report.skipped.size(), 1U);
@@ -40,8 +44,8 @@ class BadFiles : public testing::Test {
     EXPECT_EQ(epoch_, 1);
     EXPECT_EQ(tensor_.mistake(), "");
   }
-  void overwrite(std::uint64_t offset, const std::string& text) const {
-    std::fstream file(newest_, std::ios::in | std::ios::out | std::ios::binary);
+  static void overwrite(const std::filesystem::path& path, std::uint64_t offset, const std::string& text) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(offset));
     file << text;
   }
@@ -52,9 +56,9 @@ class BadFiles : public testing::Test {
     H5Aclose(attribute);
     H5Fclose(file);
   }
-  /// Where the tensor's bytes begin in the newest file.
-  [[nodiscard]] std::uint64_t data_offset() const {
-    const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
+  /// Where the tensor's bytes begin in the file.
+  [[nodiscard]] static std::uint64_t data_offset(const std::filesystem::path& path) {
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
                 dataset = H5Dopen2(file, "/state/model/w", H5P_DEFAULT);
     const haddr_t offset = H5Dget_offset(dataset);
     H5Dclose(dataset);
@@ -82,10 +86,10 @@ TEST_F(BadFiles, Empty) {
   expect_step_back(ErrorCode::corrupt, [&] { std::filesystem::resize_file(newest_, 0); });
 }
 TEST_F(BadFiles, FlippedData) {
-  expect_step_back(ErrorCode::corrupt, [&] { overwrite(data_offset() + 1000, "!"); });
+  expect_step_back(ErrorCode::corrupt, [&] { overwrite(newest_, data_offset(newest_) + 1000, "!"); });
 }
 TEST_F(BadFiles, FlippedMetadata) {
-  expect_step_back(ErrorCode::corrupt, [&] { overwrite(20, "!!!!!!!!!!!!"); });
+  expect_step_back(ErrorCode::corrupt, [&] { overwrite(newest_, 20, "!!!!!!!!!!!!"); });
 }
 TEST_F(BadFiles, NotHdf5) {
   expect_step_back(ErrorCode::corrupt, [&] { std::ofstream(newest_, std::ios::trunc) << "this is not a checkpoint\n"; });
@@ -106,6 +110,20 @@ TEST_F(BadFiles, AllOfThem) {
   MPI_Barrier(MPI_COMM_WORLD);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 2 checkpoints"}, [&] { checkpointer_->load(state_); });
   EXPECT_EQ(epoch_, -1);
+}
+
+/// Step 2 has a tensor that step 1 has not; half of it is in memory when step 2 proves damaged.
+TEST_F(BadFiles, WhatADamagedFileOverwroteAndTheOneBeforeHasNot) {
+  SampleTensor later{"model/later", DType::i32, {512, 64}, whole({512, 64}), 10};
+  later.fill();
+  state_.add(later.name(), later.view());
+  epoch_ = 3;
+  const std::filesystem::path third = checkpointer_->async_save(3, state_).wait().path;
+  if (rank_in(MPI_COMM_WORLD) == 0) overwrite(third, data_offset(third) + 1000, "!");
+  MPI_Barrier(MPI_COMM_WORLD);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 3 checkpoints", "tensors may hold parts"},
+                    [&] { checkpointer_->load(state_, {.strict = false}); });
+  EXPECT_EQ(checkpointer_->load(state_, {.strict = false, .verify_first = true}).step, 2);
 }
 
 TEST_F(BadFiles, UnfinishedFilesAreNoCheckpointsAndAreSwept) {

@@ -46,6 +46,31 @@ TEST(Checksum, ACopyGoesOnByItself) {
   EXPECT_EQ(second.value(), checksum(bytes_of("a")));
 }
 
+TEST(Checksum, AStateGoesOnElsewhere) {
+  std::mt19937 random(2);
+  std::vector<std::byte> data(50'000);
+  for (std::byte& byte : data) byte = static_cast<std::byte>(random());
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    const std::size_t cut = random() % data.size();
+    Checksum first, second;
+    first.update(std::span(data).first(cut));
+    second.update(bytes_of("forgotten"));
+    const Bytes state = first.state();
+    EXPECT_EQ(state.size(), Checksum::state_bytes);
+    second.resume(state);
+    second.update(std::span(data).subspan(cut));
+    EXPECT_EQ(second.value(), checksum(data)) << cut;
+  }
+}
+
+TEST(Checksum, RefusesWhatIsNoState) {
+  Checksum sum;
+  sum.update(bytes_of("abc"));
+  EXPECT_THROW(sum.resume({}), Error);
+  EXPECT_THROW(sum.resume(Bytes(Checksum::state_bytes, std::byte{0xFF})), Error);
+  EXPECT_EQ(sum.value(), checksum(bytes_of("abc")));
+}
+
 TEST(Checksum, OfNoPieceIsThatOfNothing) {
   EXPECT_EQ(Checksum().value(), checksum({}));
 }
