@@ -113,7 +113,7 @@ const int registered = [] {
         ->ArgNames({"tensors", "KiB_each"})
         ->Args({16, 64 << 10})
         ->Args({64, 64 << 10})
-        ->Iterations(6)
+        ->Iterations(8)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   return 0;

@@ -23,7 +23,7 @@ class SourceFile {
   [[nodiscard]] int fd() const noexcept { return cached_.get(); }
   /// For reading whole pages around the page cache; -1 where the file system has no O_DIRECT.
   [[nodiscard]] int direct_fd() const noexcept { return direct_.get(); }
-  /// Is all of this in the page cache? True where the system does not tell.
+  /// Is this in the page cache, as far as some of its pages tell? True where the system does not, and beyond the end.
   [[nodiscard]] bool is_cached(std::uint64_t offset, std::uint64_t bytes) const;
   /// Asks the system to get this into the page cache meanwhile.
   void fetch_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept;
