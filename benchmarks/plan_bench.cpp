@@ -1,14 +1,17 @@
 // Planning without communication: what a save does where nothing has changed, a rank's own plan, the merge of a new one, and what
-// a new plan costs a rank of a job that no machine at hand could run.
+// a new plan, and the tables of a load, cost a rank of a job that no machine at hand could run.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <holdfast/state_dict.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "plan/local.hpp"
 #include "plan/merge.hpp"
 #include "simulated_plan.hpp"
+#include "storage/tables.hpp"
 #include "wrap/mpi_grid.hpp"
 
 namespace {
@@ -83,6 +86,43 @@ void first_plan(benchmark::State& state, const benchmarks::Workload& workload) {
   state.counters["sent_bytes"] = static_cast<double>(plan.bytes_sent);
   state.counters["most_marks"] = static_cast<double>(plan.most_marks);
 }
+
+/// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each rank
+/// before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
+void load_tables(benchmark::State& state) {
+  constexpr std::uint64_t stage_ranks = 128, tensors = 1000, node_ranks = 8, columns = 64;
+  const auto ranks = static_cast<std::uint64_t>(state.range(0));
+  const std::vector<plan::Dataset> datasets(ranks / stage_ranks * tensors,
+                                            {"", plan::Kind::tensor, DType::f32, {stage_ranks, columns}});
+  const auto box_of = [](std::uint64_t rank) { return Box{{rank % stage_ranks, 0}, {1, columns}}; };
+  storage::Index index;
+  storage::Segment all;
+  std::vector<storage::PartRow> parts;
+  for (std::uint64_t first = 0; first < ranks; first += node_ranks) {
+    std::vector<storage::ChunkRecord> chunks;
+    for (std::uint64_t rank = first; rank < first + node_ranks; ++rank)
+      for (std::uint64_t tensor = 0; tensor < tensors; ++tensor)
+        chunks.push_back({static_cast<std::uint32_t>(rank / stage_ranks * tensors + tensor), static_cast<int>(rank), box_of(rank)});
+    const storage::Segment segment = storage::make_segment(std::move(chunks), all.boxes.size());
+    parts.push_back(segment.part());
+    all.chunks.insert(all.chunks.end(), segment.chunks.begin(), segment.chunks.end());
+    all.boxes.insert(all.boxes.end(), segment.boxes.begin(), segment.boxes.end());
+  }
+  index.parts = storage::make_parts(std::move(parts), index.definitions.checksum());
+  storage::Interests interests(datasets.size());
+  for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = box_of(1)};
+  const auto read = [&](const storage::Place& place, storage::Segment& segment) {
+    std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(), segment.chunks.begin());
+    std::copy_n(all.boxes.begin() + static_cast<std::ptrdiff_t>(place.box), segment.boxes.size(), segment.boxes.begin());
+  };
+  std::size_t kept = 0;
+  for (auto _ : state) kept = storage::read_chunks(index, read, datasets, interests).size();
+  const std::size_t bytes = std::as_bytes(std::span(all.chunks)).size() + std::as_bytes(std::span(all.boxes)).size();
+  state.counters["kept_rows"] = static_cast<double>(kept);
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * all.chunks.size()));
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * bytes));
+}
+BENCHMARK(load_tables)->ArgName("ranks")->Arg(1024)->Arg(16384)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
   for (const benchmarks::Workload& workload : {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike})

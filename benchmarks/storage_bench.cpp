@@ -78,6 +78,7 @@ void durable(benchmark::State& state, const Way& way) {
         {.directory = directory, .keep_last = 1, .nonce = "bench", .holder = "storage_bench", .recycle_files = way.recycle});
     const auto save = [&] {
       ++content.request.step;
+      comm.barrier();  // until writer 0 has removed what the save before replaced, which belongs to no save's time
       return store.save(content.request);
     };
     for (int i = 0; i < 3; ++i) save();  // the third is the first one that takes an older one's space

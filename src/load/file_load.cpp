@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "stage/places.hpp"
 
@@ -33,7 +35,13 @@ std::set<std::string> FileLoad::overwritten() const {
 }
 
 void FileLoad::open(const std::filesystem::path& path) {
-  file_.emplace(path);
+  std::unordered_map<std::string_view, const plan::Item*> items;
+  for (const plan::Item& item : targets_.local.items) items.emplace(item.name, &item);
+  file_.emplace(path, [&](const plan::Dataset& dataset, int world_size) -> std::optional<storage::Interest> {
+    const auto item = items.find(dataset.name);
+    if (item == items.end()) return std::nullopt;
+    return interest_of(*item->second, dataset, world_size, comm_.rank());
+  });
   const Saved saved{file_->datasets(), file_->chunks(), file_->info().world_size};
   list_ = reshard(targets_.local.items, saved, comm_.rank(), options_);
   sums_.resize(file_->chunks().size());
@@ -66,7 +74,7 @@ void FileLoad::read() {
                       [this](const Read& read, const Part& part, Way way) { return treat(read, part, way); });
   for (const Read& read : list_.reads) placement.add(read);
   std::vector<Task> tasks = placement.finish();
-  if (checks_later()) keep_split_chunks(tasks);
+  if (checks_later()) remember_split_chunks(tasks);
   report_.read_bytes += carry_out(*file_, std::move(tasks), threads_) + placement.bytes_read();
   report_.bytes = placement.bytes();
   check_sums();
@@ -91,13 +99,10 @@ std::optional<Stretch> FileLoad::stretch_in_chunk(std::uint32_t number, const Bo
   return stretch_of(part, chunk.box, size_of(file_->datasets()[chunk.dataset].dtype));
 }
 
-/// Those of which other ranks have the rest: their checksums go from rank to rank (relay).
-void FileLoad::keep_split_chunks(const std::vector<Task>& tasks) {
-  for (const Task& task : tasks) {
-    if (task.sum != nullptr) continue;
-    if (const auto stretch = stretch_in_chunk(task.chunk, task.box)) split_.push_back({task.chunk, *stretch, task.to});
-  }
-  std::ranges::sort(split_, {}, &Loaded::chunk);
+/// Those of which other ranks have the rest: their checksums are taken over what all have in memory (relay.hpp).
+void FileLoad::remember_split_chunks(const std::vector<Task>& tasks) {
+  for (const Task& task : tasks)
+    if (task.sum == nullptr && stretch_in_chunk(task.chunk, task.box)) loaded_.emplace(task.chunk, task);
 }
 
 void FileLoad::check_sums() const {
@@ -105,60 +110,45 @@ void FileLoad::check_sums() const {
     if (sums_[chunk]) file_->check_sum(file_->chunks()[chunk], sums_[chunk]->value());
 }
 
-/// Each chunk that anybody touches and nobody has checked is checked by one rank, which reads it unless the ranks together have it
-/// in memory.
+/// What anybody touches and nobody has checked yet is checked by one rank, or by several together.
 void FileLoad::verify_rest() {
-  const std::vector<Duty> duties = duties_for_rest();
-  std::vector<std::uint32_t> mine;
-  for (const Duty& duty : duties)
-    if (duty.rank == comm_.rank()) mine.push_back(duty.chunk);
-  std::vector<Sum> sums;
-  if (checks_later() && !duties.empty()) sums = relay(comm_, duties, split_);
+  const Duties duties = share_checks(comm_, touched());
   mpi::all_or_none(comm_, [&] {
-    for (const Sum& sum : sums) {
-      file_->check_sum(file_->chunks()[sum.chunk], sum.value);
-      std::erase(mine, sum.chunk);
-    }
-    verify(mine);
+    for (const Sum& sum : duties.sums) file_->check_sum(chunk_of(sum.row), sum.value);
+    verify(duties.rows);
   });
 }
 
-/// Collective. The ranks take runs of nearly equal bytes.
-std::vector<Duty> FileLoad::duties_for_rest() {
-  const std::vector<storage::ChunkRecord>& chunks = file_->chunks();
-  Marks touched(chunks.size()), checked(chunks.size());
-  for (const std::uint32_t chunk : list_.chunks) touched.set(chunk);
-  for (std::size_t chunk = 0; chunk < sums_.size(); ++chunk)
-    if (sums_[chunk]) checked.set(chunk);
-  touched.unite(comm_);
-  checked.unite(comm_);
-  std::vector<Duty> duties;
-  std::uint64_t total = 0, before = 0;
-  for (std::uint32_t chunk = 0; chunk < chunks.size(); ++chunk) {
-    if (!touched.test(chunk) || checked.test(chunk)) continue;
-    const std::uint64_t bytes = volume(chunks[chunk].box.extent) * size_of(file_->datasets()[chunks[chunk].dataset].dtype);
-    duties.push_back({.chunk = chunk, .bytes = bytes});
-    total += bytes;
+std::vector<Touched> FileLoad::touched() const {
+  std::vector<Touched> touched;
+  for (const std::uint32_t number : list_.chunks) {
+    const storage::ChunkRecord& chunk = file_->chunks()[number];
+    const auto loaded = loaded_.find(number);
+    touched.push_back({.row = chunk.row,
+                       .bytes = volume(chunk.box.extent) * size_of(file_->datasets()[chunk.dataset].dtype),
+                       .is_checked = sums_[number] != nullptr});
+    if (loaded == loaded_.end()) continue;
+    touched.back().stretch = stretch_in_chunk(number, loaded->second.box);
+    touched.back().memory = loaded->second.to;
   }
-  for (Duty& duty : duties) {
-    const double share = static_cast<double>(before) / static_cast<double>(std::max<std::uint64_t>(total, 1));
-    duty.rank = std::min(static_cast<int>(share * comm_.size()), comm_.size() - 1);
-    before += duty.bytes;
-  }
-  return duties;
+  return touched;
+}
+
+const storage::ChunkRecord& FileLoad::chunk_of(std::uint64_t row) const {
+  return *std::ranges::lower_bound(file_->chunks(), row, {}, &storage::ChunkRecord::row);
 }
 
 /// Leaves in the page cache what is read next.
-void FileLoad::verify(const std::vector<std::uint32_t>& chunks) {
+void FileLoad::verify(const std::vector<std::uint64_t>& rows) {
   const auto page_cache = options_.verify_first ? storage::PageCache::fill : storage::PageCache::avoid;
-  std::vector<Checksum> sums(chunks.size());
+  std::vector<Checksum> sums(rows.size());
   std::vector<Task> tasks;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    const storage::ChunkRecord& chunk = file_->chunks()[chunks[i]];
-    tasks.push_back({chunk.dataset, chunk.box, {}, &sums[i], page_cache, chunks[i]});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const storage::ChunkRecord& chunk = chunk_of(rows[i]);
+    tasks.push_back({.dataset = chunk.dataset, .box = chunk.box, .sum = &sums[i], .page_cache = page_cache});
   }
   report_.read_bytes += carry_out(*file_, std::move(tasks), threads_);
-  for (std::size_t i = 0; i < chunks.size(); ++i) file_->check_sum(file_->chunks()[chunks[i]], sums[i].value());
+  for (std::size_t i = 0; i < rows.size(); ++i) file_->check_sum(chunk_of(rows[i]), sums[i].value());
 }
 
 }  // namespace holdfast::load

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <holdfast/options.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -51,11 +52,12 @@ class FileLoad {
   [[nodiscard]] bool checks_later() const { return options_.verify && !options_.verify_first; }
   [[nodiscard]] Treatment treat(const Read& read, const Part& part, Way way);
   [[nodiscard]] std::optional<Stretch> stretch_in_chunk(std::uint32_t number, const Box& part) const;
-  void keep_split_chunks(const std::vector<Task>& tasks);
+  void remember_split_chunks(const std::vector<Task>& tasks);
   void check_sums() const;
   void verify_rest();
-  [[nodiscard]] std::vector<Duty> duties_for_rest();
-  void verify(const std::vector<std::uint32_t>& chunks);
+  [[nodiscard]] std::vector<Touched> touched() const;
+  [[nodiscard]] const storage::ChunkRecord& chunk_of(std::uint64_t row) const;
+  void verify(const std::vector<std::uint64_t>& rows);
 
   const mpi::Communicator& comm_;
   const Targets targets_;
@@ -64,7 +66,7 @@ class FileLoad {
   std::optional<storage::CheckpointReader> file_;
   ReadList list_;
   std::vector<std::unique_ptr<Checksum>> sums_;  ///< of chunks that are checked while they are read into place
-  std::vector<Loaded> split_;                    ///< what this rank has of others
+  std::map<std::uint32_t, Task> loaded_;         ///< what this rank has of others, by their place in the file's list
   bool is_writing_ = false;
   LoadReport report_;
 };

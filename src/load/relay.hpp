@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,32 +11,32 @@
 
 namespace holdfast::load {
 
-/// A chunk that somebody has to check.
-struct Duty {
-  std::uint32_t chunk = 0;
-  int rank = -1;  ///< who checks it
+/// A chunk of which this rank has loaded something, or is going to.
+struct Touched {
+  std::uint64_t row = 0;  ///< in the file's chunk table
   std::uint64_t bytes = 0;
-};
-
-/// A stretch of a chunk as this rank has loaded it.
-struct Loaded {
-  std::uint32_t chunk = 0;
-  Stretch stretch;
-  StridedMemory memory;
+  bool is_checked = false;  ///< this rank has seen that it is right
+  /// What of it stands in this rank's memory, if its checksum can go over that.
+  std::optional<Stretch> stretch = {};
+  StridedMemory memory = {};
 };
 
 /// The checksum of a chunk.
 struct Sum {
-  std::uint32_t chunk = 0;
+  std::uint64_t row = 0;
   std::uint64_t value = 0;
 };
 
-/// Collective. Checksums of chunks that no rank has loaded as a whole, but several together: each adds what it has and hands the
-/// unfinished checksum, some hundred bytes, to the one that goes on, so that nothing of the chunk is read again. The ranks work
-/// on different chunks at a time. `duties`, the same on all ranks, and `loaded`, of which only what is in a duty counts, are in
-/// the order of chunks, each chunk once. Returns the sums for this rank's duties; chunks of which nobody has some bytes are left
-/// out.
-[[nodiscard]] std::vector<Sum> relay(const mpi::Communicator& comm, std::span<const Duty> duties,
-                                     std::span<const Loaded> loaded);
+/// What is left to a rank; both are of chunks that it touches.
+struct Duties {
+  std::vector<Sum> sums;            ///< which it has to compare
+  std::vector<std::uint64_t> rows;  ///< which it has to read and check
+};
+
+/// Collective. Sees to it that each chunk that any rank touches is checked once. One that nobody has loaded as a whole, but several
+/// together, is checked in memory: each adds what it has to the checksum and hands the unfinished one, some hundred bytes, to the
+/// rank that goes on, so that nothing is read again. The ranks work on different chunks at a time. Each chunk has a rank that
+/// arranges this, by its row. `touched` is in the order of rows, each row once.
+[[nodiscard]] Duties share_checks(const mpi::Communicator& comm, std::span<const Touched> touched);
 
 }  // namespace holdfast::load

@@ -69,10 +69,15 @@ void check_shape(const Item& item, const Dataset& dataset) {
                                to_string(item.global)));
 }
 
+/// Whose per-rank values a rank loads.
+int source_of(int rank, int world_size) {
+  return world_size > 0 ? rank % world_size : rank;
+}
+
 class Resharder {
  public:
   Resharder(const Saved& saved, int rank, const LoadOptions& options) : saved_(saved), index_(saved), options_(options) {
-    source_rank_ = saved.world_size > 0 ? rank % saved.world_size : rank;
+    source_rank_ = source_of(rank, saved.world_size);
     list_.dataset_used.resize(saved.datasets.size());
   }
 
@@ -136,6 +141,12 @@ class Resharder {
 };
 
 }  // namespace
+
+storage::Interest interest_of(const Item& item, const Dataset& dataset, int world_size, int rank) {
+  if (is_per_rank_kind(item.kind)) return {.rank = source_of(rank, world_size)};
+  if (item.kind == Kind::tensor && item.box.dimensions() == dataset.global.size()) return {.box = item.box};
+  return {};
+}
 
 ReadList reshard(std::span<const Item> wanted, const Saved& saved, int rank, const LoadOptions& options) {
   Resharder resharder(saved, rank, options);

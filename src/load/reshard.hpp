@@ -41,6 +41,9 @@ struct Saved {
   int world_size = 0;
 };
 
+/// The chunks that reshard() has to see of a dataset for an item of its name; it need not see others.
+[[nodiscard]] storage::Interest interest_of(const plan::Item& item, const plan::Dataset& dataset, int world_size, int rank);
+
 /// Saved boxes x wanted boxes: the read list of `rank`. Pure. Throws Error(mismatch), naming the tensor and both sides,
 /// where kind, global shape or (unless options.convert) dtype differ; Error(corrupt) where the file's chunks do not cover
 /// what is wanted. Vectors and strings take the file's length. A per-rank value that the source rank did not save is

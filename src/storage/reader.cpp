@@ -14,6 +14,7 @@
 #include "storage/hdf5_types.hpp"
 #include "storage/hdf5_view.hpp"
 #include "wrap/hdf5.hpp"
+#include "wrap/positioned_io.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -70,70 +71,113 @@ std::uint64_t bytes_of(const Shape& shape, std::uint64_t element_bytes) {
   return *elements * element_bytes;
 }
 
-/// A 1-d dataset whose rows have `row_type`; its rows.
+/// A 1-d dataset, and where in the file its rows are.
 struct Table {
   hdf5::Dataset dataset;
-  std::uint64_t rows = 0;
+  std::uint64_t rows = 0, address = 0;
 };
-Table open_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* path, std::uint64_t file_bytes) {
-  Table table{datasets.open(file, path)};
+Table open_table(hid_t file, const hdf5::DatasetAccess& access, const char* path, std::uint64_t file_bytes) {
+  Table table{access.open(file, path)};
   const Shape shape = hdf5::shape_of(table.dataset);
   if (shape.size() != 1) throw corrupt("{} is not a table", path);
-  static_cast<void>(checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes));
+  table.address = checked_address(table.dataset, bytes_of(shape, hdf5::size_of(hdf5::type_of(table.dataset))), file_bytes);
   table.rows = shape[0];
   return table;
 }
 
-void read_table(const Table& table, const char* path, hid_t row_type, void* rows) {
+/// One whose rows are `Row`s, as `row_type` says of them in the file.
+template <class Row>
+Table open_table_of(hid_t file, const hdf5::DatasetAccess& access, const char* path, hid_t row_type, std::uint64_t file_bytes) {
+  Table table = open_table(file, access, path, file_bytes);
   if (!hdf5::equal(hdf5::type_of(table.dataset).get(), row_type)) throw corrupt("{} has unexpected columns", path);
-  if (table.rows > 0) hdf5::read(table.dataset, row_type, hdf5::select_all(table.dataset), rows);
+  if (table.rows > file_bytes / sizeof(Row)) throw corrupt("{} has an impossible size", path);
+  return table;
 }
 
 template <class Row>
-std::vector<Row> read_rows(hid_t file, const hdf5::DatasetAccess& access, const char* path, hid_t row_type,
-                           std::uint64_t file_bytes) {
-  const Table table = open_table(file, access, path, file_bytes);
-  if (table.rows > file_bytes / sizeof(Row)) throw corrupt("{} has an impossible size", path);
-  std::vector<Row> rows(table.rows);
-  read_table(table, path, row_type, rows.data());
-  return rows;
+void read_rows(const SourceFile& file, const Table& table, std::uint64_t first, std::span<Row> rows) {
+  if (rows.empty()) return;
+  const std::uint64_t offset = table.address + first * sizeof(Row);
+  const ssize_t got = read_available(file.fd(), reinterpret_cast<std::byte*>(rows.data()), rows.size_bytes(), offset);
+  if (got < 0)
+    throw Error(ErrorCode::storage, fmt::format("reading the tables at offset {}: {}", offset, errno_text(errno)));
+  if (static_cast<std::size_t>(got) != rows.size_bytes()) throw corrupt("the file ends in its tables");
 }
 
-Tables read_tables(hid_t file, const hdf5::DatasetAccess& access, std::uint64_t file_bytes) {
-  Tables tables;
-  const Table datasets = open_table(file, access, format::datasets_table, file_bytes);
-  const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets.dataset));
-  if (row_bytes <= sizeof(DatasetRow)) throw corrupt("{} has unexpected columns", format::datasets_table);
-  tables.sizes = {.datasets = datasets.rows, .name_bytes = row_bytes - sizeof(DatasetRow)};
-  tables.definitions.rows.resize(datasets.rows * row_bytes);
-  read_table(datasets, format::datasets_table, dataset_row_type(tables.sizes).get(), tables.definitions.rows.data());
-  const auto read = [&]<class Row>(std::vector<Row>& rows, const char* path, hid_t row_type) {
-    rows = read_rows<Row>(file, access, path, row_type, file_bytes);
-  };
-  read(tables.definitions.shapes, format::shapes_table, H5T_STD_U64LE);
-  read(tables.chunks, format::chunks_table, chunk_row_type().get());
-  read(tables.boxes, format::boxes_table, H5T_STD_U64LE);
-  read(tables.parts, format::parts_table, part_row_type().get());
-  check_sums(tables);
-  return tables;
+/// The tables of a file. HDF5 says where they are; what they hold is read by our own calls.
+class TableReader {
+ public:
+  /// Both are borrowed.
+  TableReader(hid_t file, const SourceFile& source) : file_(file), source_(source) {}
+
+  [[nodiscard]] Index index() const {
+    Index index;
+    const Table datasets = open_table(file_, access_, format::datasets_table, source_.bytes());
+    const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets.dataset));
+    if (row_bytes <= sizeof(DatasetRow)) throw corrupt("{} has unexpected columns", format::datasets_table);
+    index.sizes = {.datasets = datasets.rows, .name_bytes = row_bytes - sizeof(DatasetRow)};
+    if (!hdf5::equal(hdf5::type_of(datasets.dataset).get(), dataset_row_type(index.sizes).get()))
+      throw corrupt("{} has unexpected columns", format::datasets_table);
+    index.definitions.rows.resize(datasets.rows * row_bytes);
+    read_rows(source_, datasets, 0, std::span(index.definitions.rows));
+    const Table shapes = open<std::uint64_t>(format::shapes_table, H5T_STD_U64LE);
+    index.definitions.shapes.resize(shapes.rows);
+    read_rows(source_, shapes, 0, std::span(index.definitions.shapes));
+    const Table parts = open<PartRow>(format::parts_table, part_row_type().get());
+    index.parts.resize(parts.rows);
+    read_rows(source_, parts, 0, std::span(index.parts));
+    index.sizes.chunks = chunks_.rows;
+    index.sizes.boxes = boxes_.rows;
+    check_index(index);
+    return index;
+  }
+
+  [[nodiscard]] std::vector<ChunkRecord> chunks(const Index& index, std::span<const plan::Dataset> datasets,
+                                                const Interests& interests) const {
+    const auto read = [&](const Place& place, Segment& segment) {
+      read_rows(source_, chunks_, place.chunk, std::span(segment.chunks));
+      read_rows(source_, boxes_, place.box, std::span(segment.boxes));
+    };
+    return read_chunks(index, read, datasets, interests);
+  }
+
+ private:
+  template <class Row>
+  [[nodiscard]] Table open(const char* path, hid_t row_type) const {
+    return open_table_of<Row>(file_, access_, path, row_type, source_.bytes());
+  }
+
+  hid_t file_;
+  const SourceFile& source_;
+  const hdf5::DatasetAccess access_;
+  const Table chunks_ = open<ChunkRow>(format::chunks_table, chunk_row_type().get()),
+              boxes_ = open<std::uint64_t>(format::boxes_table, H5T_STD_U64LE);
+};
+
+Interests interests_in(std::span<const plan::Dataset> datasets, int world_size, const InterestIn& interest_in) {
+  Interests interests(datasets.size(), Interest{});
+  if (interest_in)
+    std::ranges::transform(datasets, interests.begin(),
+                           [&](const plan::Dataset& dataset) { return interest_in(dataset, world_size); });
+  return interests;
 }
 
 }  // namespace
 
 class CheckpointReader::Impl {
  public:
-  explicit Impl(const std::filesystem::path& path) : path_(path) {
+  Impl(const std::filesystem::path& path, const InterestIn& interest_in) : path_(path) {
     guarded(path_, [&] {
       source_.emplace(path_);
       const hdf5::File file = open_checkpoint(path_);
       info_ = read_header(file.get(), path_, source_->bytes());
-      const hdf5::DatasetAccess access;
-      const Tables tables = read_tables(file.get(), access, source_->bytes());
-      PlacedDatasets placed = parse_datasets(tables, source_->bytes());
+      const TableReader tables(file.get(), *source_);
+      const Index index = tables.index();
+      PlacedDatasets placed = parse_datasets(index, source_->bytes());
       datasets_ = std::move(placed.datasets);
       addresses_ = std::move(placed.addresses);
       index_names();
-      chunks_ = parse_chunks(tables, datasets_);
+      chunks_ = tables.chunks(index, datasets_, interests_in(datasets_, info_.world_size, interest_in));
       find_moved(Hdf5View(file.get(), source_->bytes()));
       check_places();
     });
@@ -184,7 +228,8 @@ CheckpointInfo read_info(const std::filesystem::path& path) {
   });
 }
 
-CheckpointReader::CheckpointReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {}
+CheckpointReader::CheckpointReader(const std::filesystem::path& path, const InterestIn& interest_in)
+    : impl_(std::make_unique<Impl>(path, interest_in)) {}
 CheckpointReader::~CheckpointReader() = default;
 CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
 CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <holdfast/catalog.hpp>
 #include <memory>
 #include <optional>
@@ -18,13 +19,17 @@ namespace holdfast::storage {
 /// What a file's own attributes say; nothing else of it is read. Throws as CheckpointReader does.
 [[nodiscard]] CheckpointInfo read_info(const std::filesystem::path& path);
 
+/// What of a dataset of a file that so many ranks saved somebody wants to know; nothing: none of its chunks.
+using InterestIn = std::function<std::optional<Interest>(const plan::Dataset& dataset, int world_size)>;
+
 /// One checkpoint file opened for reading; local, POSIX, no MPI-IO. Throws Error(corrupt) for anything that is not a whole
 /// Holdfast file, unsupported_version for another format, storage where the system refuses; always with the path, never
-/// crashing on damaged bytes. HDF5 is asked for the tables when it is opened, which say where everything lies; what members read
-/// afterwards comes from there by our own calls (fetch.hpp), so any number of threads may use an object then.
+/// crashing on damaged bytes. HDF5 is asked where the tables are when it is opened, which say where everything lies; what members
+/// read afterwards comes from there by our own calls (fetch.hpp), so any number of threads may use an object then.
 class CheckpointReader {
  public:
-  explicit CheckpointReader(const std::filesystem::path& path);
+  /// Keeps the chunks that `interest_in` wants, all without it; the checksums of the tables are checked in any case.
+  explicit CheckpointReader(const std::filesystem::path& path, const InterestIn& interest_in = {});
   ~CheckpointReader();
   CheckpointReader(CheckpointReader&&) noexcept;
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
@@ -32,6 +37,7 @@ class CheckpointReader {
   [[nodiscard]] const CheckpointInfo& info() const noexcept;
   /// The datasets in the order of the datasets table.
   [[nodiscard]] const std::vector<plan::Dataset>& datasets() const noexcept;
+  /// In the order of the chunk table.
   [[nodiscard]] const std::vector<ChunkRecord>& chunks() const noexcept;
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
 

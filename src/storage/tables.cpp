@@ -39,30 +39,33 @@ void check_size(const plan::Dataset& dataset, std::uint64_t address, std::uint64
   if (bytes > 0 && address == 0) throw corrupt("it has no place in the file", dataset.name);
 }
 
-ChunkRecord parse_chunk(const ChunkRow& row, std::span<const std::uint64_t> boxes, std::span<const plan::Dataset> datasets) {
-  const auto bad = [&](const char* what) {
-    return Error(ErrorCode::corrupt, fmt::format("a row of the chunk table has a bad {}", what));
-  };
+Error bad(const char* what) {
+  return Error(ErrorCode::corrupt, fmt::format("a row of the chunk table has a bad {}", what));
+}
+
+bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest) {
+  if (!interest || (interest->rank && *interest->rank != chunk.rank)) return false;
+  return !interest->box || overlap(chunk.box, *interest->box);
+}
+
+/// Checks a row, and says whether it is wanted; `chunk`, whose memory is used again from row to row, is it then. `boxes` are those
+/// of its segment, which begins at `first_box`.
+bool parse_chunk(const ChunkRow& row, std::span<const std::uint64_t> boxes, std::uint64_t first_box,
+                 std::span<const plan::Dataset> datasets, const Interests& interests, ChunkRecord& chunk) {
   if (row.dataset >= datasets.size()) throw bad("dataset");
   if (row.rank < 0 || row.rank > std::numeric_limits<int>::max()) throw bad("rank");
   const plan::Dataset& dataset = datasets[row.dataset];
   const std::size_t dimensions = dataset.global.size();
-  if (row.first > boxes.size() || boxes.size() - row.first < 2 * dimensions) throw bad("box");
-  const auto offset = boxes.begin() + static_cast<std::ptrdiff_t>(row.first),
-             extent = offset + static_cast<std::ptrdiff_t>(dimensions);
-  ChunkRecord chunk{.dataset = static_cast<std::uint32_t>(row.dataset),
-                    .rank = static_cast<int>(row.rank),
-                    .box = {{offset, extent}, {extent, extent + static_cast<std::ptrdiff_t>(dimensions)}},
-                    .checksum = row.xxh3};
+  const std::uint64_t first = row.first - first_box;  // wraps where it points before the segment
+  if (first > boxes.size() || boxes.size() - first < 2 * dimensions) throw bad("box");
+  const auto offset = boxes.subspan(first, dimensions), extent = boxes.subspan(first + dimensions, dimensions);
+  chunk.dataset = static_cast<std::uint32_t>(row.dataset);
+  chunk.rank = static_cast<int>(row.rank);
+  chunk.box.offset.assign(offset.begin(), offset.end());
+  chunk.box.extent.assign(extent.begin(), extent.end());
+  chunk.checksum = row.xxh3;
   if (!inside(chunk.box, dataset.global)) throw bad("box");
-  return chunk;
-}
-
-PartRow part_of(std::span<const ChunkRow> chunks, std::span<const std::uint64_t> boxes) {
-  Checksum sum;
-  sum.update(std::as_bytes(chunks));
-  sum.update(std::as_bytes(boxes));
-  return {chunks.size(), boxes.size(), sum.value()};
+  return is_wanted(chunk, interests[row.dataset]);
 }
 
 /// The last row of the parts table.
@@ -113,7 +116,10 @@ Definitions make_definitions(std::span<const plan::Dataset> datasets, std::span<
 }
 
 PartRow Segment::part() const {
-  return part_of(chunks, boxes);
+  Checksum sum;
+  sum.update(std::as_bytes(std::span(chunks)));
+  sum.update(std::as_bytes(std::span(boxes)));
+  return {chunks.size(), boxes.size(), sum.value()};
 }
 
 Segment make_segment(std::vector<ChunkRecord> chunks, std::uint64_t first_box) {
@@ -133,44 +139,61 @@ std::vector<PartRow> make_parts(std::vector<PartRow> writers, Checksum definitio
   return writers;
 }
 
-void check_sums(const Tables& tables) {
-  if (tables.parts.empty()) throw corrupt("the parts table is empty");
-  const auto writers = std::span(tables.parts).first(tables.parts.size() - 1);
-  if (tables.parts.back() != closing_row(writers, tables.definitions.checksum()))
+void check_index(const Index& index) {
+  if (index.parts.empty()) throw corrupt("the parts table is empty");
+  const auto writers = std::span(index.parts).first(index.parts.size() - 1);
+  if (index.parts.back() != closing_row(writers, index.definitions.checksum()))
     throw corrupt("the datasets, shapes and parts tables do not have the checksum that they were written with");
-  std::span<const ChunkRow> chunks = tables.chunks;
-  std::span<const std::uint64_t> boxes = tables.boxes;
+  std::uint64_t chunks = index.sizes.chunks, boxes = index.sizes.boxes;
   for (const PartRow& part : writers) {
-    if (part.chunks > chunks.size() || part.boxes > boxes.size()) throw corrupt("the chunk tables are shorter than their parts");
-    if (part_of(chunks.first(part.chunks), boxes.first(part.boxes)) != part)
-      throw corrupt("a part of the chunk tables does not have the checksum that it was written with");
-    chunks = chunks.subspan(part.chunks);
-    boxes = boxes.subspan(part.boxes);
+    if (part.chunks > chunks || part.boxes > boxes) throw corrupt("the chunk tables are shorter than their parts");
+    chunks -= part.chunks;
+    boxes -= part.boxes;
   }
-  if (!chunks.empty() || !boxes.empty()) throw corrupt("the chunk tables are longer than their parts");
+  if (chunks > 0 || boxes > 0) throw corrupt("the chunk tables are longer than their parts");
 }
 
-PlacedDatasets parse_datasets(const Tables& tables, std::uint64_t file_bytes) {
+PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes) {
   PlacedDatasets found;
-  found.datasets.reserve(tables.sizes.datasets);
-  found.addresses.reserve(tables.sizes.datasets);
-  const std::byte* at = tables.definitions.rows.data();
-  for (std::uint64_t i = 0; i < tables.sizes.datasets; ++i, at += tables.sizes.dataset_row_bytes()) {
+  found.datasets.reserve(index.sizes.datasets);
+  found.addresses.reserve(index.sizes.datasets);
+  const std::byte* at = index.definitions.rows.data();
+  for (std::uint64_t i = 0; i < index.sizes.datasets; ++i, at += index.sizes.dataset_row_bytes()) {
     DatasetRow row;
-    std::memcpy(&row, at + tables.sizes.name_bytes, sizeof row);
+    std::memcpy(&row, at + index.sizes.name_bytes, sizeof row);
     found.datasets.push_back(
-        parse_definition(reinterpret_cast<const char*>(at), tables.sizes.name_bytes, row, tables.definitions.shapes));
+        parse_definition(reinterpret_cast<const char*>(at), index.sizes.name_bytes, row, index.definitions.shapes));
     found.addresses.push_back(std::uint64_t{row.address});  // not by reference: rows are packed
     check_size(found.datasets.back(), row.address, file_bytes);
   }
   return found;
 }
 
-std::vector<ChunkRecord> parse_chunks(const Tables& tables, std::span<const plan::Dataset> datasets) {
-  std::vector<ChunkRecord> chunks;
-  chunks.reserve(tables.chunks.size());
-  for (const ChunkRow& row : tables.chunks) chunks.push_back(parse_chunk(row, tables.boxes, datasets));
-  return chunks;
+void parse_segment(const Segment& segment, const Place& place, std::span<const plan::Dataset> datasets,
+                   const Interests& interests, std::vector<ChunkRecord>& wanted) {
+  ChunkRecord chunk;
+  for (std::size_t i = 0; i < segment.chunks.size(); ++i) {
+    chunk.row = place.chunk + i;
+    if (parse_chunk(segment.chunks[i], segment.boxes, place.box, datasets, interests, chunk)) wanted.push_back(chunk);
+  }
+}
+
+std::vector<ChunkRecord> read_chunks(const Index& index, const ReadRows& read, std::span<const plan::Dataset> datasets,
+                                     const Interests& interests) {
+  std::vector<ChunkRecord> wanted;
+  Segment segment;
+  Place place;
+  for (const PartRow& part : std::span(index.parts).first(index.parts.size() - 1)) {
+    segment.chunks.resize(part.chunks);
+    segment.boxes.resize(part.boxes);
+    read(place, segment);
+    if (segment.part() != part)
+      throw corrupt("a part of the chunk tables does not have the checksum that it was written with");
+    parse_segment(segment, place, datasets, interests, wanted);
+    place.chunk += part.chunks;
+    place.box += part.boxes;
+  }
+  return wanted;
 }
 
 }  // namespace holdfast::storage

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@ struct ChunkRecord {
   int rank = -1;
   Box box;
   std::uint64_t checksum = 0;
+  std::uint64_t row = 0;  ///< which one it is, where it was read from a file
 
   bool operator==(const ChunkRecord&) const = default;
 };
@@ -88,16 +91,16 @@ struct Segment {
 /// The parts table, from its rows for the writers and the checksum of the definitions.
 [[nodiscard]] std::vector<PartRow> make_parts(std::vector<PartRow> writers, Checksum definitions);
 
-/// All of them, as read from a file that is not to be believed.
-struct Tables {
+// What is read from a file, which is not to be believed.
+
+/// The tables that all who read the file need, and the sizes of all of them.
+struct Index {
   TableSizes sizes;
   Definitions definitions;
-  std::vector<ChunkRow> chunks;
-  std::vector<std::uint64_t> boxes;
   std::vector<PartRow> parts;
 };
-/// Throws Error(corrupt) unless every byte of the tables is as the parts table says.
-void check_sums(const Tables& tables);
+/// Throws Error(corrupt) unless these tables have their checksum, and the parts are as many rows as the chunk tables have.
+void check_index(const Index& index);
 
 /// What the file has, and where.
 struct PlacedDatasets {
@@ -105,8 +108,32 @@ struct PlacedDatasets {
   std::vector<std::uint64_t> addresses;  ///< 0 for one without bytes
 };
 /// Throws Error(corrupt) naming the tensor that cannot be, or not in a file of `file_bytes`; any place but 0 is taken.
-[[nodiscard]] PlacedDatasets parse_datasets(const Tables& tables, std::uint64_t file_bytes);
-/// Throws Error(corrupt) where a row refers to a dataset or box that is not there, or a box does not fit its dataset.
-[[nodiscard]] std::vector<ChunkRecord> parse_chunks(const Tables& tables, std::span<const plan::Dataset> datasets);
+[[nodiscard]] PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes);
+
+/// Which chunks of a dataset are wanted: all, or only one rank's, or only those that share an element with a box.
+struct Interest {
+  std::optional<int> rank = {};
+  std::optional<Box> box = {};  ///< of as many dimensions as the dataset
+};
+/// For each dataset; nothing where no chunk of it is wanted.
+using Interests = std::vector<std::optional<Interest>>;
+
+/// Where a writer's rows begin in their tables.
+struct Place {
+  std::uint64_t chunk = 0, box = 0;
+};
+/// Adds the wanted chunks of one writer's rows. Throws Error(corrupt) where a row refers to a dataset or box that is not there, or
+/// a box does not fit its dataset.
+void parse_segment(const Segment& segment, const Place& place, std::span<const plan::Dataset> datasets,
+                   const Interests& interests, std::vector<ChunkRecord>& wanted);
+
+/// Fills the segment, which has its size, with the rows at `place`.
+using ReadRows = std::function<void(const Place& place, Segment& segment)>;
+
+/// The wanted chunks, in the order of rows. All rows are read and held against their checksums, one writer's at a time, so that
+/// what is wanted and one segment are all that is in memory. Throws Error(corrupt) where a checksum is wrong, and as
+/// parse_segment() does. `index` has passed check_index().
+[[nodiscard]] std::vector<ChunkRecord> read_chunks(const Index& index, const ReadRows& read,
+                                                   std::span<const plan::Dataset> datasets, const Interests& interests);
 
 }  // namespace holdfast::storage

@@ -56,12 +56,13 @@ void parse_tables(Input input) {
   constexpr std::uint64_t file_bytes = 1 << 20;
   if (input.size() < 6) return;
   const auto number = [&](std::size_t i) { return static_cast<std::uint64_t>(input[i]) % 32; };
-  storage::Tables tables{.sizes = {.datasets = number(0), .name_bytes = number(1) + 1}};
-  tables.definitions.rows.resize(tables.sizes.datasets * tables.sizes.dataset_row_bytes());
-  tables.definitions.shapes.resize(number(2));
-  tables.chunks.resize(number(3));
-  tables.boxes.resize(number(4));
-  tables.parts.resize(number(5));
+  storage::Index index{.sizes = {.datasets = number(0), .name_bytes = number(1) + 1, .chunks = number(3), .boxes = number(4)}};
+  storage::Segment segment;
+  index.definitions.rows.resize(index.sizes.datasets * index.sizes.dataset_row_bytes());
+  index.definitions.shapes.resize(number(2));
+  segment.chunks.resize(number(3));
+  segment.boxes.resize(number(4));
+  index.parts.resize(number(5));
   Input rest = input.subspan(6);
   const auto fill = [&](auto& table) {
     const std::span<std::byte> bytes = std::as_writable_bytes(std::span(table));
@@ -69,24 +70,26 @@ void parse_tables(Input input) {
     std::copy_n(rest.begin(), taken, bytes.begin());
     rest = rest.subspan(taken);
   };
-  fill(tables.definitions.rows);
-  fill(tables.definitions.shapes);
-  fill(tables.chunks);
-  fill(tables.boxes);
-  fill(tables.parts);
+  fill(index.definitions.rows);
+  fill(index.definitions.shapes);
+  fill(segment.chunks);
+  fill(segment.boxes);
+  fill(index.parts);
   try {
-    check_sums(tables);
+    check_index(index);
   } catch (const Error&) {
   }
-  tables.parts = make_parts(std::move(tables.parts), tables.definitions.checksum());
+  index.parts = make_parts(std::move(index.parts), index.definitions.checksum());
   try {
-    check_sums(tables);
+    check_index(index);
   } catch (const Error&) {
   }
-  const auto [datasets, addresses] = storage::parse_datasets(tables, file_bytes);
+  const auto [datasets, addresses] = storage::parse_datasets(index, file_bytes);
   for (std::size_t i = 0; i < datasets.size(); ++i)
     if (volume(datasets[i].global) > (addresses[i] == 0 ? 0 : file_bytes / size_of(datasets[i].dtype))) std::abort();
-  for (const storage::ChunkRecord& chunk : storage::parse_chunks(tables, datasets))
+  std::vector<storage::ChunkRecord> chunks;
+  storage::parse_segment(segment, {}, datasets, storage::Interests(datasets.size(), storage::Interest{}), chunks);
+  for (const storage::ChunkRecord& chunk : chunks)
     if (!inside(chunk.box, datasets.at(chunk.dataset).global)) std::abort();
 }
 
