@@ -217,7 +217,7 @@ void bytes_read(benchmark::State& state, std::uint64_t savers) {
       benchmark::RegisterBenchmark(name.c_str(), [&kind, cold](benchmark::State& state) { speed(state, kind, cold); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
-          ->Iterations(8);
+          ->Iterations(cold ? 24 : 8);
     }
   for (const std::uint64_t savers : {1, 2, 3, 8})
     benchmark::RegisterBenchmark(("load/bytes_read/saved_by_" + std::to_string(savers)).c_str(),
