@@ -214,6 +214,7 @@ class Soak:
             print(f"left: {self.processes.all()}", flush=True)
             self.processes.end_all()
         self.output.close()
+        (self.directory / "events.jsonl").unlink(missing_ok=True)  # tens of thousands of saves would fill the disk with it
         files = sorted(self.directory.glob("step-*.h5")) if self.directory.exists() else []
         for file in files:
             if subprocess.run([self.arguments.holdfast, "verify", file], stdout=subprocess.DEVNULL).returncode != 0:
