@@ -236,8 +236,9 @@ class Soak:
         if self.job.returncode != 0:
             print(f"the last run, to which no harm was done, ended with {self.job.returncode}", flush=True)
             self.counts["bad ends"] += 1
-        # Open MPI's own segments, and the semaphore of its MPI-IO, are left by processes that are killed.
-        of_open_mpi = ("vader_segment", "sm_segment", "sem.OMPIO_")
+        # Open MPI's own segments, and the semaphore of its MPI-IO, which has a name drawn by chance while it is made, are left by
+        # processes that are killed. We have no semaphores.
+        of_open_mpi = ("vader_segment", "sm_segment", "sem.")
         left = [name for name in set(os.listdir("/dev/shm")) - segments if not name.startswith(of_open_mpi)]
         self.counts["shared memory left"] += len(left)
         if left:
