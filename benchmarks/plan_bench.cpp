@@ -87,8 +87,8 @@ void first_plan(benchmark::State& state, const benchmarks::Workload& workload) {
   state.counters["most_marks"] = static_cast<double>(plan.most_marks);
 }
 
-/// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each rank
-/// before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
+/// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each
+/// rank before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
 void load_tables(benchmark::State& state) {
   constexpr std::uint64_t stage_ranks = 128, tensors = 1000, node_ranks = 8, columns = 64;
   const auto ranks = static_cast<std::uint64_t>(state.range(0));
@@ -102,7 +102,8 @@ void load_tables(benchmark::State& state) {
     std::vector<storage::ChunkRecord> chunks;
     for (std::uint64_t rank = first; rank < first + node_ranks; ++rank)
       for (std::uint64_t tensor = 0; tensor < tensors; ++tensor)
-        chunks.push_back({static_cast<std::uint32_t>(rank / stage_ranks * tensors + tensor), static_cast<int>(rank), box_of(rank)});
+        chunks.push_back(
+            {static_cast<std::uint32_t>(rank / stage_ranks * tensors + tensor), static_cast<int>(rank), box_of(rank)});
     const storage::Segment segment = storage::make_segment(std::move(chunks), all.boxes.size());
     parts.push_back(segment.part());
     all.chunks.insert(all.chunks.end(), segment.chunks.begin(), segment.chunks.end());

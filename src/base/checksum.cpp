@@ -56,7 +56,8 @@ void Checksum::update(std::span<const std::byte> bytes) noexcept {
 
 Bytes Checksum::state() const {
   const XXH3_state_t& from = *as_state(state_);
-  Progress progress{.acc = {}, .buffer = {}, .total = from.totalLen, .stripes = from.nbStripesSoFar, .buffered = from.bufferedSize};
+  Progress progress{
+      .acc = {}, .buffer = {}, .total = from.totalLen, .stripes = from.nbStripesSoFar, .buffered = from.bufferedSize};
   std::memcpy(progress.acc, from.acc, sizeof progress.acc);
   std::memcpy(progress.buffer, from.buffer, sizeof progress.buffer);
   const auto raw = std::as_bytes(std::span(&progress, 1));

@@ -70,8 +70,7 @@ void FileLoad::check_names() {
 
 void FileLoad::read() {
   stage::await(targets_.places, options_.stream, Deadline(stream_timeout));
-  Placement placement(*file_, targets_,
-                      [this](const Read& read, const Part& part, Way way) { return treat(read, part, way); });
+  Placement placement(*file_, targets_, [this](const Read& read, const Part& part, Way way) { return treat(read, part, way); });
   for (const Read& read : list_.reads) placement.add(read);
   std::vector<Task> tasks = placement.finish();
   if (checks_later()) remember_split_chunks(tasks);

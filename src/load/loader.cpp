@@ -62,9 +62,10 @@ void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, con
   mpi::all_or_none(comm, [&] {
     for (const std::string& name : report.missing)
       if (spoiled.contains(name))
-        throw Error(ErrorCode::corrupt,
-                    "a newer checkpoint, which is damaged, has overwritten what this one does not have (LoadOptions::verify_first)",
-                    {.path = report.path, .tensor = name});
+        throw Error(
+            ErrorCode::corrupt,
+            "a newer checkpoint, which is damaged, has overwritten what this one does not have (LoadOptions::verify_first)",
+            {.path = report.path, .tensor = name});
   });
 }
 

@@ -32,8 +32,8 @@ struct Treatment {
   storage::PageCache page_cache = storage::PageCache::avoid;
 };
 
-/// Brings what is read to where it belongs. A part that is read to its place becomes a task; one that goes through a buffer, of at
-/// most 16 MiB, is brought there at once.
+/// Brings what is read to where it belongs. A part that is read to its place becomes a task; one that goes through a buffer, of
+/// at most 16 MiB, is brought there at once.
 class Placement {
  public:
   using Treat = std::function<Treatment(const Read& read, const Part& part, Way way)>;

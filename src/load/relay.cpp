@@ -100,8 +100,8 @@ void add(Checksum& sum, const Touched& chunk, const Stretch& wanted) {
   });
 }
 
-/// A link waits for one with a lower place, and each rank takes its own in the order of places, so the wait has an end. It is also
-/// in the order of rows, on both sides, so that two ranks need nothing to tell their messages apart.
+/// A link waits for one with a lower place, and each rank takes its own in the order of places, so the wait has an end. It is
+/// also in the order of rows, on both sides, so that two ranks need nothing to tell their messages apart.
 std::vector<Sum> pass_on(const mpi::Communicator& comm, const std::vector<Link>& links, std::span<const Touched> touched) {
   std::vector<Sum> sums;
   mpi::Outbox outbox(comm);

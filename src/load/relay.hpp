@@ -33,10 +33,10 @@ struct Duties {
   std::vector<std::uint64_t> rows;  ///< which it has to read and check
 };
 
-/// Collective. Sees to it that each chunk that any rank touches is checked once. One that nobody has loaded as a whole, but several
-/// together, is checked in memory: each adds what it has to the checksum and hands the unfinished one, some hundred bytes, to the
-/// rank that goes on, so that nothing is read again. The ranks work on different chunks at a time. Each chunk has a rank that
-/// arranges this, by its row. `touched` is in the order of rows, each row once.
+/// Collective. Sees to it that each chunk that any rank touches is checked once. One that nobody has loaded as a whole, but
+/// several together, is checked in memory: each adds what it has to the checksum and hands the unfinished one, some hundred
+/// bytes, to the rank that goes on, so that nothing is read again. The ranks work on different chunks at a time. Each chunk has a
+/// rank that arranges this, by its row. `touched` is in the order of rows, each row once.
 [[nodiscard]] Duties share_checks(const mpi::Communicator& comm, std::span<const Touched> touched);
 
 }  // namespace holdfast::load

@@ -99,8 +99,7 @@ void read_rows(const SourceFile& file, const Table& table, std::uint64_t first, 
   if (rows.empty()) return;
   const std::uint64_t offset = table.address + first * sizeof(Row);
   const ssize_t got = read_available(file.fd(), reinterpret_cast<std::byte*>(rows.data()), rows.size_bytes(), offset);
-  if (got < 0)
-    throw Error(ErrorCode::storage, fmt::format("reading the tables at offset {}: {}", offset, errno_text(errno)));
+  if (got < 0) throw Error(ErrorCode::storage, fmt::format("reading the tables at offset {}: {}", offset, errno_text(errno)));
   if (static_cast<std::size_t>(got) != rows.size_bytes()) throw corrupt("the file ends in its tables");
 }
 

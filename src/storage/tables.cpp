@@ -48,8 +48,8 @@ bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest
   return !interest->box || overlap(chunk.box, *interest->box);
 }
 
-/// Checks a row, and says whether it is wanted; `chunk`, whose memory is used again from row to row, is it then. `boxes` are those
-/// of its segment, which begins at `first_box`.
+/// Checks a row, and says whether it is wanted; `chunk`, whose memory is used again from row to row, is it then. `boxes` are
+/// those of its segment, which begins at `first_box`.
 bool parse_chunk(const ChunkRow& row, std::span<const std::uint64_t> boxes, std::uint64_t first_box,
                  std::span<const plan::Dataset> datasets, const Interests& interests, ChunkRecord& chunk) {
   if (row.dataset >= datasets.size()) throw bad("dataset");
@@ -187,8 +187,7 @@ std::vector<ChunkRecord> read_chunks(const Index& index, const ReadRows& read, s
     segment.chunks.resize(part.chunks);
     segment.boxes.resize(part.boxes);
     read(place, segment);
-    if (segment.part() != part)
-      throw corrupt("a part of the chunk tables does not have the checksum that it was written with");
+    if (segment.part() != part) throw corrupt("a part of the chunk tables does not have the checksum that it was written with");
     parse_segment(segment, place, datasets, interests, wanted);
     place.chunk += part.chunks;
     place.box += part.boxes;

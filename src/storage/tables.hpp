@@ -122,8 +122,8 @@ using Interests = std::vector<std::optional<Interest>>;
 struct Place {
   std::uint64_t chunk = 0, box = 0;
 };
-/// Adds the wanted chunks of one writer's rows. Throws Error(corrupt) where a row refers to a dataset or box that is not there, or
-/// a box does not fit its dataset.
+/// Adds the wanted chunks of one writer's rows. Throws Error(corrupt) where a row refers to a dataset or box that is not there,
+/// or a box does not fit its dataset.
 void parse_segment(const Segment& segment, const Place& place, std::span<const plan::Dataset> datasets,
                    const Interests& interests, std::vector<ChunkRecord>& wanted);
 

@@ -97,11 +97,9 @@ TEST(Tables, ComeBackAsTheyWere) {
   const PlacedDatasets placed = parse_datasets(tables, file_bytes);
   EXPECT_EQ(placed.datasets, sample_datasets());
   EXPECT_EQ(placed.addresses, sample_addresses);
-  EXPECT_THAT(
-      read(tables),
-      ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33, 0}, ChunkRecord{1, 0, {{}, {}}, 44, 1},
-                  ChunkRecord{2, 0, {{3}, {0}}, 55, 2}, ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22, 3},
-                  ChunkRecord{2, 1, {{3}, {2}}, 11, 4}));
+  EXPECT_THAT(read(tables), ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33, 0}, ChunkRecord{1, 0, {{}, {}}, 44, 1},
+                                        ChunkRecord{2, 0, {{3}, {0}}, 55, 2}, ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22, 3},
+                                        ChunkRecord{2, 1, {{3}, {2}}, 11, 4}));
 }
 
 TEST(Tables, OnlyWantedChunksAreKept) {
