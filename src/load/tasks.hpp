@@ -14,7 +14,7 @@ struct Task {
   StridedMemory to = {};
   Checksum* sum = nullptr;
   storage::PageCache page_cache = storage::PageCache::avoid;
-  std::uint32_t chunk = 0;  ///< that the box is of
+  std::uint32_t chunk = 0;  ///< that the box is of, by its place in the reader's list; only where it goes into memory
 };
 
 /// Carries out tasks, none of which shares its checksum or memory with another one, with up to `threads` threads. Returns the
