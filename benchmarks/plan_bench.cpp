@@ -1,5 +1,5 @@
-// Planning without communication: what a save does where nothing has changed, a rank's own plan, the merge of a new one, and what
-// a new plan, and the tables of a load, cost a rank of a job that no machine at hand could run.
+// Planning without communication: what a save does where nothing has changed, a rank's own plan, and what a new
+// one, and the tables of a load, cost a rank of a job that no machine at hand could run.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "plan/local.hpp"
-#include "plan/merge.hpp"
 #include "simulated_plan.hpp"
 #include "storage/tables.hpp"
 #include "wrap/mpi_grid.hpp"
@@ -45,46 +44,28 @@ void unchanged_plan(benchmark::State& state) {
 }
 BENCHMARK(unchanged_plan)->ArgName("tensors")->Arg(100)->Arg(1000)->Arg(10000)->Unit(benchmark::kMicrosecond);
 
-void merge_names(benchmark::State& state) {
-  const auto count = static_cast<std::uint64_t>(state.range(0)), ranks = static_cast<std::uint64_t>(state.range(1));
-  std::vector<plan::RankItem> all;
-  for (std::uint64_t rank = 0; rank < ranks; ++rank) {
-    const plan::LocalPlan local = plan::make_local_plan(state_of(count, rank, ranks));
-    for (std::uint32_t i = 0; i < local.items.size(); ++i) all.push_back({static_cast<int>(rank), i, local.items[i]});
-  }
-  for (auto _ : state) benchmark::DoNotOptimize(plan::merge(all));
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0) * state.range(1));
-}
-BENCHMARK(merge_names)
-    ->ArgNames({"tensors", "ranks"})
-    ->ArgsProduct({{100, 1000, 10000}, {2, 16}})
-    ->Args({1000, 1000})
-    ->Unit(benchmark::kMillisecond);
-
-/// Time: what the plan costs a typical rank, computed and packed as measured here, and messages as modelled.
+/// Time: what the plan costs a typical rank, computed as measured here, and messages as modelled.
 void first_plan(benchmark::State& state, const benchmarks::Workload& workload) {
   const auto ranks = static_cast<int>(state.range(0));
   constexpr int shards = 1000;
+  const std::vector<int> sides = mpi::Grid::best_sides(ranks);
   benchmarks::SimulatedPlan plan;
-  double one_hop_s = 0, grid_s = 0, packing_s = 0;
+  double grid_s = 0;
   for (auto _ : state) {
-    plan = simulate(benchmarks::Job(workload, ranks, shards));
-    const std::vector<int> sides = mpi::Grid::best_sides(ranks);
-    one_hop_s = messages_s(plan, {ranks}, {});
+    plan = simulate(benchmarks::Job(workload, ranks, shards), sides);
     grid_s = messages_s(plan, sides, {});
-    packing_s = benchmarks::packing_s(benchmarks::Job(workload, ranks, shards), sides);
-    state.SetIterationTime(plan.typical.compute_s + grid_s + packing_s);
+    state.SetIterationTime(plan.typical.compute_s + grid_s);
   }
   state.counters["compute_us"] = plan.typical.compute_s * 1e6;
   state.counters["messages_us"] = grid_s * 1e6;
-  state.counters["packing_us"] = packing_s * 1e6;
-  state.counters["messages_in_one_hop_us"] = one_hop_s * 1e6;
+  state.counters["messages_in_one_hop_us"] = messages_s(plan, {ranks}, {}) * 1e6;
   state.counters["heaviest_compute_us"] = plan.heaviest.compute_s * 1e6;
   state.counters["mean_items"] = plan.mean_items;
   state.counters["heaviest_items"] = static_cast<double>(plan.heaviest.items);
+  state.counters["heaviest_holders"] = static_cast<double>(plan.heaviest.holders);
   state.counters["heaviest_bytes"] = static_cast<double>(plan.heaviest.bytes_received);
-  state.counters["sent_bytes"] = static_cast<double>(plan.bytes_sent);
-  state.counters["most_marks"] = static_cast<double>(plan.most_marks);
+  state.counters["typical_bytes"] = static_cast<double>(plan.typical.bytes_received);
+  state.counters["most_names"] = static_cast<double>(plan.most_names);
 }
 
 /// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each

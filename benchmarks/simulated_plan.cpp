@@ -1,80 +1,168 @@
 #include "simulated_plan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <numeric>
 #include <random>
-#include <set>
+#include <unordered_set>
 
+#include "base/checksum.hpp"
 #include "base/clock.hpp"
 #include "plan/rounds.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
 
-constexpr int drawn_ranks = 5;
+constexpr int drawn_ranks = 5, repeats = 21;
 constexpr std::uint64_t rows_per_part = 64, columns = 64;
 
-/// For every rank what it owns, told by the names alone: the stages' tensors, and how many marks it gets.
-struct Ownership {
-  explicit Ownership(const Job& job) : items(static_cast<std::size_t>(job.ranks())) {
-    for (int stage = 0; stage < job.stages(); ++stage)
-      for (int tensor = 0; tensor < job.shards(); ++tensor) {
-        const std::string name = job.name_of(stage, tensor);
-        add(name, stage, tensor, job);
-        for (std::size_t end = name.rfind('/'); end != name.npos; end = end == 0 ? name.npos : name.rfind('/', end - 1))
-          add_group(name.substr(0, end), stage, tensor, job);
-      }
-    for (const auto& [group, marks] : marks_of) most_marks = std::max(most_marks, marks);
-  }
-
-  void add(const std::string& name, int stage, int tensor, const Job& job) {
-    const int owner = plan::owner_of(name, job.ranks());
-    items[static_cast<std::size_t>(owner)] += static_cast<std::uint64_t>(job.stage_ranks());
-    wanted[owner][stage].insert(tensor);
-  }
-  /// Every rank with something in a group marks it once.
-  void add_group(const std::string& group, int stage, int tensor, const Job& job) {
-    if (!seen.emplace(group, stage).second) return;
-    const int owner = plan::owner_of(group, job.ranks());
-    items[static_cast<std::size_t>(owner)] += static_cast<std::uint64_t>(job.stage_ranks());
-    marks_of[group] += static_cast<std::uint64_t>(job.stage_ranks());
-    wanted[owner][stage].insert(tensor);
-  }
-
-  std::vector<std::uint64_t> items;                    ///< that each rank merges
-  std::map<int, std::map<int, std::set<int>>> wanted;  ///< owner -> stage -> tensors that bring it something
-  std::set<std::pair<std::string, int>> seen;
-  std::map<std::string, std::uint64_t> marks_of;
-  std::uint64_t most_marks = 0;
-};
-
-/// What all ranks send to one owner.
-std::vector<Parcel> parcels_for(int owner, const Job& job, const Ownership& ownership) {
-  std::vector<Parcel> in;
-  const auto found = ownership.wanted.find(owner);
-  if (found == ownership.wanted.end()) return in;
-  for (const auto& [stage, tensors] : found->second)
-    for (int rank = stage * job.stage_ranks(); rank < (stage + 1) * job.stage_ranks(); ++rank)
-      for (Parcel& parcel : plan::items_for_owners(job.items(rank, {tensors.begin(), tensors.end()}), job.ranks()))
-        if (parcel.rank == owner) in.push_back({rank, std::move(parcel.bytes)});
-  return in;
+int to_the_only_place(int) {
+  return 0;
 }
 
-/// What the owners send back to a rank that saves all that it holds, or its share of what others hold too.
+int end_of(std::uint64_t key, int ranks) {
+  return static_cast<int>(key % static_cast<std::uint64_t>(ranks));
+}
+
+/// A grid of ranks, as mpi::Grid has it.
+class Sides {
+ public:
+  explicit Sides(const std::vector<int>& sides) : sides_(sides) {
+    for (const int side : sides) strides_.push_back(strides_.back() * side);
+  }
+  [[nodiscard]] std::size_t hops() const { return sides_.size(); }
+  [[nodiscard]] int side(std::size_t hop) const { return sides_[hop]; }
+  [[nodiscard]] int place(int rank, std::size_t hop) const { return rank / strides_[hop] % sides_[hop]; }
+  /// Is what goes from one rank to another at a third one after this hop?
+  [[nodiscard]] bool passes(int from, int to, int through, std::size_t hop) const {
+    const int stride = strides_[hop + 1];
+    return to % stride == through % stride && from / stride == through / stride;
+  }
+
+ private:
+  std::vector<int> sides_, strides_ = {1};
+};
+
+/// Where everything ends: all parts of the job, and what is counted of them for each rank.
+struct Ends {
+  explicit Ends(const Job& job)
+      : items(static_cast<std::size_t>(job.ranks())), holders(items.size()), names(items.size()), of_parts(items.size()) {
+    for (int rank = 0; rank < job.ranks(); ++rank) {
+      const bool is_new = rank == 0 || !job.has_replicas();
+      of_parts[static_cast<std::size_t>(rank)] = is_new ? ends_of(job, rank) : of_parts.front();
+      for (const int end : of_parts[static_cast<std::size_t>(rank)]) {
+        ++holders[static_cast<std::size_t>(end)];
+        if (is_new) ++items[static_cast<std::size_t>(end)];
+      }
+    }
+    std::unordered_set<std::uint64_t> keys;
+    for (int stage = 0; stage < job.stages(); ++stage) {
+      const std::vector<plan::Item> of_stage = job.items(stage * job.stage_ranks());
+      for (const plan::Item& item : of_stage) keys.insert(plan::key_of(item.name));
+      for (const std::string_view group : plan::groups_of(of_stage)) keys.insert(plan::key_of(group));
+    }
+    for (const std::uint64_t key : keys) ++names[static_cast<std::size_t>(end_of(key, job.ranks()))];
+  }
+
+  std::vector<std::uint64_t> items, holders, names;  ///< that end at each rank
+  std::vector<std::vector<int>> of_parts;            ///< by rank and item
+
+ private:
+  static std::vector<int> ends_of(const Job& job, int rank) {
+    std::vector<int> ends;
+    for (const plan::Item& item : job.items(rank)) ends.push_back(end_of(checksum(encode(item)), job.ranks()));
+    return ends;
+  }
+};
+
+/// What arrives at one rank, by hop and place.
+struct Arrivals {
+  int rank = 0;
+  std::vector<std::vector<Bytes>> items = {};
+  std::vector<std::vector<std::vector<plan::Tally>>> tallies = {};
+};
+
+/// Plays all ranks, as far as they send something to those that are watched.
+class Watch {
+ public:
+  Watch(const Job& job, const Sides& sides, const Ends& ends, std::span<const int> ranks) : job_(job), sides_(sides) {
+    for (const int rank : ranks) {
+      Arrivals& arrivals = arrivals_.emplace_back(Arrivals{.rank = rank});
+      for (std::size_t hop = 0; hop < sides.hops(); ++hop) {
+        arrivals.items.emplace_back(static_cast<std::size_t>(sides.side(hop)));
+        arrivals.tallies.emplace_back(static_cast<std::size_t>(sides.side(hop)));
+      }
+    }
+    for (int rank = 0; rank < job.ranks(); ++rank) add_rank(rank, ends.of_parts[static_cast<std::size_t>(rank)]);
+    unite_at_senders();
+  }
+  [[nodiscard]] const std::vector<Arrivals>& arrivals() const { return arrivals_; }
+
+ private:
+  /// Its items, the tallies that they make where they end, and those of its groups.
+  void add_rank(int rank, const std::vector<int>& ends) {
+    const std::vector<plan::Item> items = job_.items(rank);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      at_each_stop(rank, ends[i], [&](Arrivals& arrivals, std::size_t hop, std::size_t place) {
+        const Bytes packed = plan::pack_items(std::span(items).subspan(i, 1), rank);
+        Bytes& bag = arrivals.items[hop][place];
+        bag.insert(bag.end(), packed.begin(), packed.end());
+      });
+      if (rank == 0 || !job_.has_replicas()) add_tally(ends[i], plan::key_of(items[i].name), [&] { return tally_of(items[i]); });
+    }
+    for (const std::string_view group : plan::groups_of(items))
+      add_tally(rank, plan::key_of(group), [&] { return plan::tally_of_group(group); });
+  }
+  template <class Make>
+  void add_tally(int from, std::uint64_t key, Make&& make) {
+    at_each_stop(from, end_of(key, job_.ranks()),
+                 [&](Arrivals& arrivals, std::size_t hop, std::size_t place) { arrivals.tallies[hop][place].push_back(make()); });
+  }
+  template <class Function>
+  void at_each_stop(int from, int to, Function&& function) {
+    for (Arrivals& arrivals : arrivals_)
+      for (std::size_t hop = 0; hop < sides_.hops(); ++hop)
+        if (sides_.passes(from, to, arrivals.rank, hop))
+          function(arrivals, hop, static_cast<std::size_t>(sides_.place(from, hop)));
+  }
+  void unite_at_senders() {
+    for (Arrivals& arrivals : arrivals_)
+      for (std::size_t hop = 0; hop < sides_.hops(); ++hop)
+        for (std::size_t place = 0; place < arrivals.items[hop].size(); ++place) {
+          Bytes& bag = arrivals.items[hop][place];
+          bag = plan::unite({bag}, 1, 1, to_the_only_place).front();
+          auto& tallies = arrivals.tallies[hop][place];
+          tallies = plan::TallyStop({tallies}).leave(1, 1, to_the_only_place).front();
+        }
+  }
+
+  const Job& job_;
+  const Sides& sides_;
+  std::vector<Arrivals> arrivals_;
+};
+
+/// What is sent back to a rank that saves all that it holds, or its share of what others hold too.
 std::vector<Parcel> pieces_for(int rank, const Job& job) {
   const std::vector<plan::Item> items = job.items(rank);
   std::map<int, std::vector<plan::Piece>> pieces;
   for (std::uint32_t i = 0; i < items.size(); ++i) {
     if (job.has_replicas() && static_cast<int>(i) % job.stage_ranks() != rank % job.stage_ranks()) continue;
-    pieces[plan::owner_of(items[i].name, job.ranks())].push_back({{}, i, items[i].box, 0, volume(items[i].box.extent) * 4});
+    pieces[end_of(checksum(encode(items[i])), job.ranks())].push_back(
+        {plan::key_of(items[i].name), i, items[i].box, 0, volume(items[i].box.extent) * 4});
   }
   std::vector<Parcel> out;
   for (const auto& [owner, list] : pieces) out.push_back({owner, encode(list)});
   return out;
+}
+
+template <class Lists>
+std::uint64_t bytes_of(const Lists& lists) {
+  std::uint64_t sum = 0;
+  for (const auto& list : lists) sum += list.size() * sizeof list[0];
+  return sum;
 }
 
 std::uint64_t bytes_of(const std::vector<Parcel>& parcels) {
@@ -83,18 +171,75 @@ std::uint64_t bytes_of(const std::vector<Parcel>& parcels) {
   return sum;
 }
 
-/// All steps of exchange.cpp for one rank, between the messages. What arrives is made beforehand, and not timed.
-RankWork work_of(int rank, const Job& job, const Ownership& ownership) {
-  const std::vector<plan::Item> items = job.items(rank);
-  const std::vector<Parcel> in = parcels_for(rank, job, ownership), back = pieces_for(rank, job);
-  const Stopwatch watch;
-  const std::vector<Parcel> out = plan::items_for_owners(items, job.ranks());
-  plan::Merged merged = plan::merge(plan::items_from_ranks(in));
-  std::vector<std::uint64_t> load = plan::fixed_load(merged, job.ranks());
-  const std::vector<Parcel> pieces = plan::pieces_for_ranks(merged, std::move(load), rank);
-  plan::RankPlan plan{.owned = {}, .pieces = {}};
-  plan::take_pieces(plan, back);
-  return {ownership.items[static_cast<std::size_t>(rank)], bytes_of(in), watch.seconds()};
+/// One rank's steps of exchange.cpp, between messages that have come already.
+class Steps {
+ public:
+  Steps(const Job& job, const Sides& sides, const Arrivals& arrivals)
+      : ranks_(job.ranks()),
+        rank_(arrivals.rank),
+        sides_(sides),
+        arrivals_(arrivals),
+        items_(job.items(arrivals.rank)),
+        back_(pieces_for(arrivals.rank, job)) {}
+
+  double seconds() const {
+    const Stopwatch watch;
+    const std::vector<plan::HeldItem> held = meet_replicas();
+    std::vector<plan::Tally> tallies = plan::tallies_of(items_, held);
+    const std::vector<plan::Share> shares = plan::shares_of(held);
+    std::vector<std::uint64_t> load = plan::fixed_load(shares, items_, rank_, ranks_);
+    const std::vector<plan::CountAnswer> answers = add_up(std::move(tallies));
+    carry(plan::pieces_for_ranks(shares, std::move(load), rank_));
+    plan::RankPlan plan{.owned = plan::definitions(items_, held, answers), .pieces = {}};
+    plan::take_pieces(plan, back_, items_, answers);
+    return watch.seconds();
+  }
+
+ private:
+  [[nodiscard]] std::function<int(int)> place_at(std::size_t hop) const {
+    return [this, hop](int rank) { return sides_.place(rank, hop); };
+  }
+  std::vector<plan::HeldItem> meet_replicas() const {
+    static_cast<void>(plan::unite({plan::pack_items(items_, rank_)}, ranks_, sides_.side(0), place_at(0)));
+    for (std::size_t hop = 1; hop < sides_.hops(); ++hop)
+      static_cast<void>(plan::unite(arrivals_.items[hop - 1], ranks_, sides_.side(hop), place_at(hop)));
+    return plan::unpack_items(plan::unite(arrivals_.items.back(), ranks_, 1, to_the_only_place).front());
+  }
+  std::vector<plan::CountAnswer> add_up(std::vector<plan::Tally> tallies) const {
+    std::vector<plan::TallyStop> way;
+    way.emplace_back(std::vector<std::vector<plan::Tally>>{std::move(tallies)});
+    for (std::size_t hop = 0; hop < sides_.hops(); ++hop) {
+      static_cast<void>(way.back().leave(ranks_, sides_.side(hop), place_at(hop)));
+      way.emplace_back(arrivals_.tallies[hop]);
+    }
+    static_cast<void>(way.back().conflict());
+    return {};  // nobody has per-rank values
+  }
+  /// What arrives at a hop is for this as much, in as many parcels, as what a rank has sent.
+  void carry(const std::vector<Parcel>& parcels) const {
+    std::vector<Bytes> bags(1);
+    for (const Parcel& parcel : parcels) put(bags.front(), {rank_, parcel.rank, parcel.bytes});
+    for (std::size_t hop = 0; hop < sides_.hops(); ++hop) bags = sorted(bags, sides_.side(hop), place_at(hop));
+  }
+
+  const int ranks_, rank_;
+  const Sides& sides_;
+  const Arrivals& arrivals_;
+  const std::vector<plan::Item> items_;
+  const std::vector<Parcel> back_;
+};
+
+RankWork work_of(const Job& job, const Sides& sides, const Ends& ends, const Arrivals& arrivals) {
+  const auto rank = static_cast<std::size_t>(arrivals.rank);
+  RankWork work{.items = ends.items[rank], .holders = ends.holders[rank]};
+  for (std::size_t hop = 0; hop < sides.hops(); ++hop)
+    work.bytes_received += bytes_of(arrivals.items[hop]) + bytes_of(arrivals.tallies[hop]);
+  const Steps steps(job, sides, arrivals);
+  std::array<double, repeats> seconds{};
+  std::ranges::generate(seconds, [&] { return steps.seconds(); });
+  std::ranges::sort(seconds);
+  work.compute_s = seconds[repeats / 2];
+  return work;
 }
 
 template <class Field>
@@ -104,8 +249,12 @@ auto median_of(std::vector<RankWork> works, Field field) {
 }
 
 RankWork typical_of(const std::vector<RankWork>& works) {
-  return {median_of(works, &RankWork::items), median_of(works, &RankWork::bytes_received),
+  return {median_of(works, &RankWork::items), median_of(works, &RankWork::holders), median_of(works, &RankWork::bytes_received),
           median_of(works, &RankWork::compute_s)};
+}
+
+int position_of_most(const std::vector<std::uint64_t>& numbers) {
+  return static_cast<int>(std::ranges::max_element(numbers) - numbers.begin());
 }
 
 /// One all-to-all among `ranks` that brings a rank `bytes`: first the sizes, then the greatest one, then a message for each.
@@ -132,11 +281,12 @@ std::string Job::name_of(int stage, int tensor) const {
   return "model/stage" + std::to_string(stage) + "/layer" + std::to_string(tensor / 10) + "/weight" + std::to_string(tensor % 10);
 }
 
-std::vector<plan::Item> Job::items(int rank, const std::vector<int>& tensors) const {
+std::vector<plan::Item> Job::items(int rank) const {
   const auto parts = static_cast<std::uint64_t>(workload_.replicas ? 1 : stage_ranks_);
   const auto part = static_cast<std::uint64_t>(workload_.replicas ? 0 : rank % stage_ranks_);
   std::vector<plan::Item> items;
-  for (const int tensor : tensors)
+  items.reserve(static_cast<std::size_t>(shards_));
+  for (int tensor = 0; tensor < shards_; ++tensor)
     items.push_back({name_of(rank / stage_ranks_, tensor),
                      plan::Kind::tensor,
                      DType::f32,
@@ -145,64 +295,38 @@ std::vector<plan::Item> Job::items(int rank, const std::vector<int>& tensors) co
   return items;
 }
 
-std::vector<plan::Item> Job::items(int rank) const {
-  std::vector<int> all(static_cast<std::size_t>(shards_));
-  std::iota(all.begin(), all.end(), 0);
-  return items(rank, all);
-}
-
-SimulatedPlan simulate(const Job& job) {
-  const Ownership ownership(job);
-  SimulatedPlan result;
+SimulatedPlan simulate(const Job& job, const std::vector<int>& sides) {
+  const Sides grid(sides);
+  const Ends ends(job);
   std::mt19937 random(7);
-  std::vector<RankWork> drawn;
-  for (int i = 0; i < drawn_ranks; ++i)
-    drawn.push_back(work_of(static_cast<int>(random() % static_cast<unsigned>(job.ranks())), job, ownership));
-  result.typical = typical_of(drawn);
-  const auto most = std::ranges::max_element(ownership.items);
-  std::vector<RankWork> heaviest;
-  for (int i = 0; i < 3; ++i) heaviest.push_back(work_of(static_cast<int>(most - ownership.items.begin()), job, ownership));
-  result.heaviest = typical_of(heaviest);
-  result.mean_items = std::accumulate(ownership.items.begin(), ownership.items.end(), 0.0) / job.ranks();
-  const std::vector<Parcel> sent = plan::items_for_owners(job.items(0), job.ranks());
-  result.bytes_sent = bytes_of(sent);
-  result.receivers = sent.size();
-  result.bytes_back = bytes_of(pieces_for(0, job));
-  result.most_marks = ownership.most_marks;
+  std::vector<int> watched(drawn_ranks);
+  std::ranges::generate(watched, [&] { return static_cast<int>(random() % static_cast<unsigned>(job.ranks())); });
+  for (const auto* numbers : {&ends.items, &ends.holders, &ends.names}) watched.push_back(position_of_most(*numbers));
+  const Watch watch(job, grid, ends, watched);
+  std::vector<RankWork> works;
+  for (const Arrivals& arrivals : watch.arrivals()) works.push_back(work_of(job, grid, ends, arrivals));
+  SimulatedPlan result{.typical = typical_of({works.begin(), works.begin() + drawn_ranks}),
+                       .heaviest = *std::max_element(works.begin() + drawn_ranks, works.end(),
+                                                     [](const auto& a, const auto& b) { return a.compute_s < b.compute_s; })};
+  result.mean_items = std::accumulate(ends.items.begin(), ends.items.end(), 0.0) / job.ranks();
+  result.most_names = std::ranges::max(ends.names);
+  const Arrivals& first = watch.arrivals().front();
+  result.bytes_items = bytes_of(first.items.front());
+  result.bytes_tallies = bytes_of(first.tallies.front());
+  result.bytes_pieces = bytes_of(pieces_for(first.rank, job));
   return result;
 }
 
 double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, const Network& network) {
   const int ranks = std::accumulate(sides.begin(), sides.end(), 1, std::multiplies());
-  const auto sent = static_cast<double>(plan.bytes_sent), back = static_cast<double>(plan.bytes_back);
-  const auto round_s = [&](double bytes) {
+  const auto round_s = [&](auto bytes) {
     double sum_s = 0;
-    for (const int side : sides) sum_s += all_to_all_s(side, bytes, network);
+    for (const int side : sides) sum_s += all_to_all_s(side, static_cast<double>(bytes), network);
     return sum_s;
   };
-  constexpr int agreements = 5;  // exchange.cpp: four times all_or_none, and the totals
-  return round_s(sent) + round_s(back) + allreduce_s(ranks, 8.0 * ranks, network) + agreements * allreduce_s(ranks, 16, network);
-}
-
-/// What arrives at a hop is for this about as much, in as many parcels, as what a rank has sent.
-double packing_s(const Job& job, const std::vector<int>& sides) {
-  if (sides.size() < 2) return 0;
-  std::vector<Parcel> parcels = plan::items_for_owners(job.items(0), job.ranks());
-  std::ranges::move(pieces_for(0, job), std::back_inserter(parcels));
-  std::vector<double> seconds;
-  for (int i = 0; i < 5; ++i) {
-    const Stopwatch watch;
-    std::vector<Bytes> bags(1);
-    for (const Parcel& parcel : parcels) put(bags.front(), {0, parcel.rank, parcel.bytes});
-    int stride = 1;
-    for (const int side : sides) {
-      bags = sorted(bags, side, [&](int rank) { return rank / stride % side; });
-      stride *= side;
-    }
-    seconds.push_back(watch.seconds());
-  }
-  std::ranges::sort(seconds);
-  return seconds[seconds.size() / 2];
+  constexpr int agreements = 2;  // exchange.cpp: on conflicts, and the totals
+  return round_s(plan.bytes_items) + round_s(plan.bytes_tallies) + round_s(plan.bytes_pieces) +
+         allreduce_s(ranks, 8.0 * ranks, network) + agreements * allreduce_s(ranks, 24, network);
 }
 
 }  // namespace holdfast::benchmarks

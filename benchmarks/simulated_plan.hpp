@@ -34,8 +34,6 @@ class Job {
   [[nodiscard]] bool has_replicas() const noexcept { return workload_.replicas; }
   [[nodiscard]] int stage_ranks() const noexcept { return stage_ranks_; }
   [[nodiscard]] std::string name_of(int stage, int tensor) const;
-  /// Some of a rank's items: those of these tensors of its stage.
-  [[nodiscard]] std::vector<plan::Item> items(int rank, const std::vector<int>& tensors) const;
   [[nodiscard]] std::vector<plan::Item> items(int rank) const;
 
  private:
@@ -45,22 +43,22 @@ class Job {
 
 /// What one rank's work in a new plan consists of, and how long this processor took for it.
 struct RankWork {
-  std::uint64_t items = 0;           ///< that it merges as an owner, marks of groups included
-  std::uint64_t bytes_received = 0;  ///< as an owner
-  double compute_s = 0;              ///< all steps between the messages
+  std::uint64_t items = 0;           ///< different ones that end at this rank
+  std::uint64_t holders = 0;         ///< of these
+  std::uint64_t bytes_received = 0;  ///< in both kinds of messages that are united on their way, all hops
+  double compute_s = 0;              ///< all steps between the messages, uniting and packing at each hop with them
 };
 
-/// A few ranks drawn by chance, and the one that has most to merge. What the others have to do is counted, not carried out.
+/// A few ranks drawn by chance, and those at which most ends. What the others have to do is counted, not carried out.
 struct SimulatedPlan {
   RankWork typical;              ///< medians of the drawn ones
-  RankWork heaviest;             ///< the one with most items of all ranks
-  double mean_items = 0;         ///< over all ranks
-  std::uint64_t bytes_sent = 0;  ///< by a rank in the first round
-  std::uint64_t bytes_back = 0;  ///< to a rank in the second round
-  std::uint64_t receivers = 0;   ///< owners that a rank sends to
-  std::uint64_t most_marks = 0;  ///< marks of one group at its owner
+  RankWork heaviest;             ///< of those with most holders or names, the one that takes longest
+  double mean_items = 0;         ///< different ones, over all ranks
+  std::uint64_t most_names = 0;  ///< that one rank answers for, groups with them
+  std::uint64_t bytes_items = 0, bytes_tallies = 0, bytes_pieces = 0;  ///< that a typical rank receives in one hop of each kind
 };
-[[nodiscard]] SimulatedPlan simulate(const Job& job);
+/// Messages go over a grid of these sides.
+[[nodiscard]] SimulatedPlan simulate(const Job& job, const std::vector<int>& sides);
 
 /// A network: what a message costs beside its bytes, and what a byte costs.
 struct Network {
@@ -69,7 +67,5 @@ struct Network {
 };
 /// The messages of a new plan for one rank, as mpi::Grid sends them between ranks that stand in a grid of these sides.
 [[nodiscard]] double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, const Network& network);
-/// How long this processor takes to pack and unpack, for both rounds, what a rank sends over such a grid.
-[[nodiscard]] double packing_s(const Job& job, const std::vector<int>& sides);
 
 }  // namespace holdfast::benchmarks

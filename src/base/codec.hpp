@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// Binary encoding of messages. A struct takes part by one function that names its fields for both directions:
@@ -24,6 +25,10 @@ using Bytes = std::vector<std::byte>;
 
 class Encoder {
  public:
+  Encoder() = default;
+  /// Goes on after what is there.
+  explicit Encoder(Bytes bytes) : bytes_(std::move(bytes)) {}
+
   template <class... Fields>
   void operator()(const Fields&... fields) {
     (put(fields), ...);

@@ -45,13 +45,6 @@ storage::FileSettings file_settings(const transport::Hello& hello) {
   return settings;
 }
 
-/// Definitions of one rank, as helpers exchange them.
-struct OwnedDatasets {
-  std::int32_t rank = -1;
-  std::vector<plan::Dataset> datasets;
-  static void fields(auto& c, auto& s) { c(s.rank, s.datasets); }
-};
-
 }  // namespace
 
 Drain::Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report)
@@ -150,20 +143,15 @@ void Drain::agree_on_save(const SaveJob& job) {
 /// Collective where the plan is new: every helper learns all definitions, since chunks name datasets by their place among all.
 const std::vector<plan::Dataset>& Drain::datasets_of(const SaveJob& job) {
   if (layout_.plan == job.plan) return layout_.datasets;
-  std::vector<OwnedDatasets> mine;
-  for (const StagedPart& part : job.parts) mine.push_back({part.layout->rank, part.layout->owned});
+  std::vector<plan::Dataset> mine;
+  for (const StagedPart& part : job.parts) mine.insert(mine.end(), part.layout->owned.begin(), part.layout->owned.end());
 
-  std::vector<OwnedDatasets> all;
+  Layout layout{.plan = job.plan, .datasets = {}, .places = {}};
   for (const Bytes& bytes : comm_.all_gather(encode(mine)))
-    for (OwnedDatasets& owned : decode<std::vector<OwnedDatasets>>(bytes)) all.push_back(std::move(owned));
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-
-  Layout layout{
-      .plan = job.plan, .datasets = {}, .first_of_owner = std::vector<std::uint32_t>(static_cast<std::size_t>(job.world_size))};
-  for (OwnedDatasets& owned : all) {
-    layout.first_of_owner.at(static_cast<std::size_t>(owned.rank)) = static_cast<std::uint32_t>(layout.datasets.size());
-    std::move(owned.datasets.begin(), owned.datasets.end(), std::back_inserter(layout.datasets));
-  }
+    std::ranges::move(decode<std::vector<plan::Dataset>>(bytes), std::back_inserter(layout.datasets));
+  std::ranges::sort(layout.datasets, {}, &plan::Dataset::name);
+  layout.places.reserve(layout.datasets.size());
+  for (std::uint32_t i = 0; i < layout.datasets.size(); ++i) layout.places.emplace(plan::key_of(layout.datasets[i].name), i);
   layout_ = std::move(layout);
   return layout_.datasets;
 }
@@ -177,7 +165,10 @@ void Drain::make_request(const SaveJob& job) {
   std::ranges::stable_sort(pieces, {}, [](const auto& entry) { return entry.second->wave; });
   for (const auto& [part, piece] : pieces) {
     waves_.push_back(piece->wave);
-    request_.chunks.push_back({.dataset = layout_.first_of_owner.at(piece->dataset.owner) + piece->dataset.index,
+    const auto dataset = layout_.places.find(piece->dataset);
+    if (dataset == layout_.places.end())
+      throw Error(ErrorCode::communication, "a plan has a piece of a dataset that nobody defines", {.host = host_name()});
+    request_.chunks.push_back({.dataset = dataset->second,
                                .box = piece->box,
                                .rank = part->layout->rank,
                                .bytes = {part->arena + piece->arena_offset, piece->bytes}});

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mailbox.hpp"
@@ -34,11 +35,11 @@ class Drain {
   const std::vector<plan::Dataset>& datasets_of(const SaveJob& job);
   void make_request(const SaveJob& job);
 
-  /// The datasets of one plan, from all helpers, and where each owner's list begins in them.
+  /// The datasets of one plan, from all helpers, by name.
   struct Layout {
     std::uint64_t plan = 0;
     std::vector<plan::Dataset> datasets;
-    std::vector<std::uint32_t> first_of_owner;
+    std::unordered_map<std::uint64_t, std::uint32_t> places;  ///< of their keys
   };
 
   mpi::Communicator comm_;

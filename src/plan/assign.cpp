@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "plan/assign.hpp"
 
-#include "plan/merge.hpp"
+#include <algorithm>
 
 namespace holdfast::plan {
 namespace {
@@ -28,9 +28,9 @@ std::vector<Part> cut(const Share& share, std::uint64_t split_bytes) {
 }
 
 /// The parts of all shares that more than one rank holds, largest first.
-std::vector<Part> open_parts(const Merged& merged, std::uint64_t split_bytes) {
+std::vector<Part> open_parts(const std::vector<Share>& shares, std::uint64_t split_bytes) {
   std::vector<Part> parts;
-  for (const Share& share : merged.shares)
+  for (const Share& share : shares)
     if (share.holders.size() > 1) std::ranges::move(cut(share, split_bytes), std::back_inserter(parts));
   std::ranges::stable_sort(parts, std::ranges::greater{}, &Part::bytes);
   return parts;
@@ -38,10 +38,10 @@ std::vector<Part> open_parts(const Merged& merged, std::uint64_t split_bytes) {
 
 /// The holder with the least load. Where loads are equal, each owner starts from its own rank, so that all owners
 /// together do not choose the same one.
-std::pair<int, std::uint32_t> least_loaded(const Share& share, const std::vector<std::uint64_t>& load, int owner) {
+Holder least_loaded(const Share& share, const std::vector<std::uint64_t>& load, int owner) {
   const auto ranks = static_cast<int>(load.size());
-  return std::ranges::min(share.holders, {}, [&](const std::pair<int, std::uint32_t>& holder) {
-    return std::pair(load[static_cast<std::size_t>(holder.first)], (holder.first + ranks - owner % ranks) % ranks);
+  return std::ranges::min(share.holders, {}, [&](const Holder& holder) {
+    return std::pair(load[static_cast<std::size_t>(holder.rank)], (holder.rank + ranks - owner % ranks) % ranks);
   });
 }
 
@@ -51,19 +51,18 @@ std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
 
 }  // namespace
 
-std::map<int, std::vector<Piece>> assign(const Merged& merged, std::vector<std::uint64_t> load, int owner, int owners,
+std::map<int, std::vector<Piece>> assign(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int owner, int owners,
                                          std::uint64_t split_bytes) {
   std::map<int, std::vector<Piece>> pieces;
-  const auto give = [&](std::pair<int, std::uint32_t> holder, const Share& share, Box box, std::uint64_t bytes) {
-    const DatasetId dataset{static_cast<std::uint32_t>(owner), share.dataset};
-    pieces[holder.first].push_back({dataset, holder.second, std::move(box), 0, bytes});
+  const auto give = [&](Holder holder, const Share& share, Box box, std::uint64_t bytes) {
+    pieces[holder.rank].push_back({share.dataset, holder.item, std::move(box), 0, bytes});
   };
-  for (const Share& share : merged.shares)
+  for (const Share& share : shares)
     if (share.holders.size() == 1) give(share.holders.front(), share, share.box, share.bytes);
-  for (Part& part : open_parts(merged, split_bytes)) {
-    const auto holder = least_loaded(*part.share, load, owner);
+  for (Part& part : open_parts(shares, split_bytes)) {
+    const Holder holder = least_loaded(*part.share, load, owner);
     // The other owners assign at the same time and about as much: counting that in keeps them from all filling one rank.
-    load[static_cast<std::size_t>(holder.first)] += part.bytes * static_cast<std::uint64_t>(owners);
+    load[static_cast<std::size_t>(holder.rank)] += part.bytes * static_cast<std::uint64_t>(owners);
     give(holder, *part.share, std::move(part.box), part.bytes);
   }
   return pieces;

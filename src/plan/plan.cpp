@@ -1,5 +1,9 @@
 #include "plan/plan.hpp"
 
+#include <span>
+
+#include "base/checksum.hpp"
+
 namespace holdfast::plan {
 
 std::string_view in_words(Kind kind) noexcept {
@@ -18,6 +22,10 @@ std::string_view in_words(Kind kind) noexcept {
       return "a group that other names lie in";
   }
   return "unknown";
+}
+
+std::uint64_t key_of(std::string_view name) noexcept {
+  return checksum(std::as_bytes(std::span(name)));
 }
 
 }  // namespace holdfast::plan

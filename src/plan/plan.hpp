@@ -51,18 +51,12 @@ struct Dataset {
   static void fields(auto& codec, auto& self) { codec(self.name, self.kind, self.dtype, self.global); }
 };
 
-/// Where a dataset's definition stands: position `index` in the list of the rank that planned it.
-struct DatasetId {
-  std::uint32_t owner = 0;
-  std::uint32_t index = 0;
-
-  bool operator==(const DatasetId&) const = default;
-  static void fields(auto& codec, auto& self) { codec(self.owner, self.index); }
-};
+/// What a dataset is called while ranks and helpers talk about it: XXH3(name). Names that have the same are a plan_conflict.
+[[nodiscard]] std::uint64_t key_of(std::string_view name) noexcept;
 
 /// A part of a dataset that one rank saves. `item` is the position in that rank's own list of items.
 struct Piece {
-  DatasetId dataset;
+  std::uint64_t dataset = 0;  ///< key_of its name
   std::uint32_t item = 0;
   Box box;                         ///< in the dataset's coordinates
   std::uint64_t arena_offset = 0;  ///< bytes from the start of the rank's arena; packed row-major from there
@@ -77,7 +71,7 @@ struct Piece {
 /// What one rank knows of the global plan: no rank knows all of it.
 struct RankPlan {
   std::uint64_t id = 0;             ///< the same on all ranks; a new one for each new plan
-  std::vector<Dataset> owned;       ///< definitions that this rank planned and hands to its helper
+  std::vector<Dataset> owned;       ///< definitions that this rank hands to its helper; each is some one rank's
   std::vector<Piece> pieces;        ///< what this rank stages
   std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes; in waves: what the largest one takes
   std::uint32_t waves = 1;          ///< of a save, the same on all ranks; some may be empty here

@@ -1,9 +1,6 @@
 #include "plan/rounds.hpp"
 
 #include <algorithm>
-#include <unordered_set>
-
-#include "base/checksum.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -11,76 +8,88 @@ namespace {
 /// Replicas above this are cut. About the size from which a write is worth its call.
 constexpr std::uint64_t split_bytes = 1U << 20;
 
-/// An item on its way to the rank that owns its name.
-struct SentItem {
-  std::uint32_t item = 0;
-  Item part;
-  static void fields(auto& codec, auto& self) { codec(self.item, self.part); }
-};
+std::uint64_t bytes_of(const Item& item) {
+  return volume(item.box.extent) * size_of(item.dtype);
+}
 
-/// The groups that the items lie in: "model" and "model/net1" for "model/net1/weight".
-std::unordered_set<std::string_view> groups_of(const std::vector<Item>& items) {
-  std::unordered_set<std::string_view> groups;
-  for (const Item& item : items) {
-    const std::string_view name = item.name;
-    // From the innermost outwards: a group that is known has parents that are known.
-    for (std::size_t end = name.rfind('/'); end != name.npos && groups.insert(name.substr(0, end)).second;)
-      end = name.rfind('/', end - 1);
-  }
-  return groups;
+/// Of all boxes that cover a shape once, one. All empty ones of a shape without elements are the same item.
+bool is_first_box(const Item& item) {
+  if (empty(item.box)) return volume(item.global) == 0;
+  return std::ranges::all_of(item.box.offset, [](std::uint64_t offset) { return offset == 0; });
+}
+
+/// Calls function(number, item, answer) for each per-rank value.
+template <class Function>
+void for_each_per_rank(std::span<const Item> items, std::span<const CountAnswer> answers, Function&& function) {
+  auto answer = answers.begin();
+  for (std::uint32_t i = 0; i < items.size(); ++i)
+    if (is_per_rank_kind(items[i].kind)) function(i, items[i], *answer++);
 }
 
 }  // namespace
 
-int owner_of(std::string_view name, int ranks) noexcept {
-  return static_cast<int>(checksum(std::as_bytes(std::span(name))) % static_cast<std::uint64_t>(ranks));
+std::vector<Tally> tallies_of(std::span<const Item> items, std::span<const HeldItem> held) {
+  std::vector<Tally> tallies;
+  for (const Item& item : items)
+    if (is_per_rank_kind(item.kind)) tallies.push_back(tally_of(item));
+  for (const std::string_view group : groups_of(items)) tallies.push_back(tally_of_group(group));
+  for (const HeldItem& one : held) tallies.push_back(tally_of(one.item));
+  return tallies;
 }
 
-std::vector<Parcel> items_for_owners(const std::vector<Item>& items, int ranks) {
-  std::vector<std::pair<int, SentItem>> sent;
-  sent.reserve(items.size());
-  for (std::size_t i = 0; i < items.size(); ++i)
-    sent.push_back({owner_of(items[i].name, ranks), {static_cast<std::uint32_t>(i), items[i]}});
-  for (const std::string_view group : groups_of(items))
-    sent.push_back({owner_of(group, ranks), {0, {std::string(group), Kind::group, {}, {}, {}}}});
-  std::ranges::stable_sort(sent, {}, [](const auto& entry) { return entry.first; });
-  std::vector<Parcel> out;
-  for (auto first = sent.begin(); first != sent.end();) {
-    std::vector<SentItem> list;
-    const int owner = first->first;
-    for (; first != sent.end() && first->first == owner; ++first) list.push_back(std::move(first->second));
-    out.push_back({owner, encode(list)});
-  }
-  return out;
+std::vector<Share> shares_of(std::span<const HeldItem> held) {
+  std::vector<Share> shares;
+  for (const auto& [item, holders] : held)
+    if (!empty(item.box)) shares.push_back({key_of(item.name), item.box, bytes_of(item), holders});
+  return shares;
 }
 
-std::vector<RankItem> items_from_ranks(const std::vector<Parcel>& in) {
-  std::vector<RankItem> items;
-  for (const Parcel& parcel : in)
-    for (SentItem& sent : decode<std::vector<SentItem>>(parcel.bytes))
-      items.push_back({parcel.rank, sent.item, std::move(sent.part)});
-  return items;
-}
-
-std::vector<std::uint64_t> fixed_load(const Merged& merged, int ranks) {
+std::vector<std::uint64_t> fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank, int ranks) {
   std::vector<std::uint64_t> load(static_cast<std::size_t>(ranks));
-  for (const Share& share : merged.shares)
-    if (share.holders.size() == 1) load[static_cast<std::size_t>(share.holders.front().first)] += share.bytes;
+  for (const Share& share : shares)
+    if (share.holders.size() == 1) load.at(static_cast<std::size_t>(share.holders.front().rank)) += share.bytes;
+  for (const Item& item : items)
+    if (is_per_rank_kind(item.kind)) load.at(static_cast<std::size_t>(rank)) += bytes_of(item);
   return load;
 }
 
-std::vector<Parcel> pieces_for_ranks(const Merged& merged, std::vector<std::uint64_t> load, int owner) {
-  const auto owners = static_cast<int>(load.size());
+std::vector<Parcel> pieces_for_ranks(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int rank) {
+  const auto ranks = static_cast<int>(load.size());
   std::vector<Parcel> out;
-  for (const auto& [rank, pieces] : assign(merged, std::move(load), owner, owners, split_bytes))
-    out.push_back({rank, encode(pieces)});
+  for (const auto& [receiver, pieces] : assign(shares, std::move(load), rank, ranks, split_bytes))
+    out.push_back({receiver, encode(pieces)});
   return out;
 }
 
-void take_pieces(RankPlan& plan, const std::vector<Parcel>& in) {
+std::vector<Dataset> definitions(std::span<const Item> items, std::span<const HeldItem> held,
+                                 std::span<const CountAnswer> answers) {
+  std::vector<Dataset> datasets;
+  for (const auto& [item, holders] : held)
+    if (is_first_box(item)) datasets.push_back({item.name, item.kind, item.dtype, item.global});
+  for_each_per_rank(items, answers, [&](std::uint32_t, const Item& item, const CountAnswer& answer) {
+    if (answer.ranks_before == 0) datasets.push_back({item.name, item.kind, item.dtype, {answer.total}});
+  });
+  return datasets;
+}
+
+void take_pieces(RankPlan& plan, const std::vector<Parcel>& in, std::span<const Item> items,
+                 std::span<const CountAnswer> answers) {
   for (const Parcel& parcel : in) std::ranges::move(decode<std::vector<Piece>>(parcel.bytes), std::back_inserter(plan.pieces));
+  for_each_per_rank(items, answers, [&](std::uint32_t number, const Item& item, const CountAnswer& answer) {
+    Box box{{answer.before}, {volume(item.box.extent)}};
+    plan.pieces.push_back({key_of(item.name), number, std::move(box), 0, bytes_of(item)});
+  });
   plan.arena_bytes = place(plan.pieces);
   for (const Piece& piece : plan.pieces) plan.staged_bytes += piece.bytes;
+}
+
+std::vector<Item> items_of_key(std::span<const Item> items, std::uint64_t key) {
+  std::vector<Item> found;
+  for (const Item& item : items)
+    if (key_of(item.name) == key) found.push_back(item);
+  for (const std::string_view group : groups_of(items))
+    if (key_of(group) == key) found.push_back({std::string(group), Kind::group, {}, {}, {}});
+  return found;
 }
 
 }  // namespace holdfast::plan

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "plan/merge.hpp"
+#include "plan/assign.hpp"
 #include "tensor/slabs.hpp"
 
 namespace holdfast::plan {

@@ -8,6 +8,23 @@
 namespace holdfast {
 namespace {
 
+constexpr std::uint64_t prime = (std::uint64_t{1} << 61) - 1;
+
+std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{a} * b;
+  const std::uint64_t sum = static_cast<std::uint64_t>(product & prime) + static_cast<std::uint64_t>(product >> 61);
+  return sum >= prime ? sum - prime : sum;
+}
+
+/// A hash below the prime of a place along a dimension: Steele, Lea and Flood's SplitMix64.
+std::uint64_t hash(std::size_t dimension, std::uint64_t place) {
+  std::uint64_t z = place + (dimension + 1) * 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return (z ^ (z >> 31)) % prime;
+}
+
 std::size_t distinct_offsets(std::span<const Box> boxes, std::size_t d) {
   std::vector<std::uint64_t> offsets(boxes.size());
   std::ranges::transform(boxes, offsets.begin(), [d](const Box& box) { return box.offset[d]; });
@@ -50,6 +67,16 @@ std::optional<Range> first_deficit(std::span<const Box* const> boxes, std::size_
 }
 
 }  // namespace
+
+CoverSum::CoverSum(const Box& box) noexcept : value_(1) {
+  for (std::size_t d = 0; d < box.dimensions(); ++d)
+    value_ = multiply(value_, (hash(d, box.offset[d]) + prime - hash(d, end_of(box, d))) % prime);
+}
+
+CoverSum& CoverSum::operator+=(CoverSum other) noexcept {
+  value_ = (value_ + other.value_) % prime;
+  return *this;
+}
 
 std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const Box> boxes) {
   if (boxes.size() < 2) return std::nullopt;

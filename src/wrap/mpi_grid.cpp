@@ -6,8 +6,8 @@
 namespace holdfast::mpi {
 namespace {
 
-/// What a hop costs beside one message for each rank on the line, in messages: sizes and their maximum are agreed on first, parcels
-/// are packed, and the slowest rank is waited for, which the model of docs/scale.md leaves out.
+/// What a hop costs beside one message for each rank on the line, in messages: sizes and their maximum are agreed on first,
+/// parcels are packed, and the slowest rank is waited for, which the model of docs/scale.md leaves out.
 constexpr int messages_per_hop = 120;
 
 int messages_along(const std::vector<int>& sides) {
@@ -57,11 +57,8 @@ std::vector<Parcel> Grid::deliver(const std::vector<Parcel>& parcels) const {
   std::vector<Bytes> bags(1);
   for (const Parcel& parcel : parcels)
     if (!parcel.bytes.empty()) put(bags.front(), {comm_.rank(), parcel.rank, parcel.bytes});
-  for (const Dimension& dimension : dimensions_) {
-    const int side = dimension.line.size();
-    const auto place_of = [&](int rank) { return rank / dimension.stride % side; };
-    bags = dimension.line.all_to_all(sorted(bags, side, place_of));
-  }
+  for (int hop = 0; hop < hops(); ++hop)
+    bags = exchange(hop, sorted(bags, side(hop), [&](int rank) { return place_of(rank, hop); }));
   std::vector<Parcel> arrived;
   for (const Bytes& bag : bags)
     for_each_parcel(bag, [&](const Routed& parcel) {
@@ -69,6 +66,10 @@ std::vector<Parcel> Grid::deliver(const std::vector<Parcel>& parcels) const {
     });
   std::ranges::sort(arrived, {}, &Parcel::rank);
   return arrived;
+}
+
+int Grid::place_of(int rank, int hop) const noexcept {
+  return dimensions_.empty() ? rank : rank / dimensions_[static_cast<std::size_t>(hop)].stride % side(hop);
 }
 
 void Grid::free() {

@@ -9,7 +9,7 @@
 #include "mpi/storage/every_engine.hpp"
 #include "mpi/storage/system_calls.hpp"
 #include "mpi_calls.hpp"
-#include "plan/merge.hpp"
+#include "plan/assign.hpp"
 #include "recorded.hpp"
 #include "storage/commit.hpp"
 #include "storage/file_engine.hpp"
@@ -48,7 +48,7 @@ class Staged {
   [[nodiscard]] SaveRequest request(std::int64_t step) const {
     SaveRequest request{.step = step, .world_size = writers_, .datasets = datasets_, .chunks = {}};
     for (const plan::Piece& piece : pieces_)
-      request.chunks.push_back({piece.dataset.index, piece.box, writer_, {arena_.get() + piece.arena_offset, piece.bytes}});
+      request.chunks.push_back({piece.item, piece.box, writer_, {arena_.get() + piece.arena_offset, piece.bytes}});
     return request;
   }
   [[nodiscard]] bool holds(const std::byte* memory) const {
@@ -61,7 +61,7 @@ class Staged {
     datasets_.push_back({std::move(name), plan::Kind::tensor, DType::u8, global});
     if (box.dimensions() == 0) return;
     const std::uint64_t bytes = volume(box.extent);
-    pieces_.push_back({{0, index}, index, std::move(box), 0, bytes});
+    pieces_.push_back({index, index, std::move(box), 0, bytes});
   }
 
   int writer_, writers_;

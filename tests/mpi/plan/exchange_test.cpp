@@ -50,25 +50,22 @@ class ExchangeTest : public testing::TestWithParam<int> {
   std::vector<std::byte> memory = std::vector<std::byte>(1 << 16);
 };
 
-using Definitions = std::map<std::string, std::pair<DatasetId, Dataset>>;
+using Definitions = std::map<std::string, Dataset>;
 
 Definitions definitions_of(const std::vector<Shown>& plans) {
   Definitions definitions;
-  for (std::uint32_t owner = 0; owner < plans.size(); ++owner)
-    for (std::uint32_t index = 0; index < plans[owner].owned.size(); ++index) {
-      const Dataset& dataset = plans[owner].owned[index];
-      EXPECT_TRUE(definitions.emplace(dataset.name, std::pair(DatasetId{owner, index}, dataset)).second)
-          << dataset.name << " has two owners";
-    }
+  for (const Shown& plan : plans)
+    for (const Dataset& dataset : plan.owned)
+      EXPECT_TRUE(definitions.emplace(dataset.name, dataset).second) << dataset.name << " is defined twice";
   return definitions;
 }
 
 /// The pieces of a dataset cover it once.
-void check_covered(const std::vector<Shown>& plans, const DatasetId& id, const Dataset& dataset) {
+void check_covered(const std::vector<Shown>& plans, const Dataset& dataset) {
   std::vector<Box> boxes;
   for (const Shown& plan : plans)
     for (const Piece& piece : plan.pieces)
-      if (piece.dataset == id && !empty(piece.box)) boxes.push_back(piece.box);
+      if (piece.dataset == key_of(dataset.name) && !empty(piece.box)) boxes.push_back(piece.box);
   EXPECT_FALSE(find_overlap(boxes)) << dataset.name;
   EXPECT_FALSE(find_hole(dataset.global, boxes)) << dataset.name;
 }
@@ -78,8 +75,8 @@ void check_rank(const Shown& plan, const Definitions& definitions) {
   std::uint64_t end = 0;
   for (const Piece& piece : plan.pieces) {
     const Item& item = plan.items.at(piece.item);
-    const auto& [id, dataset] = definitions.at(item.name);
-    EXPECT_EQ(piece.dataset, id);
+    const Dataset& dataset = definitions.at(item.name);
+    EXPECT_EQ(piece.dataset, key_of(item.name));
     if (item.kind == Kind::tensor) {
       EXPECT_EQ(intersect(item.box, piece.box), piece.box) << item.name;
     } else {
@@ -96,9 +93,9 @@ void check_rank(const Shown& plan, const Definitions& definitions) {
 void check_all(const std::vector<Shown>& plans) {
   const Definitions definitions = definitions_of(plans);
   std::uint64_t total = 0;
-  for (const auto& [name, definition] : definitions) {
-    check_covered(plans, definition.first, definition.second);
-    total += volume(definition.second.global) * size_of(definition.second.dtype);
+  for (const auto& [name, dataset] : definitions) {
+    check_covered(plans, dataset);
+    total += volume(dataset.global) * size_of(dataset.dtype);
   }
   for (const Shown& plan : plans) {
     check_rank(plan, definitions);
@@ -138,9 +135,9 @@ TEST_P(ExchangeTest, TakesValuesAndPerRankValues) {
   const auto plans = plan_of(state);
   check_all(plans);
   const auto definitions = definitions_of(plans);
-  EXPECT_EQ(definitions.at("notes/own").second.global, Shape{static_cast<std::uint64_t>(3 * size * (size - 1) / 2)});
-  EXPECT_EQ(definitions.at("seed").second.global, Shape{static_cast<std::uint64_t>(size)});
-  EXPECT_EQ(definitions.at("epoch").second.global, Shape{});
+  EXPECT_EQ(definitions.at("notes/own").global, Shape{static_cast<std::uint64_t>(3 * size * (size - 1) / 2)});
+  EXPECT_EQ(definitions.at("seed").global, Shape{static_cast<std::uint64_t>(size)});
+  EXPECT_EQ(definitions.at("epoch").global, Shape{});
   for (int r = 0; r < size; ++r) {
     const auto& pieces = plans[static_cast<std::size_t>(r)].pieces;
     EXPECT_EQ(std::count_if(pieces.begin(), pieces.end(), [](const Piece& p) { return p.item >= 2; }), 2)

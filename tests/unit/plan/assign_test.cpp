@@ -4,7 +4,6 @@
 #include <numeric>
 #include <random>
 
-#include "plan/merge.hpp"
 #include "tensor/cover.hpp"
 #include "unit/plan/items.hpp"
 #include "unit/tensor/random_boxes.hpp"
@@ -12,6 +11,8 @@
 namespace holdfast::plan {
 namespace {
 
+using test::merge;
+using test::Merged;
 using test::tensor;
 constexpr std::uint64_t never_split = ~std::uint64_t{0} / 2;
 
@@ -20,7 +21,7 @@ using Pieces = std::vector<std::vector<Piece>>;
 /// assign(), with a list for each rank.
 Pieces assigned(const Merged& merged, const std::vector<std::uint64_t>& load, int owner, int owners, std::uint64_t split_bytes) {
   Pieces pieces(load.size());
-  for (auto& [rank, list] : assign(merged, load, owner, owners, split_bytes)) {
+  for (auto& [rank, list] : assign(merged.shares, load, owner, owners, split_bytes)) {
     EXPECT_FALSE(list.empty()) << "only ranks that have any";
     pieces.at(static_cast<std::size_t>(rank)) = std::move(list);
   }
@@ -42,7 +43,7 @@ Merged replicas(int ranks, const std::vector<std::uint64_t>& bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i)
     for (int rank = 0; rank < ranks; ++rank)
       items.push_back(tensor(rank, "t" + std::to_string(i), {bytes[i]}, whole({bytes[i]}), DType::u8));
-  return merge(std::move(items));
+  return merge(items);
 }
 
 TEST(Assign, AShareOfOneHolderIsGiven) {
@@ -50,7 +51,7 @@ TEST(Assign, AShareOfOneHolderIsGiven) {
   const Pieces pieces = assigned(merged, {1'000'000, 0}, 7, 8, 1);
   ASSERT_EQ(pieces.size(), 2U);
   ASSERT_EQ(pieces[0].size(), 1U);
-  EXPECT_EQ(pieces[0][0].dataset, (DatasetId{7, 0}));
+  EXPECT_EQ(pieces[0][0].dataset, key_of("w"));
   EXPECT_EQ(pieces[0][0].bytes, 4U);
   ASSERT_EQ(pieces[1].size(), 1U);
   EXPECT_EQ(pieces[1][0].box, (Box{{1}, {3}}));
@@ -89,20 +90,20 @@ TEST(Assign, OnlyHoldersAreAsked) {
 
 /// Every element of every dataset once, and each piece inside what its rank holds.
 void check_complete(const Merged& merged, const Pieces& pieces, const std::vector<RankItem>& items) {
-  for (std::size_t dataset = 0; dataset < merged.datasets.size(); ++dataset) {
+  for (const Dataset& dataset : merged.datasets) {
     std::vector<Box> boxes;
     for (std::size_t rank = 0; rank < pieces.size(); ++rank)
       for (const Piece& piece : pieces[rank]) {
-        if (piece.dataset.index != dataset) continue;
+        if (piece.dataset != key_of(dataset.name)) continue;
         boxes.push_back(piece.box);
         const auto held = std::find_if(items.begin(), items.end(), [&](const RankItem& item) {
-          return item.rank == static_cast<int>(rank) && item.part.name == merged.datasets[dataset].name;
+          return item.rank == static_cast<int>(rank) && item.part.name == dataset.name;
         });
         EXPECT_EQ(intersect(held->part.box, piece.box), piece.box);
         EXPECT_EQ(piece.bytes, volume(piece.box.extent) * size_of(held->part.dtype));
       }
     EXPECT_FALSE(find_overlap(boxes));
-    EXPECT_FALSE(find_hole(merged.datasets[dataset].global, boxes));
+    EXPECT_FALSE(find_hole(dataset.global, boxes));
   }
 }
 

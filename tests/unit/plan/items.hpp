@@ -1,26 +1,26 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "plan/merge.hpp"
+#include "plan/assign.hpp"
+#include "plan/conflict.hpp"
 
-/// Short ways to write down what ranks bring into a merge.
+/// Short ways to write down what ranks bring into a plan, and the first rounds of one, played in one process.
 namespace holdfast::plan::test {
 
-[[nodiscard]] inline RankItem tensor(int rank, std::string name, Shape global, Box box, DType dtype = DType::f32) {
-  return {rank, 0, {std::move(name), Kind::tensor, dtype, std::move(global), std::move(box)}};
-}
+[[nodiscard]] RankItem tensor(int rank, std::string name, Shape global, Box box, DType dtype = DType::f32);
+[[nodiscard]] RankItem value(int rank, std::string name, Shape shape, std::uint64_t content, Kind kind = Kind::value);
+[[nodiscard]] RankItem per_rank(int rank, std::string name, Shape shape, Kind kind = Kind::per_rank);
+[[nodiscard]] RankItem group(int rank, std::string name);
 
-[[nodiscard]] inline RankItem value(int rank, std::string name, Shape shape, std::uint64_t content, Kind kind = Kind::value) {
-  return {rank, 0, {std::move(name), kind, DType::u8, shape, whole(shape), content}};
-}
+struct Merged {
+  std::vector<Dataset> datasets;  ///< by name
+  std::vector<Share> shares;      ///< by name and box; of per-rank values each rank's
+};
 
-[[nodiscard]] inline RankItem per_rank(int rank, std::string name, Shape shape, Kind kind = Kind::per_rank) {
-  return {rank, 0, {std::move(name), kind, DType::u8, {}, whole(shape)}};
-}
-
-[[nodiscard]] inline RankItem group(int rank, std::string name) {
-  return {rank, 0, {std::move(name), Kind::group, {}, {}, {}}};
-}
+/// What the rounds of exchange.hpp make of these items before anything is assigned, all of it together. Holders name items by
+/// their place among those of their rank, in the order given. Throws what explain_conflict() throws.
+[[nodiscard]] Merged merge(const std::vector<RankItem>& items);
 
 }  // namespace holdfast::plan::test

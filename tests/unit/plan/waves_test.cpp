@@ -20,7 +20,7 @@ struct State {
   }
   void add(Item item) {
     const auto index = static_cast<std::uint32_t>(items.size());
-    plan.pieces.push_back({{0, index}, index, item.box, 0, volume(item.box.extent)});
+    plan.pieces.push_back({index, index, item.box, 0, volume(item.box.extent)});
     items.push_back(std::move(item));
   }
   RankPlan plan;

@@ -72,6 +72,47 @@ TEST(Cover, OfAShapeWithoutElementsNeedsNoBox) {
   EXPECT_EQ(find_hole({}, {}), Box{});
 }
 
+CoverSum sum_of(const std::vector<Box>& boxes) {
+  CoverSum sum;
+  for (const Box& box : boxes) sum += CoverSum(box);
+  return sum;
+}
+
+TEST(CoverSum, IsThatOfTheWholeOnlyForExactCovers) {
+  std::mt19937 random(13);
+  int exact = 0, not_exact = 0;
+  for (int repeat = 0; repeat < 3000; ++repeat) {
+    const Shape global = test::random_shape(random, 4, 5);
+    std::vector<Box> boxes = test::random_partition(random, global, 1 + random() % 8);
+    if (random() % 3 == 0) boxes.erase(boxes.begin() + static_cast<std::ptrdiff_t>(random() % boxes.size()));
+    if (random() % 3 == 0) boxes.push_back(test::random_box(random, global));
+    if (random() % 8 == 0) boxes.assign(1 + random() % 3, whole(global));
+    const std::vector<int> count = counts(global, boxes);
+    const bool is_exact = !any_twice(count) && !any_missed(count);
+    ASSERT_EQ(sum_of(boxes) == CoverSum(whole(global)), is_exact);
+    ++(is_exact ? exact : not_exact);
+  }
+  EXPECT_GT(exact, 500);
+  EXPECT_GT(not_exact, 500);
+}
+
+// One box too far to the left and one too far to the right leave as many elements as there should be, and other sums of theirs.
+TEST(CoverSum, IsNotFooledByTheVolume) {
+  EXPECT_NE(sum_of({{{0}, {4}}, {{3}, {4}}, {{8}, {4}}}), CoverSum(whole({12})));
+  EXPECT_NE(sum_of({{{0, 0}, {2, 4}}, {{1, 0}, {2, 4}}}), CoverSum(whole({4, 4})));
+  EXPECT_NE(sum_of({{{0, 1}, {1, 1}}, {{1, 0}, {1, 1}}}), sum_of({{{0, 0}, {1, 1}}, {{1, 1}, {1, 1}}}));
+}
+
+TEST(CoverSum, OfEmptyBoxesScalarsAndLargePlaces) {
+  EXPECT_EQ(CoverSum(Box{{5, 0}, {0, 3}}), CoverSum());
+  EXPECT_EQ(CoverSum(whole({4, 0})), CoverSum());
+  EXPECT_NE(CoverSum(whole({})), CoverSum());
+  EXPECT_NE(sum_of({Box{}, Box{}}), CoverSum(whole({}))) << "twice";
+  constexpr std::uint64_t far = std::uint64_t{1} << 61;
+  EXPECT_EQ(sum_of({{{0}, {far - 1}}, {{far - 1}, {far}}}), CoverSum(whole({2 * far - 1})));
+  EXPECT_NE(sum_of({{{0}, {far - 1}}, {{far}, {far - 1}}}), CoverSum(whole({2 * far - 1})));
+}
+
 // Nothing is timed here: a quadratic search would not end before the time limit that ctest sets.
 TEST(Cover, OfManyBoxesTakesNoTime) {
   constexpr std::uint64_t many = 300'000;

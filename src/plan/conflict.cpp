@@ -1,0 +1,85 @@
+#include "plan/conflict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "tensor/cover.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+[[noreturn]] void conflict(const RankItem& part, std::string sentence) {
+  throw Error(ErrorCode::plan_conflict, std::move(sentence), {.tensor = part.part.name});
+}
+
+void check_names(const std::vector<RankItem>& parts) {
+  for (const RankItem& part : parts)
+    if (part.part.name != parts.front().part.name)
+      conflict(part, fmt::format("the name has the same checksum as \"{}\"; one of them has to change", parts.front().part.name));
+}
+
+/// Takes the marks of groups out of the parts; a name that is a dataset on another rank is a conflict.
+void remove_groups(std::vector<RankItem>& parts) {
+  const auto is_group = [](const RankItem& part) { return part.part.kind == Kind::group; };
+  const auto group = std::ranges::find_if(parts, is_group);
+  const auto dataset = std::ranges::find_if_not(parts, is_group);
+  if (group != parts.end() && dataset != parts.end())
+    conflict(*dataset, fmt::format("the name is {} on rank {} and {} on rank {}", in_words(dataset->part.kind), dataset->rank,
+                                   in_words(Kind::group), group->rank));
+  std::erase_if(parts, is_group);
+}
+
+void check_same(const RankItem& a, const RankItem& b) {
+  const auto differ = [&](std::string_view what, const auto& first, const auto& second) {
+    conflict(a, fmt::format("{} is {} on rank {} and {} on rank {}", what, first, a.rank, second, b.rank));
+  };
+  const bool tensor = a.part.kind == Kind::tensor;
+  if (a.part.kind != b.part.kind) differ("it", in_words(a.part.kind), in_words(b.part.kind));
+  if (a.part.dtype != b.part.dtype) differ("the dtype", to_string(a.part.dtype), to_string(b.part.dtype));
+  if (a.part.global != b.part.global)
+    differ(tensor ? "the global shape" : "the value's shape", to_string(a.part.global), to_string(b.part.global));
+  if (is_per_rank_kind(a.part.kind) && a.part.box.dimensions() != b.part.box.dimensions())
+    differ("the per-rank value", a.part.box.dimensions() == 0 ? "one number" : "a vector",
+           b.part.box.dimensions() == 0 ? "one number" : "a vector");
+  if (a.part.content != b.part.content)
+    conflict(a, fmt::format("the value must be the same on all ranks, but rank {} and rank {} differ", a.rank, b.rank));
+}
+
+/// One of each different box that is not empty: that of its lowest rank.
+std::vector<RankItem> distinct_boxes(std::vector<RankItem> parts) {
+  std::erase_if(parts, [](const RankItem& part) { return empty(part.part.box); });
+  const auto box_of = [](const RankItem& part) -> const Box& { return part.part.box; };
+  std::ranges::stable_sort(parts, {}, box_of);
+  const auto rest = std::ranges::unique(parts, {}, box_of);
+  parts.erase(rest.begin(), rest.end());
+  return parts;
+}
+
+void check_cover(const std::vector<RankItem>& parts, const Shape& global) {
+  const std::vector<RankItem> different = distinct_boxes(parts);
+  std::vector<Box> boxes;
+  for (const RankItem& part : different) boxes.push_back(part.part.box);
+  if (const auto pair = find_overlap(boxes)) {
+    const RankItem &a = different[pair->first], &b = different[pair->second];
+    conflict(a, fmt::format("an overlap: rank {} holds {} and rank {} holds {}, both have {}", a.rank, to_string(a.part.box),
+                            b.rank, to_string(b.part.box), to_string(*intersect(a.part.box, b.part.box))));
+  }
+  if (const auto hole = find_hole(global, boxes))
+    conflict(parts.front(), fmt::format("a hole: nobody holds {} of the global shape {}", to_string(*hole), to_string(global)));
+}
+
+}  // namespace
+
+void explain_conflict(std::vector<RankItem> items) {
+  std::ranges::stable_sort(items, {}, &RankItem::rank);
+  check_names(items);
+  remove_groups(items);
+  for (const RankItem& part : items) check_same(items.front(), part);
+  if (!items.empty() && !is_per_rank_kind(items.front().part.kind)) check_cover(items, items.front().part.global);
+  throw Error(ErrorCode::internal, "ranks found a conflict in a name that none of them can explain",
+              {.tensor = items.empty() ? std::string{} : items.front().part.name});
+}
+
+}  // namespace holdfast::plan

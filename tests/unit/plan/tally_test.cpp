@@ -1,0 +1,92 @@
+#include "plan/tally.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "unit/plan/items.hpp"
+
+namespace holdfast::plan {
+namespace {
+
+using test::per_rank;
+using test::tensor;
+
+int to_the_only_rank(int) {
+  return 0;
+}
+
+Tally count(std::uint64_t key, std::uint64_t count) {
+  return {.key = key, .definition = 2, .cover = {}, .wanted = {}, .count = count, .ranks = 1};
+}
+
+TEST(Tally, CountsComeBackInTheOrderOfRanks) {
+  TallyStop first({{count(5, 10), count(3, 1)}, {count(5, 20)}}), second({{count(3, 4)}, {count(3, 0), count(5, 7)}});
+  const auto from_first = first.leave(1, 1, to_the_only_rank), from_second = second.leave(1, 1, to_the_only_rank);
+  TallyStop last({from_first[0], from_second[0]});
+  EXPECT_EQ(last.conflict(), std::nullopt);
+  last.answer();
+  const auto answers = last.answers();
+  first.take({answers[0]});
+  second.take({answers[1]});
+  using Answers = std::vector<std::vector<CountAnswer>>;
+  EXPECT_EQ(first.answers(), (Answers{{{0, 0, 37}, {0, 0, 5}}, {{10, 1, 37}}}));
+  EXPECT_EQ(second.answers(), (Answers{{{1, 1, 5}}, {{5, 2, 5}, {30, 2, 37}}}));
+}
+
+TEST(Tally, GoesWhereItsKeySays) {
+  TallyStop stop({{count(7, 1), count(12, 1), count(2, 1)}});
+  const auto out = stop.leave(10, 5, [](int rank) { return rank % 5; });
+  ASSERT_EQ(out.size(), 5U);
+  ASSERT_EQ(out[2].size(), 3U) << "7 mod 10 mod 5, and 2 mod 10 mod 5 twice";
+  EXPECT_EQ(out[2][0].key, 2U);
+  EXPECT_EQ(out[2][1].key, 7U);
+  EXPECT_EQ(out[2][2].key, 12U);
+}
+
+TEST(Tally, ADisagreementIsNotForgottenOnTheWay) {
+  Tally other = count(5, 1);
+  other.definition = 7;
+  TallyStop first({{count(5, 1)}, {other}, {count(5, 1)}});
+  const auto sent = first.leave(1, 1, to_the_only_rank);
+  EXPECT_EQ(TallyStop({{count(4, 1)}, sent[0], {count(5, 1)}}).conflict(), 5U);
+  EXPECT_EQ(TallyStop({{other}, sent[0]}).conflict(), 5U);
+}
+
+TEST(Tally, TheLeastConflictIsTold) {
+  Tally hole = tally_of(tensor(0, "w", {4}, {{0}, {3}}).part), disagreement = count(9, 1);
+  hole.key = 3;
+  disagreement.definition = 7;
+  EXPECT_EQ(TallyStop({{count(9, 1), count(1, 2)}, {disagreement}, {hole}}).conflict(), 3U);
+}
+
+TEST(Tally, OfGroupsAgreesWithGroupsOnly) {
+  const Tally group = tally_of_group("model");
+  EXPECT_EQ(TallyStop({{group}, {group}}).conflict(), std::nullopt);
+  EXPECT_EQ(TallyStop({{group}, {tally_of(tensor(0, "model", {}, {}).part)}}).conflict(), group.key);
+  EXPECT_EQ(TallyStop({{tally_of(per_rank(0, "model", {2}).part)}, {group}}).conflict(), group.key);
+}
+
+TEST(Tally, OfEachThingThatRanksMustAgreeOn) {
+  const Item item = test::value(0, "w", {3}, 5).part;
+  EXPECT_EQ(tally_of(item), tally_of(Item(item)));
+  for (const auto& change :
+       std::vector<void (*)(Item&)>{[](Item& other) { other.kind = Kind::string; }, [](Item& other) { other.dtype = DType::i8; },
+                                    [](Item& other) { other.global = {4}; }, [](Item& other) { other.content = 6; }}) {
+    Item other = item;
+    change(other);
+    EXPECT_NE(tally_of(other).definition, tally_of(item).definition);
+    EXPECT_EQ(tally_of(other).key, tally_of(item).key);
+  }
+  EXPECT_NE(tally_of(per_rank(0, "w", {}).part).definition, tally_of(per_rank(0, "w", {1}).part).definition);
+}
+
+TEST(Tally, GroupsOfNames) {
+  const std::vector<Item> items = {tensor(0, "a/b/c", {}, {}).part, tensor(0, "a/b/d", {}, {}).part, tensor(0, "e", {}, {}).part,
+                                   tensor(0, "a2/x", {}, {}).part};
+  EXPECT_THAT(groups_of(items), testing::UnorderedElementsAre("a", "a/b", "a2"));
+}
+
+}  // namespace
+}  // namespace holdfast::plan
