@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -62,7 +61,7 @@ std::vector<std::vector<T>> exchange_lists(const mpi::Grid& grid, int hop, const
   std::vector<std::vector<T>> in;
   for (const Bytes& bytes : grid.exchange(hop, out)) {
     in.emplace_back(bytes.size() / sizeof(T));
-    std::memcpy(in.back().data(), bytes.data(), in.back().size() * sizeof(T));
+    std::ranges::copy(bytes, std::as_writable_bytes(std::span(in.back())).begin());
   }
   return in;
 }
