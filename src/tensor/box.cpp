@@ -77,6 +77,11 @@ std::optional<Box> intersect(const Box& a, const Box& b) {
   return common;
 }
 
+Box relative(Box box, const Shape& origin) {
+  for (std::size_t d = 0; d < box.dimensions(); ++d) box.offset[d] -= origin[d];
+  return box;
+}
+
 std::string to_string(const Box& box) {
   std::string text;
   for (std::size_t d = 0; d < box.dimensions(); ++d)

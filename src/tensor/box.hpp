@@ -31,6 +31,8 @@ struct Box {
 [[nodiscard]] bool overlap(const Box& a, const Box& b) noexcept;
 /// The common part; nothing if it is empty.
 [[nodiscard]] std::optional<Box> intersect(const Box& a, const Box& b);
+/// The same box, whose offset counts from `origin`, which lies at or before it.
+[[nodiscard]] Box relative(Box box, const Shape& origin);
 /// "[0:64, 32:64]" (half-open ranges per dimension); "[]" for a scalar.
 [[nodiscard]] std::string to_string(const Box& box);
 /// "(64, 32)"; "()" for a scalar.

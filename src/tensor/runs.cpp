@@ -42,6 +42,18 @@ Runs collapse(const StridedMemory& memory) {
   return runs;
 }
 
+CommonRuns::CommonRuns(const StridedMemory& a, const StridedMemory& b)
+    : a_(a), b_(b), loops_(a.extent.size()), bytes_(a.element_bytes) {
+  while (loops_ > 0 && is_contiguous(loops_ - 1)) bytes_ *= a_.extent[--loops_];
+}
+
+bool CommonRuns::is_contiguous(std::size_t dimension) const {
+  const auto follows = [&](const StridedMemory& memory) {
+    return memory.stride_bytes[dimension] == static_cast<std::int64_t>(bytes_);
+  };
+  return a_.extent[dimension] == 1 || (follows(a_) && follows(b_));
+}
+
 void for_each_block(const StridedMemory& memory,
                     const std::function<void(std::byte* memory, std::size_t packed, const Block& block)>& visit) {
   if (run_bytes(memory) == 0) return;

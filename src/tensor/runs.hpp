@@ -40,6 +40,46 @@ void for_each_start(std::byte* data, const Runs& runs, std::size_t level, Visit 
   }
 }
 
+/// Two memories of the same extent and element size as runs of bytes that are contiguous in both; neither must be empty.
+class CommonRuns {
+ public:
+  /// Both are borrowed.
+  CommonRuns(const StridedMemory& a, const StridedMemory& b);
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+
+  /// Calls visit(distance in a, distance in b), in bytes, for each run, in row-major order.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    std::array<std::uint64_t, max_dimensions> position{};
+    std::int64_t in_a = 0, in_b = 0;
+    while (true) {
+      visit(in_a, in_b);
+      std::size_t at = loops_;
+      for (; at > 0; --at) {
+        const std::uint64_t count = a_.extent[at - 1];
+        if (++position[at - 1] < count) break;
+        step(at - 1, 1 - static_cast<std::int64_t>(count), in_a, in_b);
+        position[at - 1] = 0;
+      }
+      if (at == 0) return;
+      step(at - 1, 1, in_a, in_b);
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is_contiguous(std::size_t dimension) const;
+  void step(std::size_t dimension, std::int64_t count, std::int64_t& in_a, std::int64_t& in_b) const {
+    in_a += count * a_.stride_bytes[dimension];
+    in_b += count * b_.stride_bytes[dimension];
+  }
+
+  const StridedMemory& a_;
+  const StridedMemory& b_;
+  std::size_t loops_;  ///< dimensions before the runs
+  std::uint64_t bytes_;
+};
+
 /// Calls `visit(memory, packed offset, block)` for the fewest blocks that make up the memory, which may be empty.
 void for_each_block(const StridedMemory& memory,
                     const std::function<void(std::byte* memory, std::size_t packed, const Block& block)>& visit);

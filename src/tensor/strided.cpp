@@ -111,4 +111,14 @@ void unpack(const std::byte* packed, const StridedMemory& to) {
   });
 }
 
+void copy(const StridedMemory& from, const StridedMemory& to) {
+  check(from);
+  check(to);
+  if (is_empty(from)) return;
+  const CommonRuns runs(from, to);
+  with_run_size(runs.bytes(), [&](auto bytes) {
+    runs.for_each([&](std::int64_t in_from, std::int64_t in_to) { std::memcpy(to.data + in_to, from.data + in_from, bytes); });
+  });
+}
+
 }  // namespace holdfast

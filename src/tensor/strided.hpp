@@ -36,4 +36,7 @@ struct StridedMemory {
 void pack(const StridedMemory& from, std::byte* packed);
 void unpack(const std::byte* packed, const StridedMemory& to);
 
+/// Copies the box between memories of the same extent and element size that do not overlap.
+void copy(const StridedMemory& from, const StridedMemory& to);
+
 }  // namespace holdfast

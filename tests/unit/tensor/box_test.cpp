@@ -95,6 +95,11 @@ TEST(Box, InsideKnowsDimensionsAndOverflow) {
   EXPECT_FALSE(inside({{0, 0}, {4}}, {4}));
 }
 
+TEST(Box, RelativeCountsFromTheOrigin) {
+  EXPECT_EQ(relative({{3, 5}, {2, 1}}, {1, 5}), (Box{{2, 0}, {2, 1}}));
+  EXPECT_EQ(relative(Box{}, {}), Box{});
+}
+
 TEST(Box, ReadsWell) {
   EXPECT_EQ(to_string(Box{{0, 32}, {64, 32}}), "[0:64, 32:64]");
   EXPECT_EQ(to_string(Box{}), "[]");

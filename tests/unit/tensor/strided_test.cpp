@@ -39,10 +39,10 @@ struct RandomMemory {
   Bytes block;
   StridedMemory memory;
 
-  explicit RandomMemory(std::mt19937& random) {
-    static constexpr std::size_t sizes[] = {1, 2, 3, 4, 8, 16};
-    memory.element_bytes = sizes[random() % 6];
-    memory.extent = test::random_shape(random, 4, 6);
+  explicit RandomMemory(std::mt19937& random) : RandomMemory(random, test::random_shape(random, 4, 6), random_size(random)) {}
+  RandomMemory(std::mt19937& random, const Shape& shape, std::size_t element_bytes) {
+    memory.extent = shape;
+    memory.element_bytes = element_bytes;
     memory.stride_bytes.resize(memory.extent.size());
     std::vector<std::size_t> order(memory.extent.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -64,7 +64,22 @@ struct RandomMemory {
     for (std::byte& byte : block) byte = static_cast<std::byte>(random());
     memory.data = block.data() + first;
   }
+  static std::size_t random_size(std::mt19937& random) {
+    static constexpr std::size_t sizes[] = {1, 2, 3, 4, 8, 16};
+    return sizes[random() % 6];
+  }
 };
+
+/// The block of memory as it is when the packed box has been put into it.
+Bytes unpacked_naively(const Bytes& packed, const RandomMemory& to) {
+  Bytes block = to.block;
+  const std::byte* next = packed.data();
+  for_each_element(to.memory, [&](const std::byte* element) {
+    std::memcpy(block.data() + (element - to.block.data()), next, to.memory.element_bytes);
+    next += to.memory.element_bytes;
+  });
+  return block;
+}
 
 TEST(Strided, PacksAsANaiveLoopDoes) {
   std::mt19937 random(21);
@@ -85,13 +100,20 @@ TEST(Strided, UnpacksAsANaiveLoopDoesAndTouchesNothingElse) {
     RandomMemory to(random);
     Bytes packed(volume(to.memory.extent) * to.memory.element_bytes);
     for (std::byte& byte : packed) byte = static_cast<std::byte>(random());
-    Bytes expected = to.block;
-    const std::byte* next = packed.data();
-    for_each_element(to.memory, [&](std::byte* element) {
-      std::memcpy(expected.data() + (element - to.block.data()), next, to.memory.element_bytes);
-      next += to.memory.element_bytes;
-    });
+    const Bytes expected = unpacked_naively(packed, to);
     unpack(packed.data(), to.memory);
+    ASSERT_EQ(to.block, expected) << to_string(to.memory.extent);
+  }
+}
+
+TEST(Strided, CopiesAsPackingAndUnpackingDo) {
+  std::mt19937 random(23);
+  for (int repeat = 0; repeat < 3000; ++repeat) {
+    const RandomMemory from(random);
+    RandomMemory to(random, from.memory.extent, from.memory.element_bytes);
+    const Bytes packed = packed_naively(from.memory);
+    const Bytes expected = unpacked_naively(packed, to);
+    copy(from.memory, to.memory);
     ASSERT_EQ(to.block, expected) << to_string(to.memory.extent);
   }
 }
@@ -108,6 +130,7 @@ TEST(Strided, AnEmptyBoxMovesNothing) {
   const StridedMemory memory{nullptr, {3, 0, 2}, {8, 8, 4}, 4};
   pack(memory, nullptr);
   unpack(nullptr, memory);
+  copy(memory, memory);
   EXPECT_EQ(run_bytes(memory), 0U);
 }
 
