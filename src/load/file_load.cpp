@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "stage/places.hpp"
+#include "storage/extents.hpp"
 
 namespace holdfast::load {
 namespace {
@@ -20,10 +22,10 @@ constexpr Seconds stream_timeout{600};
 LoadReport FileLoad::run(const std::filesystem::path& path) {
   mpi::all_or_none(comm_, [&] { open(path); });
   check_names();
-  if (options_.verify && options_.verify_first) verify_rest();
+  if (options_.verify) orders_ = agree_on_reading(comm_, offers());
+  if (options_.verify && !checks_on_the_way()) mpi::all_or_none(comm_, [&] { verify_all(std::exchange(orders_, {})); });
   is_writing_ = true;
-  mpi::all_or_none(comm_, [&] { read(); });
-  if (checks_later()) verify_rest();
+  read();
   return report_;
 }
 
@@ -68,86 +70,122 @@ void FileLoad::check_names() {
                 {.path = report_.path, .tensor = report_.unexpected.front()});
 }
 
-void FileLoad::read() {
-  stage::await(targets_.places, options_.stream, Deadline(stream_timeout));
-  Placement placement(*file_, targets_, [this](const Read& read, const Part& part, Way way) { return treat(read, part, way); });
-  for (const Read& read : list_.reads) placement.add(read);
-  std::vector<Task> tasks = placement.finish();
-  if (checks_later()) remember_split_chunks(tasks);
-  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_) + placement.bytes_read();
-  report_.bytes = placement.bytes();
-  check_sums();
+std::vector<Offer> FileLoad::offers() const {
+  std::vector<Offer> offers;
+  for (const Read& read : list_.reads)
+    for (const Part& part : read.parts) offers.push_back(offer(read, part));
+  return offers;
 }
 
-/// A chunk that is read as a whole is checked on the way, unless all were checked before. What several ranks read, or one will
-/// have to read once more, is left in the page cache.
-Treatment FileLoad::treat(const Read& read, const Part& part, Way way) {
-  const bool is_whole_chunk = part.box == file_->chunks()[part.chunk].box;
-  const bool is_shared = comm_.size() > 1 && read.box == whole(file_->datasets()[read.dataset].global);
-  const bool is_read_again = checks_later() && !is_whole_chunk && !(way == Way::direct && stretch_in_chunk(part.chunk, part.box));
-  Treatment treatment{.page_cache = is_shared || is_read_again ? storage::PageCache::fill : storage::PageCache::avoid};
-  if (checks_later() && is_whole_chunk) {
+/// Where all is verified first, nothing is by being read.
+Offer FileLoad::offer(const Read& read, const Part& part) const {
+  const storage::ChunkRecord& chunk = file_->chunks()[part.chunk];
+  Offer offer{
+      .row = chunk.row, .address = address_of(chunk), .bytes = volume(chunk.box.extent) * element_bytes(chunk), .part = part.box};
+  if (!checks_on_the_way()) return offer;
+  offer.is_checked = part.box == chunk.box;
+  const DType saved = file_->datasets()[chunk.dataset].dtype, wanted = targets_.local.items[read.item].dtype;
+  if (is_direct(targets_.places[read.item], saved, wanted))
+    offer.stretch = stretch_of(part.box, chunk.box, size_of(saved)).value_or(Stretch{});
+  return offer;
+}
+
+/// Each chunk that anybody touches is checked by one of those, and left in the page cache for what is read next.
+void FileLoad::verify_all(const Orders& orders) {
+  std::vector<Task> tasks;
+  for (const Shared& shared : orders.shared) {
+    if (shared.readers.front() != comm_.rank()) continue;
+    const std::uint32_t number = number_of(shared.row);
+    const storage::ChunkRecord& chunk = file_->chunks()[number];
+    sums_[number] = std::make_unique<Checksum>();
+    tasks.push_back({chunk.dataset, chunk.box, {}, sums_[number].get(), storage::PageCache::fill, number});
+  }
+  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_);
+  check_own_sums();
+}
+
+void FileLoad::read() {
+  for (const Shared& shared : orders_.shared) shared_.insert(number_of(shared.row));
+  Placement placement(*file_, targets_, [this](const Read& read, const Part& part) { return treat(read, part); });
+  mpi::all_or_none(comm_, [&] { read_own(placement); });
+  if (checks_on_the_way()) read_shared(placement);
+  report_.bytes = placement.bytes();
+}
+
+void FileLoad::read_own(Placement& placement) {
+  stage::await(targets_.places, options_.stream, Deadline(stream_timeout));
+  for (const Read& read : list_.reads) placement.add(read);
+  std::vector<Task> tasks = placement.take_tasks();
+  if (checks_on_the_way()) remember_stretches(tasks);
+  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_) + placement.bytes_read();
+  placement.finish();
+  check_own_sums();
+}
+
+/// A chunk that is read as a whole is checked on the way, unless all were checked before. What several ranks read is left in the
+/// page cache.
+std::optional<Treatment> FileLoad::treat(const Read& read, const Part& part) {
+  if (shared_.contains(part.chunk)) return std::nullopt;
+  const bool is_replica = comm_.size() > 1 && read.box == whole(file_->datasets()[read.dataset].global);
+  Treatment treatment{.page_cache = is_replica ? storage::PageCache::fill : storage::PageCache::avoid};
+  if (checks_on_the_way() && part.box == file_->chunks()[part.chunk].box) {
     sums_[part.chunk] = std::make_unique<Checksum>();
     treatment.sum = sums_[part.chunk].get();
   }
   return treatment;
 }
 
-std::optional<Stretch> FileLoad::stretch_in_chunk(std::uint32_t number, const Box& part) const {
-  const storage::ChunkRecord& chunk = file_->chunks()[number];
-  return stretch_of(part, chunk.box, size_of(file_->datasets()[chunk.dataset].dtype));
-}
-
 /// Those of which other ranks have the rest: their checksums are taken over what all have in memory (relay.hpp).
-void FileLoad::remember_split_chunks(const std::vector<Task>& tasks) {
-  for (const Task& task : tasks)
-    if (task.sum == nullptr && stretch_in_chunk(task.chunk, task.box)) loaded_.emplace(task.chunk, task);
+void FileLoad::remember_stretches(const std::vector<Task>& tasks) {
+  for (const Task& task : tasks) {
+    const storage::ChunkRecord& chunk = file_->chunks()[task.chunk];
+    if (task.sum != nullptr) continue;
+    if (const auto stretch = stretch_of(task.box, chunk.box, element_bytes(chunk)))
+      loaded_.emplace(chunk.row, Loaded{*stretch, task.to});
+  }
 }
 
-void FileLoad::check_sums() const {
+void FileLoad::read_shared(Placement& placement) {
+  const Exchanged exchanged = exchange(comm_, *file_, shared_chunks(), placement);
+  report_.read_bytes += exchanged.bytes_read;
+  mpi::all_or_none(comm_, [&] {
+    if (exchanged.failure) throw Error(*exchanged.failure);
+    placement.finish();
+  });
+  const std::vector<Sum> relayed = relay(comm_, orders_.links, loaded_);
+  mpi::all_or_none(comm_, [&] {
+    for (const std::vector<Sum>& sums : {exchanged.sums, relayed})
+      for (const Sum& sum : sums) file_->check_sum(file_->chunks()[number_of(sum.row)], sum.value);
+  });
+}
+
+std::vector<SharedChunk> FileLoad::shared_chunks() const {
+  std::vector<SharedChunk> chunks;
+  for (const Shared& shared : orders_.shared) {
+    const std::uint32_t number = number_of(shared.row);
+    const storage::ChunkRecord& chunk = file_->chunks()[number];
+    chunks.push_back(
+        {number, chunk.row, address_of(chunk), Slabs(chunk.box, element_bytes(chunk), slab_bytes), shared.readers, shared.wants});
+  }
+  return chunks;
+}
+
+void FileLoad::check_own_sums() const {
   for (std::size_t chunk = 0; chunk < sums_.size(); ++chunk)
     if (sums_[chunk]) file_->check_sum(file_->chunks()[chunk], sums_[chunk]->value());
 }
 
-/// What anybody touches and nobody has checked yet is checked by one rank, or by several together.
-void FileLoad::verify_rest() {
-  const Duties duties = share_checks(comm_, touched());
-  mpi::all_or_none(comm_, [&] {
-    for (const Sum& sum : duties.sums) file_->check_sum(chunk_of(sum.row), sum.value);
-    verify(duties.rows);
-  });
+std::uint32_t FileLoad::number_of(std::uint64_t row) const {
+  const auto& chunks = file_->chunks();
+  return static_cast<std::uint32_t>(std::ranges::lower_bound(chunks, row, {}, &storage::ChunkRecord::row) - chunks.begin());
 }
 
-std::vector<Touched> FileLoad::touched() const {
-  std::vector<Touched> touched;
-  for (const std::uint32_t number : list_.chunks) {
-    const storage::ChunkRecord& chunk = file_->chunks()[number];
-    const auto loaded = loaded_.find(number);
-    touched.push_back({.row = chunk.row,
-                       .bytes = volume(chunk.box.extent) * size_of(file_->datasets()[chunk.dataset].dtype),
-                       .is_checked = sums_[number] != nullptr});
-    if (loaded == loaded_.end()) continue;
-    touched.back().stretch = stretch_in_chunk(number, loaded->second.box);
-    touched.back().memory = loaded->second.to;
-  }
-  return touched;
+std::uint64_t FileLoad::address_of(const storage::ChunkRecord& chunk) const {
+  return storage::Placed{file_->datasets()[chunk.dataset], file_->address_of(chunk.dataset)}.offset_of(chunk.box.offset);
 }
 
-const storage::ChunkRecord& FileLoad::chunk_of(std::uint64_t row) const {
-  return *std::ranges::lower_bound(file_->chunks(), row, {}, &storage::ChunkRecord::row);
-}
-
-/// Leaves in the page cache what is read next.
-void FileLoad::verify(const std::vector<std::uint64_t>& rows) {
-  const auto page_cache = options_.verify_first ? storage::PageCache::fill : storage::PageCache::avoid;
-  std::vector<Checksum> sums(rows.size());
-  std::vector<Task> tasks;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const storage::ChunkRecord& chunk = chunk_of(rows[i]);
-    tasks.push_back({.dataset = chunk.dataset, .box = chunk.box, .sum = &sums[i], .page_cache = page_cache});
-  }
-  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_);
-  for (std::size_t i = 0; i < rows.size(); ++i) file_->check_sum(chunk_of(rows[i]), sums[i].value());
+std::size_t FileLoad::element_bytes(const storage::ChunkRecord& chunk) const {
+  return size_of(file_->datasets()[chunk.dataset].dtype);
 }
 
 }  // namespace holdfast::load

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "load/arrange.hpp"
+#include "load/exchange.hpp"
 #include "load/place.hpp"
 #include "load/relay.hpp"
 #include "load/reshard.hpp"
@@ -48,16 +50,20 @@ class FileLoad {
  private:
   void open(const std::filesystem::path& path);
   void check_names();
+  [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
+  [[nodiscard]] std::vector<Offer> offers() const;
+  [[nodiscard]] Offer offer(const Read& read, const Part& part) const;
+  void verify_all(const Orders& orders);
   void read();
-  [[nodiscard]] bool checks_later() const { return options_.verify && !options_.verify_first; }
-  [[nodiscard]] Treatment treat(const Read& read, const Part& part, Way way);
-  [[nodiscard]] std::optional<Stretch> stretch_in_chunk(std::uint32_t number, const Box& part) const;
-  void remember_split_chunks(const std::vector<Task>& tasks);
-  void check_sums() const;
-  void verify_rest();
-  [[nodiscard]] std::vector<Touched> touched() const;
-  [[nodiscard]] const storage::ChunkRecord& chunk_of(std::uint64_t row) const;
-  void verify(const std::vector<std::uint64_t>& rows);
+  void read_own(Placement& placement);
+  [[nodiscard]] std::optional<Treatment> treat(const Read& read, const Part& part);
+  void remember_stretches(const std::vector<Task>& tasks);
+  void read_shared(Placement& placement);
+  [[nodiscard]] std::vector<SharedChunk> shared_chunks() const;
+  void check_own_sums() const;
+  [[nodiscard]] std::uint32_t number_of(std::uint64_t row) const;
+  [[nodiscard]] std::uint64_t address_of(const storage::ChunkRecord& chunk) const;
+  [[nodiscard]] std::size_t element_bytes(const storage::ChunkRecord& chunk) const;
 
   const mpi::Communicator& comm_;
   const Targets targets_;
@@ -65,8 +71,10 @@ class FileLoad {
   const int threads_;
   std::optional<storage::CheckpointReader> file_;
   ReadList list_;
-  std::vector<std::unique_ptr<Checksum>> sums_;  ///< of chunks that are checked while they are read into place
-  std::map<std::uint32_t, Task> loaded_;         ///< what this rank has of others, by their place in the file's list
+  Orders orders_;
+  std::set<std::uint32_t> shared_;               ///< chunks that others read, too
+  std::vector<std::unique_ptr<Checksum>> sums_;  ///< of those that this rank reads as a whole
+  std::map<std::uint64_t, Loaded> loaded_;       ///< what it has of those of which others have the rest
   bool is_writing_ = false;
   LoadReport report_;
 };

@@ -12,11 +12,14 @@ namespace holdfast::load {
 ///
 /// 1. rank 0 lists the steps; all take the newest (or the given one)
 /// 2. every rank opens the file and makes its read list; disagreements with the StateDict are thrown everywhere
-/// 3. reads into place; what a rank reads of whole chunks is verified meanwhile
-/// 4. a chunk that several ranks have read together is verified in memory, its unfinished checksum going from rank to rank; what
-///    is left is read once more, by one of them
-/// With options.verify_first all that 3 will read is verified before it. A file that is damaged is passed over for the one
-/// before, with a warning, unless the step was given. Each rank reads with up to `threads` threads.
+/// 3. ranks that want something of the same chunk agree on who reads it
+/// 4. each reads what it reads for itself into place; whole chunks are verified meanwhile
+/// 5. chunks that none can verify by itself, nor several by what they have in whole rows, are read by turns, verified, and handed
+///    around
+/// 6. what several ranks have read in whole rows is verified in memory, the unfinished checksum going from rank to rank
+/// With options.verify_first all that will be read is verified before; then, and without options.verify, each rank reads for
+/// itself. A file that is damaged is passed over for the one before, with a warning, unless the step was given. Each rank reads
+/// for itself with up to `threads` threads, by turns with one.
 [[nodiscard]] LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& directory, StateDict& state,
                               const LoadOptions& options, int threads = 1);
 

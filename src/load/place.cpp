@@ -31,51 +31,53 @@ void Placement::add(const Read& read) {
 }
 
 void Placement::add_into(const Read& read, const TensorView& view, const cuda::Place& place) {
-  const DType saved = file_.datasets()[read.dataset].dtype;
-  bytes_ += volume(read.box.extent) * size_of(saved);
-  const Way way = !place.on_device() && saved == view.dtype ? Way::direct : Way::through_buffer;
+  const Goal goal{read.item, file_.datasets()[read.dataset].dtype, view, place};
+  bytes_ += volume(read.box.extent) * size_of(goal.saved);
   for (const Part& part : read.parts) {
-    const Treatment treatment = treat_(read, part, way);
-    if (way == Way::direct) {
-      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment.sum, treatment.page_cache, part.chunk});
-      continue;
+    const std::optional<Treatment> treatment = treat_(read, part);
+    if (!treatment)
+      goals_.emplace(part.chunk, goal);
+    else if (goal.is_direct())
+      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment->sum, treatment->page_cache, part.chunk});
+    else
+      through_buffer(goal, part.box, [&](const Box& box, std::byte* packed) {
+        fetch_.add(read.dataset, box, packed_memory(packed, box, size_of(goal.saved)), treatment->sum);
+        fetch_.run();
+      });
+  }
+}
+
+void Placement::put(std::uint32_t chunk, const Box& box, const StridedMemory& from) {
+  const Goal& goal = goals_.at(chunk);
+  try {
+    if (goal.is_direct()) return copy(from, memory_of(goal.view, box));
+    through_buffer(goal, box,
+                   [&](const Box& slab, std::byte* packed) { pack(part_of(from, relative(slab, box.offset)), packed); });
+  } catch (...) {
+    throw current_error({.tensor = targets_.local.items[goal.item].name});
+  }
+}
+
+/// Brings a box to its place, slab by slab. `fill` writes one, in the dtype that is saved, into a buffer.
+void Placement::through_buffer(const Goal& goal, const Box& box, const Fill& fill) {
+  const DType saved = goal.saved, wanted = goal.view.dtype;
+  for (const Slab& slab : slabs(box, std::max(size_of(saved), size_of(wanted)), stage::Uploads::most_bytes)) {
+    const std::size_t count = volume(slab.box.extent);
+    if (!goal.place.on_device()) wanted_.resize(count * size_of(wanted));
+    std::byte* const packed = goal.place.on_device() ? uploads_.buffer(goal.place.device) : wanted_.data();
+    if (saved == wanted) {
+      fill(slab.box, packed);
+    } else {
+      unconverted_.resize(count * size_of(saved));
+      fill(slab.box, unconverted_.data());
+      convert(saved, unconverted_.data(), wanted, packed, count);
     }
-    const std::size_t element_bytes = std::max(size_of(saved), size_of(view.dtype));
-    for (const Slab& slab : slabs(part.box, element_bytes, stage::Uploads::most_bytes))
-      through_buffer(read, slab.box, treatment.sum, view, place);
+    const StridedMemory memory = memory_of(goal.view, slab.box);
+    if (goal.place.on_device())
+      uploads_.send(goal.place.device, packed, memory);
+    else
+      unpack(packed, memory);
   }
-}
-
-void Placement::through_buffer(const Read& read, const Box& box, Checksum* sum, const TensorView& view,
-                               const cuda::Place& place) {
-  const StridedMemory memory = memory_of(view, box);
-  if (place.on_device()) {
-    std::byte* const packed = uploads_.buffer(place.device);
-    fill(read, box, sum, view.dtype, packed);
-    return uploads_.send(place.device, packed, memory);
-  }
-  wanted_.resize(packed_bytes(memory));
-  fill(read, box, sum, view.dtype, wanted_.data());
-  unpack(wanted_.data(), memory);
-}
-
-/// Reads a box in the dtype that is wanted.
-void Placement::fill(const Read& read, const Box& box, Checksum* sum, DType wanted, std::byte* packed) {
-  const DType saved = file_.datasets()[read.dataset].dtype;
-  const std::size_t count = volume(box.extent);
-  std::byte* to = packed;
-  if (saved != wanted) {
-    unconverted_.resize(count * size_of(saved));
-    to = unconverted_.data();
-  }
-  fetch_.add(read.dataset, box, packed_memory(to, box, size_of(saved)), sum);
-  fetch_.run();
-  if (saved != wanted) convert(saved, to, wanted, packed, count);
-}
-
-std::vector<Task> Placement::finish() {
-  uploads_.finish();
-  return std::move(tasks_);
 }
 
 }  // namespace holdfast::load

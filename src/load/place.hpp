@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <holdfast/state_dict.hpp>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "load/reshard.hpp"
@@ -20,40 +22,55 @@ struct Targets {
   const std::vector<cuda::Place>& places;
 };
 
-/// How a part of a read gets to where it belongs.
-enum class Way {
-  direct,          ///< read to its place
-  through_buffer,  ///< for a device's memory, or of another dtype
-};
+/// Can it be read to its place? Otherwise it goes through a buffer.
+[[nodiscard]] inline bool is_direct(const cuda::Place& place, DType saved, DType wanted) {
+  return !place.on_device() && saved == wanted;
+}
 
-/// What is to be done about a part of a read, beside reading it.
+/// What is to be done about a part of a read that this rank reads for itself, beside reading it.
 struct Treatment {
   Checksum* sum = nullptr;  ///< to which its bytes are added, if there is one
   storage::PageCache page_cache = storage::PageCache::avoid;
 };
 
 /// Brings what is read to where it belongs. A part that is read to its place becomes a task; one that goes through a buffer, of
-/// at most 16 MiB, is brought there at once.
+/// at most 16 MiB, is brought there at once; one that comes from elsewhere is brought there by put().
 class Placement {
  public:
-  using Treat = std::function<Treatment(const Read& read, const Part& part, Way way)>;
+  /// Nothing: the part comes from elsewhere.
+  using Treat = std::function<std::optional<Treatment>(const Read& read, const Part& part)>;
 
   Placement(const storage::CheckpointReader& file, const Targets& targets, Treat treat)
       : file_(file), targets_(targets), treat_(std::move(treat)), fetch_(file, storage::PageCache::fill) {}
 
   /// A value takes the length that it has in the file.
   void add(const Read& read);
-  /// Waits until everything on its way to a device has arrived, and hands over the tasks that are left to do.
-  [[nodiscard]] std::vector<Task> finish();
+  /// The tasks that are left to do.
+  [[nodiscard]] std::vector<Task> take_tasks() { return std::move(tasks_); }
+  /// Puts a box of a chunk, of which a part was added that comes from elsewhere, to its place; `from` is in the dtype that is
+  /// saved.
+  void put(std::uint32_t chunk, const Box& box, const StridedMemory& from);
+  /// Waits until everything on its way to a device has arrived.
+  void finish() { uploads_.finish(); }
 
   /// Bytes of all that was added, and those that were read so far.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint64_t bytes_read() const noexcept { return fetch_.bytes_read(); }
 
  private:
+  /// Where a read goes.
+  struct Goal {
+    std::uint32_t item = 0;
+    DType saved{};
+    TensorView view;
+    cuda::Place place;
+
+    [[nodiscard]] bool is_direct() const { return load::is_direct(place, saved, view.dtype); }
+  };
+  using Fill = std::function<void(const Box& box, std::byte* packed)>;
+
   void add_into(const Read& read, const TensorView& view, const cuda::Place& place);
-  void through_buffer(const Read& read, const Box& box, Checksum* sum, const TensorView& view, const cuda::Place& place);
-  void fill(const Read& read, const Box& box, Checksum* sum, DType wanted, std::byte* packed);
+  void through_buffer(const Goal& goal, const Box& box, const Fill& fill);
 
   const storage::CheckpointReader& file_;
   const Targets targets_;
@@ -61,6 +78,7 @@ class Placement {
   storage::Fetch fetch_;
   stage::Uploads uploads_;
   std::vector<Task> tasks_;
+  std::map<std::uint32_t, Goal> goals_;  ///< of chunks whose parts come from elsewhere
   Bytes wanted_, unconverted_;
   std::uint64_t bytes_ = 0;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <span>
 
 #include "base/threads.hpp"
 
@@ -29,25 +28,14 @@ std::vector<Share> share_out(const storage::CheckpointReader& file, std::span<co
   return shares;
 }
 
-/// What one thread reads with: a reader for each way to treat the page cache.
-class Fetches {
- public:
-  explicit Fetches(const storage::CheckpointReader& file)
-      : fill_(file, storage::PageCache::fill), avoid_(file, storage::PageCache::avoid) {}
-
-  void run(Share share) {
-    for (const Task& task : share)
-      (task.page_cache == storage::PageCache::fill ? fill_ : avoid_).add(task.dataset, task.box, task.to, task.sum);
-    fill_.run();
-    avoid_.run();
-  }
-  [[nodiscard]] std::uint64_t bytes_read() const { return fill_.bytes_read() + avoid_.bytes_read(); }
-
- private:
-  storage::Fetch fill_, avoid_;
-};
-
 }  // namespace
+
+void Fetches::run(std::span<const Task> tasks) {
+  for (const Task& task : tasks)
+    (task.page_cache == storage::PageCache::fill ? fill_ : avoid_).add(task.dataset, task.box, task.to, task.sum);
+  fill_.run();
+  avoid_.run();
+}
 
 std::uint64_t carry_out(const storage::CheckpointReader& file, std::vector<Task> tasks, int threads) {
   std::erase_if(tasks, [](const Task& task) { return empty(task.box); });

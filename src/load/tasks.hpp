@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "storage/fetch.hpp"
@@ -14,7 +15,21 @@ struct Task {
   StridedMemory to = {};
   Checksum* sum = nullptr;
   storage::PageCache page_cache = storage::PageCache::avoid;
-  std::uint32_t chunk = 0;  ///< that the box is of, by its place in the reader's list; only where it goes into memory
+  std::uint32_t chunk = 0;  ///< that the box is of, by its place in the reader's list; only where that is asked for
+};
+
+/// What one thread carries out tasks with: a reader for each way to treat the page cache.
+class Fetches {
+ public:
+  /// `file` outlives this.
+  explicit Fetches(const storage::CheckpointReader& file)
+      : fill_(file, storage::PageCache::fill), avoid_(file, storage::PageCache::avoid) {}
+
+  void run(std::span<const Task> tasks);
+  [[nodiscard]] std::uint64_t bytes_read() const { return fill_.bytes_read() + avoid_.bytes_read(); }
+
+ private:
+  storage::Fetch fill_, avoid_;
 };
 
 /// Carries out tasks, none of which shares its checksum or memory with another one, with up to `threads` threads. Returns the

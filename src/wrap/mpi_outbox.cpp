@@ -1,32 +1,42 @@
 #include "wrap/mpi_outbox.hpp"
 
 namespace holdfast::mpi {
-namespace {
-
-constexpr int tag = 2;
-
-}  // namespace
 
 Outbox::~Outbox() {
-  if (!requests_.empty()) static_cast<void>(messages_.release());
+  if (!sent_.empty()) static_cast<void>(new std::deque<Sent>(std::move(sent_)));
 }
 
 void Outbox::send(int to, Bytes message) {
-  const Bytes& kept = messages_->emplace_back(std::move(message));
-  MPI_Request& request = requests_.emplace_back(MPI_REQUEST_NULL);
-  check(MPI_Isend(kept.data(), static_cast<int>(kept.size()), MPI_BYTE, to, tag, comm_.get(), &request), "MPI_Isend");
+  send(to, std::make_shared<const Bytes>(std::move(message)));
+}
+
+void Outbox::send(int to, std::shared_ptr<const Bytes> message) {
+  all_taken();
+  auto& [request, kept] = sent_.emplace_back(Sent{MPI_REQUEST_NULL, std::move(message)});
+  check(MPI_Issend(kept->data(), static_cast<int>(kept->size()), MPI_BYTE, to, subject_, comm_->get(), &request), "MPI_Issend");
+}
+
+bool Outbox::all_taken() {
+  for (int is_taken = 1; !sent_.empty(); sent_.pop_front()) {
+    check(MPI_Test(&sent_.front().request, &is_taken, MPI_STATUS_IGNORE), "MPI_Test");
+    if (is_taken == 0) return false;
+  }
+  return true;
 }
 
 void Outbox::finish() {
-  check(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
-  requests_.clear();
-  messages_->clear();
+  for (; !sent_.empty(); sent_.pop_front()) check(MPI_Wait(&sent_.front().request, MPI_STATUS_IGNORE), "MPI_Wait");
 }
 
-Bytes receive(const Communicator& comm, int from, std::size_t bytes) {
+Bytes receive(const Communicator& comm, int from, int subject, std::size_t bytes) {
   Bytes message(bytes);
-  check(MPI_Recv(message.data(), static_cast<int>(bytes), MPI_BYTE, from, tag, comm.get(), MPI_STATUS_IGNORE), "MPI_Recv");
+  receive(comm, from, subject, message);
   return message;
+}
+
+void receive(const Communicator& comm, int from, int subject, std::span<std::byte> message) {
+  check(MPI_Recv(message.data(), static_cast<int>(message.size()), MPI_BYTE, from, subject, comm.get(), MPI_STATUS_IGNORE),
+        "MPI_Recv");
 }
 
 }  // namespace holdfast::mpi

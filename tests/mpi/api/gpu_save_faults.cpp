@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "gpu_state.hpp"
+#include "tensor/box.hpp"
+#include "tensor/convert.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -73,6 +75,26 @@ TEST_F(GpuSaveFaults, ALoadThatFailsOnOneRankFailsOnAll) {
   fake_cuda_reset();
   checkpointer.load(gpu_.state());
   gpu_.expect(1);
+  checkpointer.close();
+}
+
+/// The others wait for what the failing rank reads for them.
+TEST_F(GpuSaveFaults, ALoadByColumnsThatFailsOnOneRankFailsOnAll) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  gpu_.fill(1);
+  checkpointer.async_save(1, gpu_.state()).wait();
+  const std::size_t bytes = volume(gpu_.weight_columns(nullptr, DType::f64).shard.extent) * sizeof(double);
+  GpuMemory columns(bytes, GpuKind::device, gpu_.device());
+  StateDict state;
+  state.add("weight", gpu_.weight_columns(columns.data(), DType::f64));
+  const LoadOptions options{.strict = false, .convert = true};
+  if (last_) fake_cuda_fail("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, -1);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemHostAlloc"},
+                    [&] { checkpointer.load(state, options); });
+  fake_cuda_reset();
+  checkpointer.load(state, options);
+  const std::vector<std::byte> loaded = columns.read();
+  for (std::size_t at = 0; at < bytes; at += sizeof(double)) ASSERT_EQ(to_double(DType::f64, loaded.data() + at), 1);
   checkpointer.close();
 }
 

@@ -1,5 +1,9 @@
 // Saves and loads of state in GPU memory: on a GPU, and on the stand-in for CUDA's driver.
+#include <numeric>
+
 #include "gpu_state.hpp"
+#include "tensor/box.hpp"
+#include "tensor/convert.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -7,6 +11,17 @@ namespace {
 class GpuSaves : public testing::TestWithParam<Transport> {
  protected:
   Options options() { return {.directory = directory_.path() / "ckpt", .transport = GetParam()}; }
+  /// What the test by columns saved: each rank's numbers begin with another one.
+  void expect_columns(const std::vector<std::byte>& memory, DType dtype) const {
+    const Shard columns = gpu_.weight_columns(nullptr, dtype).shard;
+    const std::uint64_t width = columns.global[1], saved_rows = gpu_.weight_floats() / width;
+    for (std::uint64_t i = 0; i < volume(columns.extent); i += 97) {
+      const std::uint64_t row = i / columns.extent[1], column = columns.offset[1] + i % columns.extent[1];
+      const auto expected = static_cast<float>(row / saved_rows) * 1e7F + static_cast<float>(row % saved_rows * width + column);
+      ASSERT_EQ(to_double(dtype, memory.data() + i * size_of(dtype)), expected) << "element " << i;
+    }
+  }
+
   const int rank_ = rank_in(MPI_COMM_WORLD);
   SharedDirectory directory_;
   GpuState gpu_;
@@ -71,6 +86,33 @@ TEST_P(GpuSaves, AreLoadedIntoHostMemoryAndBack) {
   device.add("weight", gpu_.weight_view(gpu_.weight(), DType::f32));
   checkpointer.load(device, {.convert = true});
   gpu_.expect_weight(6);
+  checkpointer.close();
+}
+
+/// Each rank saved rows of it.
+TEST_P(GpuSaves, AreLoadedByColumns) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  std::vector<float> weight(gpu_.weight_floats());
+  std::iota(weight.begin(), weight.end(), static_cast<float>(rank_) * 1e7F);
+  StateDict saved;
+  saved.add("weight", gpu_.weight_view(weight.data(), DType::f32));
+  checkpointer.async_save(7, saved).wait();
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::size_t bytes = volume(gpu_.weight_columns(nullptr, dtype).shard.extent) * size_of(dtype);
+    std::vector<std::byte> on_host(bytes);
+    GpuMemory on_device(bytes, GpuKind::device, gpu_.device());
+    for (std::byte* memory : {on_host.data(), on_device.data()}) {
+      StateDict state;
+      state.add("weight", gpu_.weight_columns(memory, dtype));
+      const LoadReport report = checkpointer.load(state, {.convert = true});
+      std::uint64_t read = report.read_bytes, needed = report.bytes;
+      MPI_Allreduce(MPI_IN_PLACE, &read, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+      MPI_Allreduce(MPI_IN_PLACE, &needed, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+      EXPECT_LE(read, needed + needed / 100);
+    }
+    EXPECT_EQ(on_device.read(), on_host);
+    expect_columns(on_host, dtype);
+  }
   checkpointer.close();
 }
 

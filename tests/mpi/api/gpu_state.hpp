@@ -66,6 +66,12 @@ class GpuState {
     }
     EXPECT_EQ(step_, number);
   }
+  /// This rank's columns of "weight", of which each saved rows.
+  [[nodiscard]] TensorView weight_columns(void* memory, DType dtype) const {
+    const std::uint64_t begin = rank_ * columns / ranks_, end = (rank_ + 1) * columns / ranks_;
+    return shard(memory, dtype,
+                 {.global = {rows * ranks_, columns}, .offset = {0, begin}, .extent = {rows * ranks_, end - begin}});
+  }
   void expect_weight(std::int64_t number) const { EXPECT_EQ(weight_.read(), content(weight_.bytes(), number)); }
 
  private:
