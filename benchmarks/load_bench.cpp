@@ -42,19 +42,27 @@ std::uint64_t ranks() {
   return static_cast<std::uint64_t>(world(MPI_Comm_size));
 }
 
-/// Rows of `part` of `parts`.
-Box box_of(std::uint64_t part, std::uint64_t parts) {
-  return {{part * rows / parts, 0}, {(part + 1) * rows / parts - part * rows / parts, columns}};
+enum class Cut : std::size_t { by_rows = 0, by_columns = 1 };
+
+/// Part of a tensor: the one with number `part` of `parts`.
+Box box_of(std::uint64_t part, std::uint64_t parts, Cut cut = Cut::by_rows) {
+  Box box = whole({rows, columns});
+  const auto dimension = static_cast<std::size_t>(cut);
+  const std::uint64_t extent = box.extent[dimension], begin = part * extent / parts;
+  box.offset[dimension] = begin;
+  box.extent[dimension] = (part + 1) * extent / parts - begin;
+  return box;
 }
 
 struct Free {
   void operator()(std::byte* memory) const { std::free(memory); }
 };
 
-/// 1 GiB in 16 tensors, saved by `savers` and loaded by the ranks of the world, by rows.
+/// 1 GiB in 16 tensors, saved by `savers` by rows, and loaded by the ranks of the world.
 class LoadedState {
  public:
-  explicit LoadedState(std::uint64_t savers) : box_(box_of(rank(), ranks())), bytes_(volume(box_.extent) * sizeof(float)) {
+  explicit LoadedState(std::uint64_t savers, Cut cut = Cut::by_rows)
+      : box_(box_of(rank(), ranks(), cut)), bytes_(volume(box_.extent) * sizeof(float)) {
     for (std::uint64_t i = 0; i < tensors; ++i) {
       memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(page_bytes, bytes_ + page_bytes)));
       std::fill_n(memory_.back().get(), bytes_ + page_bytes, std::byte{2});
@@ -65,7 +73,7 @@ class LoadedState {
     MPI_Barrier(MPI_COMM_WORLD);
     const storage::CheckpointReader file(path());
     for (std::uint64_t i = 0; i < tensors; ++i)
-      addresses_.push_back(file.address_of(file.find(name(i)).value()) + box_.offset[0] * columns * sizeof(float));
+      addresses_.push_back(file.address_of(file.find(name(i)).value()) + rank() * rows / ranks() * columns * sizeof(float));
   }
 
   /// Seconds of the slowest rank.
@@ -75,6 +83,7 @@ class LoadedState {
       if (report != nullptr) *report = done;
     });
   }
+  /// As many bytes, in whole rows.
   double read_plainly(int flags) {
     const FileDescriptor fd(::open(path().c_str(), O_RDONLY | flags));
     return timed([&] {
@@ -146,7 +155,7 @@ class LoadedState {
   std::uint64_t bytes_;  ///< of a tensor
   std::vector<std::unique_ptr<std::byte, Free>> memory_;
   StateDict state_;
-  std::vector<std::uint64_t> addresses_;  ///< of this rank's part of each tensor
+  std::vector<std::uint64_t> addresses_;  ///< of this rank's rows of each tensor
   int threads_ = 1;
   mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD);
 };
@@ -161,8 +170,8 @@ const Kind kinds[] = {{"default", {}, 1},
                       {"verify_first", {.verify_first = true}, 1},
                       {"unverified", {.verify = false}, 1}};
 
-void speed(benchmark::State& state, const Kind& kind, bool cold) {
-  LoadedState content(ranks());
+void speed(benchmark::State& state, const Kind& kind, Cut cut, bool cold) {
+  LoadedState content(ranks(), cut);
   content.use_threads(kind.threads);
   const auto prepared = [&] {
     if (cold && !content.drop_cache()) state.SkipWithError("the page cache cannot be emptied of the file");
@@ -191,8 +200,8 @@ void speed(benchmark::State& state, const Kind& kind, bool cold) {
 }
 
 /// Bytes read of those needed, over all ranks.
-void bytes_read(benchmark::State& state, std::uint64_t savers) {
-  LoadedState content(savers);
+void bytes_read(benchmark::State& state, std::uint64_t savers, Cut cut) {
+  LoadedState content(savers, cut);
   const auto over_needed = [&](const LoadOptions& options) {
     LoadReport report;
     state.SetIterationTime(content.load(options, &report));
@@ -211,20 +220,25 @@ void bytes_read(benchmark::State& state, std::uint64_t savers) {
 }
 
 [[maybe_unused]] const bool registered = [] {
-  for (const bool cold : {false, true})
-    for (const Kind& kind : kinds) {
-      const std::string name = std::string("load/") + (cold ? "cold/" : "warm/") + kind.label;
-      benchmark::RegisterBenchmark(name.c_str(), [&kind, cold](benchmark::State& state) { speed(state, kind, cold); })
+  const auto register_speed = [](const std::string& label, const Kind& kind, Cut cut) {
+    for (const bool cold : {false, true})
+      benchmark::RegisterBenchmark(("load/" + std::string(cold ? "cold/" : "warm/") + label).c_str(),
+                                   [&kind, cut, cold](benchmark::State& state) { speed(state, kind, cut, cold); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
           ->Iterations(cold ? 24 : 8);
+  };
+  for (const Kind& kind : kinds) register_speed(kind.label, kind, Cut::by_rows);
+  register_speed("by_columns", kinds[0], Cut::by_columns);
+  for (const Cut cut : {Cut::by_rows, Cut::by_columns})
+    for (const std::uint64_t savers : {1, 2, 3, 8}) {
+      const std::string name = cut == Cut::by_rows ? "load/bytes_read/" : "load/bytes_read_by_columns/";
+      benchmark::RegisterBenchmark((name + "saved_by_" + std::to_string(savers)).c_str(),
+                                   [savers, cut](benchmark::State& state) { bytes_read(state, savers, cut); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMillisecond)
+          ->Iterations(1);
     }
-  for (const std::uint64_t savers : {1, 2, 3, 8})
-    benchmark::RegisterBenchmark(("load/bytes_read/saved_by_" + std::to_string(savers)).c_str(),
-                                 [savers](benchmark::State& state) { bytes_read(state, savers); })
-        ->UseManualTime()
-        ->Unit(benchmark::kMillisecond)
-        ->Iterations(1);
   return true;
 }();
 
