@@ -146,8 +146,8 @@ struct LoadOptions {
   /// before. A load that throws `corrupt` or `storage` may leave parts of damaged checkpoints in tensors and values: do not go on
   /// with them.
   bool verify = true;
-  /// Check everything before the first byte of the program's memory is written, which reads it twice: for a program that goes on
-  /// with what it has when a load throws.
+  /// Check everything before the first byte of the program's memory is written, which reads it twice, or more where ranks cut
+  /// tensors by columns: for a program that goes on with what it has when a load throws.
   bool verify_first = false;
   /// A cudaStream_t of this rank: nothing in GPU or pinned memory is written before the work that it has is done, which the load
   /// waits for. Null: each device's legacy default stream. When load returns, all is there for every stream.
