@@ -42,7 +42,8 @@ helper::RankLayout layout_of(Script& script) {
   helper::RankLayout layout{.rank = script.next() % 4, .owned = {}, .pieces = {}};
   layout.owned.push_back(
       {"w", static_cast<plan::Kind>(script.next() % 8), static_cast<DType>(script.next() % 20), {script.next()}});
-  layout.pieces.push_back({.dataset = script.next() % 3U == 0 ? plan::key_of("w") : script.next(),
+  const std::uint64_t key[] = {script.next(), script.next()};
+  layout.pieces.push_back({.dataset = key[0] << 8 | key[1],
                            .box = {{script.next()}, {script.next()}},
                            .arena_offset = script.next() * std::uint64_t{64},
                            .bytes = script.next() * std::uint64_t{64}});
