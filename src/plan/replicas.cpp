@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <tuple>
+#include <numeric>
 
 #include "base/checksum.hpp"
 
@@ -18,9 +18,11 @@ struct Label {
 /// An entry where it lies in its bag.
 struct Entry {
   Label label;
-  std::span<const std::byte> holders, item;
+  std::span<const std::byte> all, holders, item;
 
-  [[nodiscard]] std::size_t bytes() const noexcept { return sizeof(Label) + holders.size() + item.size(); }
+  [[nodiscard]] bool is_like(const Entry& other) const noexcept {
+    return label.key == other.label.key && std::ranges::equal(item, other.item);
+  }
 };
 
 void put(Bytes& bag, std::span<const std::byte> bytes) {
@@ -28,7 +30,7 @@ void put(Bytes& bag, std::span<const std::byte> bytes) {
 }
 
 Entry take_entry(std::span<const std::byte>& bag) {
-  Entry entry;
+  Entry entry{.all = bag};
   const auto take = [&](std::size_t bytes) {
     if (bag.size() < bytes) throw Error(ErrorCode::communication, "ranks sent each other items that are cut off");
     const auto taken = bag.first(bytes);
@@ -38,32 +40,32 @@ Entry take_entry(std::span<const std::byte>& bag) {
   std::memcpy(&entry.label, take(sizeof entry.label).data(), sizeof entry.label);
   entry.holders = take(entry.label.holders * sizeof(Holder));
   entry.item = take(entry.label.item_bytes);
+  entry.all = entry.all.first(entry.all.size() - bag.size());
   return entry;
 }
 
-std::vector<Entry> entries_of(const std::vector<Bytes>& bags) {
-  std::vector<Entry> entries;
-  for (const Bytes& bag : bags)
-    for (std::span<const std::byte> rest = bag; !rest.empty();) entries.push_back(take_entry(rest));
-  return entries;
+void put_united(Bytes& bag, std::span<const Entry> alike) {
+  if (alike.size() == 1) return put(bag, alike.front().all);
+  Label label = alike.front().label;
+  label.holders = 0;
+  for (const Entry& entry : alike) label.holders += entry.label.holders;
+  put(bag, std::as_bytes(std::span(&label, 1)));
+  for (const Entry& entry : alike) put(bag, entry.holders);
+  put(bag, alike.front().item);
 }
 
-/// Where an entry goes on to, and which one it is.
-struct Way {
-  int place = 0;
-  std::uint32_t entry = 0;
-  std::uint64_t key = 0;
-};
-
-/// Entries that are alike, as one.
-void put_united(Bytes& bag, const std::vector<Entry>& entries, std::span<const Way> alike) {
-  const Entry& first = entries[alike.front().entry];
-  Label label = first.label;
-  label.holders = 0;
-  for (const Way& way : alike) label.holders += entries[way.entry].label.holders;
-  put(bag, std::as_bytes(std::span(&label, 1)));
-  for (const Way& way : alike) put(bag, entries[way.entry].holders);
-  put(bag, first.item);
+/// Those that are alike as one, with their holders in the order given.
+Bytes united(std::vector<Entry> entries) {
+  std::ranges::stable_sort(entries, {}, [](const Entry& entry) { return entry.label.key; });
+  Bytes bag;
+  bag.reserve(std::accumulate(entries.begin(), entries.end(), std::size_t{0},
+                              [](std::size_t bytes, const Entry& entry) { return bytes + entry.all.size(); }));
+  for (auto first = entries.begin(); first != entries.end();) {
+    const auto last = std::find_if_not(first, entries.end(), [&](const Entry& entry) { return entry.is_like(*first); });
+    put_united(bag, {first, last});
+    first = last;
+  }
+  return bag;
 }
 
 Item nowhere(Item item) {
@@ -100,27 +102,15 @@ Bytes pack_items(std::span<const Item> items, int rank) {
 }
 
 std::vector<Bytes> unite(const std::vector<Bytes>& bags, int ranks, int places, const std::function<int(int rank)>& place_of) {
-  const std::vector<Entry> entries = entries_of(bags);
-  std::vector<Way> ways;
-  ways.reserve(entries.size());
-  std::vector<std::size_t> bytes(static_cast<std::size_t>(places));
-  for (std::uint32_t i = 0; i < entries.size(); ++i) {
-    const std::uint64_t key = entries[i].label.key;
-    const int place = place_of(static_cast<int>(key % static_cast<std::uint64_t>(ranks)));
-    ways.push_back({place, i, key});
-    bytes[static_cast<std::size_t>(place)] += entries[i].bytes();
-  }
-  std::ranges::sort(ways, {}, [](const Way& way) { return std::tuple(way.place, way.key, way.entry); });
-  std::vector<Bytes> out(bytes.size());
-  for (std::size_t place = 0; place < out.size(); ++place) out[place].reserve(bytes[place]);
-  for (auto first = ways.begin(); first != ways.end();) {
-    const auto last = std::find_if_not(first, ways.end(), [&](const Way& way) {
-      return way.place == first->place && way.key == first->key &&
-             std::ranges::equal(entries[way.entry].item, entries[first->entry].item);
-    });
-    put_united(out[static_cast<std::size_t>(first->place)], entries, {first, last});
-    first = last;
-  }
+  std::vector<std::vector<Entry>> by_place(static_cast<std::size_t>(places));
+  for (const Bytes& bag : bags)
+    for (std::span<const std::byte> rest = bag; !rest.empty();) {
+      const Entry entry = take_entry(rest);
+      const auto receiver = static_cast<int>(entry.label.key % static_cast<std::uint64_t>(ranks));
+      by_place[static_cast<std::size_t>(place_of(receiver))].push_back(entry);
+    }
+  std::vector<Bytes> out;
+  for (std::vector<Entry>& entries : by_place) out.push_back(united(std::move(entries)));
   return out;
 }
 
