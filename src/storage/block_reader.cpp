@@ -1,6 +1,7 @@
 #include "storage/block_reader.hpp"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -52,9 +53,12 @@ void BlockReader::Free::operator()(std::byte* memory) const noexcept {
   std::free(memory);
 }
 
+/// On a large page where the system gives one: a request to the disk has some hundred pieces of memory at most, so a block of small
+/// pages would be several, one of them of a few pages.
 BlockReader::Memory BlockReader::allocate(std::uint64_t bytes) {
-  Memory memory(static_cast<std::byte*>(std::aligned_alloc(page_bytes, bytes)));
+  Memory memory(static_cast<std::byte*>(std::aligned_alloc(bytes, bytes)));
   if (!memory) throw std::bad_alloc();
+  madvise(memory.get(), bytes, MADV_HUGEPAGE);
   return memory;
 }
 
