@@ -132,6 +132,7 @@ TEST_F(RequestsOfSomebody, SaveNowIsKeptUntilASaveIsTaken) {
 TEST_F(RequestsOfSomebody, ASaveThatIsSkippedDoesNotServeTheRequest) {
   Checkpointer checkpointer(MPI_COMM_WORLD, watching());
   const auto signal_helper = [&](int signal) {
+    MPI_Barrier(MPI_COMM_WORLD);  // the helper has answered all
     if (rank_ == 0) kill(helpers_of_this_job().at(0), signal);
     MPI_Barrier(MPI_COMM_WORLD);
   };
