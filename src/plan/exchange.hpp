@@ -8,7 +8,7 @@ namespace holdfast::plan {
 
 /// Makes the global plan. Collective; the only file of plan/ that communicates. Throws the same Error on all ranks where they
 /// disagree. The work is spread over the ranks by hash, and what many ranks have to say of the same thing is united on its way,
-/// so that no rank has more to do than others, whatever is shared by how many.
+/// so that no rank has much more to do than others, whatever is shared by how many.
 ///
 /// What a rank does between the messages is in rounds.hpp; what all of it costs, in docs/scale.md.
 ///

@@ -13,7 +13,7 @@ constexpr std::uint64_t ranks_disagree = 0, group_definition = 1;
 
 std::uint64_t definition_of(const Item& item) {
   Bytes bytes;
-  bytes.reserve(256);
+  bytes.reserve(256);  // instead of growing field by field
   Encoder encoder(std::move(bytes));
   const bool is_one_number = is_per_rank_kind(item.kind) && item.box.dimensions() == 0;
   encoder(item.name, item.kind, item.dtype, item.global, item.content, is_one_number);
