@@ -1,13 +1,10 @@
 #include "storage/block_reader.hpp"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <holdfast/error.hpp>
-#include <new>
 
 #include "base/error_text.hpp"
 #include "base/stream_copy.hpp"
@@ -49,21 +46,8 @@ void deliver(std::span<const Piece> pieces, std::uint64_t offset, std::span<cons
 
 }  // namespace
 
-void BlockReader::Free::operator()(std::byte* memory) const noexcept {
-  std::free(memory);
-}
-
-/// On a large page where the system gives one: a request to the disk has some hundred pieces of memory at most, so a block of small
-/// pages would be several, one of them of a few pages.
-BlockReader::Memory BlockReader::allocate(std::uint64_t bytes) {
-  Memory memory(static_cast<std::byte*>(std::aligned_alloc(bytes, bytes)));
-  if (!memory) throw std::bad_alloc();
-  madvise(memory.get(), bytes, MADV_HUGEPAGE);
-  return memory;
-}
-
 BlockReader::BlockReader(const SourceFile& file, PageCache page_cache)
-    : file_(file), page_cache_(page_cache), step_(allocate(step_bytes)) {}
+    : file_(file), page_cache_(page_cache), step_(Pages::allocate(step_bytes)) {}
 
 void BlockReader::read(std::span<const Piece> pieces) try {
   while (!pieces.empty()) {
@@ -108,9 +92,9 @@ bool BlockReader::goes_around_cache(const Block& block) const {
 void BlockReader::start(Block& block) {
   const std::size_t slot = next_slot_++ % slots;
   if (!queue_) queue_.emplace(file_.direct_fd(), slots);
-  if (!memory_[slot]) memory_[slot] = allocate(block_bytes);
+  if (!memory_[slot]) memory_[slot] = Pages::allocate(block_bytes);
   const std::uint64_t first = page_before(block.offset), bytes = page_after(block.offset + block.bytes) - first;
-  queue_->read(slot, memory_[slot].get(), bytes, first);
+  queue_->read(slot, memory_[slot].data(), bytes, first);
   bytes_read_ += bytes;
   block.slot = slot;
 }
@@ -122,7 +106,7 @@ void BlockReader::finish_oldest() {
   } else {
     queue_->wait(*block.slot);
     if (const auto failure = queue_->failure()) fail(failure->offset, failure->number);
-    deliver(block.pieces, block.offset, {memory_[*block.slot].get() + block.offset % page_bytes, block.bytes});
+    deliver(block.pieces, block.offset, {memory_[*block.slot].data() + block.offset % page_bytes, block.bytes});
   }
   blocks_.pop_front();
 }
@@ -131,10 +115,10 @@ void BlockReader::read_cached(const Block& block) {
   std::span<const Piece> pieces = block.pieces;
   for (std::uint64_t done = 0; done < block.bytes;) {
     const std::uint64_t offset = block.offset + done, bytes = std::min(step_bytes, block.bytes - done);
-    const ssize_t got = read_available(file_.fd(), step_.get(), bytes, offset);
+    const ssize_t got = read_available(file_.fd(), step_.data(), bytes, offset);
     if (got != static_cast<ssize_t>(bytes)) fail(offset, got < 0 ? errno : ENODATA);
     while (pieces.front().end() <= offset) pieces = pieces.subspan(1);
-    deliver(pieces, offset, {step_.get(), bytes});
+    deliver(pieces, offset, {step_.data(), bytes});
     bytes_read_ += bytes;
     done += bytes;
   }

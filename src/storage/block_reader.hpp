@@ -11,6 +11,7 @@
 #include "base/checksum.hpp"
 #include "storage/source_file.hpp"
 #include "wrap/io_queue.hpp"
+#include "wrap/large_pages.hpp"
 
 namespace holdfast::storage {
 
@@ -52,10 +53,6 @@ class BlockReader {
   static constexpr std::uint64_t step_bytes = 256 << 10;  ///< of a read from the page cache
   static constexpr unsigned slots = 8;
 
-  struct Free {
-    void operator()(std::byte* memory) const noexcept;
-  };
-  using Memory = std::unique_ptr<std::byte, Free>;
   /// A part of the file that is being read, and the pieces from the first one that it touches on.
   struct Block {
     std::span<const Piece> pieces;
@@ -64,7 +61,6 @@ class BlockReader {
     std::optional<std::size_t> slot;  ///< read around the page cache into this slot's memory
   };
 
-  static Memory allocate(std::uint64_t bytes);
   void read_stretch(std::span<const Piece> stretch);
   void push(Block block);
   [[nodiscard]] bool goes_around_cache(const Block& block) const;
@@ -76,8 +72,8 @@ class BlockReader {
   const SourceFile& file_;
   PageCache page_cache_;
   std::uint64_t bytes_read_ = 0, failed_at_ = 0;
-  Memory step_;
-  std::array<Memory, slots> memory_;
+  Pages step_;
+  std::array<Pages, slots> memory_;
   std::size_t next_slot_ = 0;  ///< slots are used in turn, so the one after `slots` blocks is free again
   std::deque<Block> blocks_;
   std::optional<IoQueue> queue_;  // last: it waits for what is under way before the memory goes

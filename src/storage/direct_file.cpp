@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 #include "base/error_text.hpp"
 #include "wrap/positioned_io.hpp"
@@ -26,10 +24,6 @@ std::uint64_t page_before(std::uint64_t offset) {
 
 }  // namespace
 
-void DirectFile::Free::operator()(std::byte* memory) const noexcept {
-  std::free(memory);
-}
-
 bool DirectFile::is_possible(const std::filesystem::path& path) {
   return static_cast<bool>(FileDescriptor(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_DIRECT)));
 }
@@ -43,11 +37,8 @@ DirectFile::DirectFile(const std::filesystem::path& path, Pace& pace)
 
 DirectFile::Block DirectFile::block(std::uint64_t offset) {
   const std::size_t slot = queue_.acquire();
-  if (!memory_[slot]) {
-    memory_[slot].reset(static_cast<std::byte*>(std::aligned_alloc(page_bytes, block_bytes + page_bytes)));
-    if (!memory_[slot]) throw std::bad_alloc();
-  }
-  return {slot, memory_[slot].get() + offset % page_bytes};
+  if (!memory_[slot]) memory_[slot] = Pages::allocate(block_bytes + page_bytes);
+  return {slot, memory_[slot].data() + offset % page_bytes};
 }
 
 void DirectFile::write(const Block& block, std::uint64_t offset, std::uint64_t bytes) {

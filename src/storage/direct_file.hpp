@@ -8,6 +8,7 @@
 #include "base/pace.hpp"
 #include "base/unique_handle.hpp"
 #include "wrap/io_queue.hpp"
+#include "wrap/large_pages.hpp"
 
 namespace holdfast::storage {
 
@@ -53,9 +54,6 @@ class DirectFile {
 
  private:
   static constexpr unsigned slots = 8;
-  struct Free {
-    void operator()(std::byte* memory) const noexcept;
-  };
 
   void write_in(std::size_t slot, const std::byte* data, std::uint64_t offset, std::uint64_t bytes);
   void write_through_cache(const std::byte* data, std::uint64_t offset, std::uint64_t bytes);
@@ -63,7 +61,7 @@ class DirectFile {
   std::filesystem::path path_;
   Pace& pace_;
   FileDescriptor cached_, direct_;
-  std::array<std::unique_ptr<std::byte, Free>, slots> memory_;
+  std::array<Pages, slots> memory_;
   std::optional<IoQueue::Failure> cache_failure_;
   IoQueue queue_;  // last: it waits for what is under way before the memory goes
 };

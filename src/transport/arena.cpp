@@ -1,15 +1,17 @@
 #include "transport/arena.hpp"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <new>
 #include <optional>
 
 #include "base/error_text.hpp"
 #include "transport/memory_limit.hpp"
 #include "transport/shared_memory.hpp"
+#include "wrap/large_pages.hpp"
 
 namespace holdfast::transport {
 namespace {
@@ -56,7 +58,9 @@ void require_inside(std::uint64_t bytes, std::span<const std::byte> memory) {
 
 class MappedArena final : public Arena {
  public:
-  MappedArena(std::unique_ptr<HelperMemory> helper, std::span<std::byte> memory) : helper_(std::move(helper)), memory_(memory) {}
+  /// `view` is empty, or what `memory` is in.
+  MappedArena(std::unique_ptr<HelperMemory> helper, Pages view, std::span<std::byte> memory)
+      : helper_(std::move(helper)), view_(std::move(view)), memory_(memory) {}
   [[nodiscard]] std::span<std::byte> memory() const noexcept override { return memory_; }
   /// The bytes are there already; only their order with what is sent afterwards is left to make sure of.
   void deliver(std::uint64_t bytes, Deadline /*deadline*/) override {
@@ -66,42 +70,29 @@ class MappedArena final : public Arena {
 
  private:
   std::unique_ptr<HelperMemory> helper_;
+  Pages view_;
   std::span<std::byte> memory_;
 };
 
-/// Pages of this process alone, without a copy of what forks.
-class PrivatePages {
- public:
-  explicit PrivatePages(std::uint64_t bytes) : bytes_(bytes) {
-    if (bytes == 0) return;
-    memory_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory_ == MAP_FAILED)
-      throw Error(ErrorCode::out_of_memory, fmt::format("{} bytes for an arena: {}", bytes, errno_text(errno)),
-                  {.host = host_name()});
-  }
-  ~PrivatePages() {
-    if (bytes_ != 0) munmap(memory_, bytes_);
-  }
-  PrivatePages(const PrivatePages&) = delete;
-  PrivatePages& operator=(const PrivatePages&) = delete;
-  [[nodiscard]] std::span<std::byte> span() const noexcept { return {static_cast<std::byte*>(memory_), bytes_}; }
-
- private:
-  void* memory_ = nullptr;
-  std::uint64_t bytes_;
-};
+Pages private_pages(std::uint64_t bytes) try {
+  return bytes == 0 ? Pages() : Pages::allocate(bytes);
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorCode::out_of_memory, fmt::format("{} bytes for an arena: {}", bytes, errno_text(ENOMEM)),
+              {.host = host_name()});
+}
 
 class PrivateArena final : public Arena {
  public:
-  explicit PrivateArena(std::unique_ptr<HelperMemory> helper) : pages_(helper->bytes()), helper_(std::move(helper)) {}
-  [[nodiscard]] std::span<std::byte> memory() const noexcept override { return pages_.span(); }
+  explicit PrivateArena(std::unique_ptr<HelperMemory> helper)
+      : pages_(private_pages(helper->bytes())), helper_(std::move(helper)) {}
+  [[nodiscard]] std::span<std::byte> memory() const noexcept override { return pages_.bytes().first(helper_->bytes()); }
   void deliver(std::uint64_t bytes, Deadline deadline) override {
     require_inside(bytes, memory());
     helper_->put(memory().first(bytes), deadline);
   }
 
  private:
-  PrivatePages pages_;
+  Pages pages_;
   std::unique_ptr<HelperMemory> helper_;
 };
 
@@ -109,10 +100,12 @@ class PrivateArena final : public Arena {
 
 std::unique_ptr<Arena> map_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
   auto helper = std::make_unique<HelperMemory>(std::move(wire), ready);
-  const std::span<std::byte> memory = helper->mapped();
+  std::span<std::byte> memory = helper->mapped();
   if (memory.data() == nullptr) return nullptr;
+  Pages view = Pages::view(memory);
+  if (view) memory = view.bytes().first(memory.size());
   fault_in(memory);
-  return std::make_unique<MappedArena>(std::move(helper), memory);
+  return std::make_unique<MappedArena>(std::move(helper), std::move(view), memory);
 }
 
 std::unique_ptr<Arena> private_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {

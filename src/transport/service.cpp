@@ -19,6 +19,7 @@
 #include "transport/memory_limit.hpp"
 #include "transport/shared_memory.hpp"
 #include "transport/socket.hpp"
+#include "wrap/large_pages.hpp"
 
 namespace holdfast::transport {
 namespace {
@@ -154,7 +155,12 @@ class UcxService final : public Service {
   const std::shared_ptr<const ucx::Context> context_ = std::make_shared<const ucx::Context>();
   std::map<std::uint32_t, Newcomer> newcomers_;
   std::map<SessionId, Session> sessions_;
-  std::map<std::byte*, std::unique_ptr<ucx::Memory>> arenas_;
+  /// Memory that ranks map, and this process's view of it.
+  struct Lent {
+    std::unique_ptr<ucx::Memory> memory;
+    Pages view;
+  };
+  std::map<std::byte*, Lent> arenas_;
   std::uint32_t next_id_ = 1;
   bool stopped_ = false;
 };
@@ -309,13 +315,18 @@ void UcxService::send(SessionId id, MessageType type, const Bytes& payload) {
 ServedArena UcxService::open_arena(SessionId /*session*/, std::uint64_t bytes) {
   require_shared_memory(bytes, "an arena");
   require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
-  auto memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1));
-  const std::span<std::byte> all = memory->span();
-  fault_in(all);
+  Lent lent{.memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1)), .view = {}};
+  std::span<std::byte> all = lent.memory->span();
   const auto address = reinterpret_cast<std::uint64_t>(all.data());
+  lent.view = Pages::view(all);
+  if (lent.view) {
+    all = lent.view.bytes();
+    lay_on_large_pages(all);
+  }
+  fault_in(all);
   ServedArena arena{.memory = all.first(bytes),
-                    .ready = {.slot = 0, .bytes = bytes, .address = address, .remote_key = memory->key()}};
-  arenas_.emplace(all.data(), std::move(memory));
+                    .ready = {.slot = 0, .bytes = bytes, .address = address, .remote_key = lent.memory->key()}};
+  arenas_.emplace(all.data(), std::move(lent));
   return arena;
 }
 

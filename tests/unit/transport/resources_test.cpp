@@ -8,8 +8,10 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <string>
 #include <thread>
 
+#include "support/mappings.hpp"
 #include "transport/shared_memory.hpp"
 #include "unit/transport/processes.hpp"
 
@@ -60,6 +62,15 @@ TEST_F(Resources, ConnectionsLeaveNothingBehind) {
   for (int i = 0; i < 200; ++i) cycle(i);
   EXPECT_TRUE(comes_back_to(helper_before, helper->pid()));
   EXPECT_TRUE(comes_back_to(rank_before, getpid()));
+}
+
+TEST_F(Resources, ArenasLieOnLargePages) {
+  if (const std::string reason = holdfast::test::no_large_pages(); !reason.empty()) GTEST_SKIP() << reason;
+  const auto connection = connect(address, 0, Transport::automatic, soon());
+  const auto arena = open_arena(*connection, 0, (8 << 20) + 100);
+  ASSERT_EQ(connection->transport(), Transport::mapped);
+  EXPECT_EQ(holdfast::test::mapped_bytes(arena->memory().data(), "ShmemPmdMapped"), 8 << 20);
+  connection->disconnect();
 }
 
 TEST_F(Resources, ArenasThatAreReplacedLeaveNothingBehind) {

@@ -1,0 +1,96 @@
+#include "wrap/large_pages.hpp"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <new>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+constexpr int collapse = 25;  // MADV_COLLAPSE, which glibc 2.36 does not know
+/// Asked for at once. If memory is too fragmented for the first of these, the system is not made to look for the others.
+constexpr std::uint64_t piece_bytes = 64 << 20;
+
+std::uint64_t up_to(std::uint64_t bytes, std::uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+/// 0 where there are none.
+std::uint64_t large_page_bytes() {
+  static const std::uint64_t bytes = [] {
+    std::uint64_t value = 0;
+    std::ifstream("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") >> value;
+    return value;
+  }();
+  return bytes;
+}
+
+std::uint64_t page_bytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// Addresses of whole pages, with nothing behind them yet, at a large page if that is not larger than they are.
+std::span<std::byte> reserve(std::uint64_t bytes) noexcept {
+  const std::uint64_t whole = up_to(bytes, page_bytes()), large = large_page_bytes();
+  const std::uint64_t unit = large != 0 && large <= whole ? large : page_bytes();
+  void* const all = mmap(nullptr, whole + unit, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (all == MAP_FAILED) return {};
+  const auto begin = reinterpret_cast<std::uintptr_t>(all);
+  const std::uint64_t before = up_to(begin, unit) - begin, after = unit - before;
+  auto* const first = static_cast<std::byte*>(all) + before;
+  if (before != 0) munmap(all, before);
+  if (after != 0) munmap(first + whole, after);
+  return {first, whole};
+}
+
+}  // namespace
+
+Pages::Pages(Pages&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+Pages& Pages::operator=(Pages&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Pages::~Pages() {
+  if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
+}
+
+Pages Pages::allocate(std::uint64_t bytes) {
+  Pages pages(reserve(bytes));
+  if (!pages || mprotect(pages.data(), pages.bytes_.size(), PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+  madvise(pages.data(), pages.bytes_.size(), MADV_HUGEPAGE);
+  return pages;
+}
+
+/// An old size of 0 has mremap make another mapping of the same pages. The system is called by itself, as UCX puts a mremap of
+/// its own, without the new address, in the place of libc's.
+Pages Pages::view(std::span<std::byte> shared) noexcept {
+  Pages pages(reserve(shared.size()));
+  if (!pages) return {};
+  const long address = syscall(SYS_mremap, shared.data(), 0, pages.bytes_.size(), MREMAP_MAYMOVE | MREMAP_FIXED, pages.data());
+  return address == -1 ? Pages() : std::move(pages);
+}
+
+/// Pages that are there would be copied, so they are given back first. Then each large page needs one small one to begin with.
+/// The call that brings it says if it cannot, where a touch would be a SIGBUS.
+void lay_on_large_pages(std::span<std::byte> fresh) noexcept {
+  const std::uint64_t large = large_page_bytes();
+  if (large == 0) return;
+  const std::uint64_t end = fresh.size() / large * large;
+  for (std::uint64_t at = 0; at < end;) {
+    const auto piece = fresh.subspan(at, std::min(end - at, up_to(piece_bytes, large)));
+    if (madvise(piece.data(), piece.size(), MADV_REMOVE) != 0) return;
+    for (std::uint64_t page = 0; page < piece.size(); page += large)
+      if (madvise(&piece[page], page_bytes(), MADV_POPULATE_WRITE) != 0) return;
+    if (madvise(piece.data(), piece.size(), collapse) != 0) return;
+    at += piece.size();
+  }
+}
+
+}  // namespace holdfast

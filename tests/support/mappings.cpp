@@ -1,0 +1,32 @@
+#include "support/mappings.hpp"
+
+#include <sys/utsname.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace holdfast::test {
+
+std::int64_t mapped_bytes(const std::byte* at, const std::string& what) {
+  const auto wanted = reinterpret_cast<std::uintptr_t>(at);
+  std::ifstream smaps("/proc/self/smaps");
+  bool is_it = false;
+  for (std::string line; std::getline(smaps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) is_it = wanted >= begin && wanted < end;
+    if (is_it && line.starts_with(what + ":")) return std::stoll(line.substr(what.size() + 1)) * 1024;
+  }
+  return -1;
+}
+
+std::string no_large_pages() {
+  utsname kernel{};
+  int major = 0, minor = 0;
+  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) return "this kernel has no number";
+  if (major < 6 || (major == 6 && minor < 1)) return std::string("no MADV_COLLAPSE in Linux ") + kernel.release;
+  const bool has_them = std::filesystem::exists("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+  return has_them ? "" : "this kernel has no large pages";
+}
+
+}  // namespace holdfast::test
