@@ -7,9 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <system_error>
 
 #include "base/unique_handle.hpp"
@@ -17,7 +15,6 @@
 namespace holdfast::benchmarks {
 namespace {
 
-constexpr std::size_t page_bytes = 4096;
 constexpr std::uint64_t block_bytes = 4 << 20;
 constexpr unsigned depth = 8;
 
@@ -36,15 +33,8 @@ void reap(io_uring& ring) {
 
 }  // namespace
 
-PageAlignedMemory::PageAlignedMemory(std::uint64_t bytes)
-    : memory_(static_cast<std::byte*>(std::aligned_alloc(page_bytes, (bytes + page_bytes - 1) / page_bytes * page_bytes))),
-      bytes_(bytes) {
-  if (!memory_) throw std::bad_alloc();
-  std::memset(memory_.get(), 1, bytes);
-}
-
-void PageAlignedMemory::Free::operator()(std::byte* memory) const noexcept {
-  std::free(memory);
+ArenaMemory::ArenaMemory(std::uint64_t bytes) : pages_(Pages::allocate(bytes)), bytes_(pages_.bytes().first(bytes)) {
+  std::memset(bytes_.data(), 1, bytes);
 }
 
 void write_by_io_uring(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {

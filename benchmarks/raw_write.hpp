@@ -1,26 +1,23 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <span>
+
+#include "wrap/large_pages.hpp"
 
 /// The limits that saves are measured against: one file written durably by nothing but the system's own calls.
 namespace holdfast::benchmarks {
 
-/// Memory that was touched, at a page. Its bytes are the same everywhere.
-class PageAlignedMemory {
+/// Memory that was touched and lies as an arena does, at a page and on large ones. Its bytes are the same everywhere.
+class ArenaMemory {
  public:
-  explicit PageAlignedMemory(std::uint64_t bytes);
-  [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {memory_.get(), bytes_}; }
+  explicit ArenaMemory(std::uint64_t bytes);
+  [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const noexcept;
-  };
-  std::unique_ptr<std::byte, Free> memory_;
-  std::uint64_t bytes_ = 0;
+  Pages pages_;
+  std::span<std::byte> bytes_;
 };
 
 /// O_DIRECT through io_uring, eight writes of 4 MiB under way, then fsync; over what is there, or into a new file. `bytes` are

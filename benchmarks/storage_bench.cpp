@@ -37,7 +37,7 @@ struct State {
     request.datasets = datasets;
   }
   std::uint64_t part;
-  PageAlignedMemory memory;
+  ArenaMemory memory;
   std::vector<plan::Dataset> datasets;
   storage::SaveRequest request;
 };
@@ -71,7 +71,7 @@ double write_plainly(const Way& way, const std::filesystem::path& path, std::spa
 void durable(benchmark::State& state, const Way& way) {
   State content(static_cast<std::uint64_t>(state.range(0)), static_cast<std::uint64_t>(state.range(1)) << 10);
   const std::filesystem::path directory = shared_directory() / "storage", plain = shared_directory() / "plain";
-  auto comm = mpi::Communicator::duplicate(MPI_COMM_WORLD);
+  auto comm = mpi::Communicator::duplicate(MPI_COMM_WORLD).asleep();  // as helpers wait
   {
     storage::CheckpointStore store(
         comm, storage::make_posix_filesystem(), storage::make_file_engine(comm, {.engine = way.engine}),
@@ -114,7 +114,7 @@ const int registered = [] {
         ->ArgNames({"tensors", "KiB_each"})
         ->Args({16, 64 << 10})
         ->Args({64, 64 << 10})
-        ->Iterations(8)
+        ->Iterations(20)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   return 0;

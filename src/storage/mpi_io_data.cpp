@@ -11,6 +11,7 @@
 #include "storage/data_writer.hpp"
 #include "storage/extents.hpp"
 #include "storage/hdf5_types.hpp"
+#include "storage/write_out.hpp"
 #include "tensor/slabs.hpp"
 #include "wrap/kept_failures.hpp"
 #include "wrap/positioned_io.hpp"
@@ -20,8 +21,9 @@ namespace {
 
 /// From this size on, one call of MPI-IO gets a whole box, where HDF5 would make one for every run of bytes.
 constexpr std::uint64_t large_from_bytes = 1 << 20;
-/// Most that one H5Dwrite hands to MPI-IO: Linux writes at most 2 GiB at a time, and MPI-IO does not try again for the rest.
-constexpr std::uint64_t max_write_bytes = 512 << 20;
+/// Most that one H5Dwrite hands to MPI-IO, so that the disk is at work while the rest is being written. Linux would write at most
+/// 2 GiB at a time, and MPI-IO does not try again for the rest.
+constexpr std::uint64_t max_write_bytes = 32 << 20;
 
 bool is_large(const plan::Dataset& dataset) {
   return volume(dataset.global) * element_bytes(dataset) >= large_from_bytes;
@@ -47,13 +49,14 @@ int reason_of_refused_open(const std::filesystem::path& path) {
 class OwnWrite {
  public:
   OwnWrite(const std::filesystem::path& path, std::span<const plan::Dataset> datasets, const mpi::Hints& hints, Pace& pace)
-      : path_(path), datasets_(datasets), hints_(hints), pace_(pace) {}
+      : path_(path), datasets_(datasets), hints_(hints), pace_(pace), write_out_(path) {}
 
   /// Writes the chunks; returns what went wrong first.
   std::optional<Error> run(std::span<const Chunk> chunks) {
     attempt({}, [&] { open(); });
     for (const Chunk& chunk : chunks)
       if (!failure_ && !chunk.bytes.empty()) attempt(chunk.dataset, [&] { write(chunk); });
+    if (!failure_) attempt({}, [&] { write_out_.finish(); });
     if (file_ != H5I_INVALID_HID) attempt({}, [&] { through_mpi_io("H5Fclose", [&] { hdf5::close_shared(file_); }); });
     return failure_;
   }
@@ -85,15 +88,17 @@ class OwnWrite {
         hdf5::write(handle, types_.of(dataset.dtype), hdf5::select_box(handle, slab.box.offset, slab.box.extent), transfer,
                     chunk.bytes.data() + slab.begin_bytes);
       });
+      write_out_.wrote(slab.bytes);
     }
   }
 
   /// A string is one element to HDF5, which writes it whole or not at all; several writers may each have a part of a long one.
-  void write_text(const hdf5::Dataset& handle, const Chunk& chunk) const {
+  void write_text(const hdf5::Dataset& handle, const Chunk& chunk) {
     const std::uint64_t offset = hdf5::address_of(handle).value() + chunk.box.offset.at(0);
     const FileDescriptor file(::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file || !write_fully(file.get(), chunk.bytes.data(), chunk.bytes.size(), offset))
       throw Error(ErrorCode::storage, "writing a string: " + errno_text(errno));
+    write_out_.wrote(chunk.bytes.size());
   }
 
   /// Runs a call of HDF5, and adds what HDF5 does not tell: a write that it was not told of, the errno that MPI-IO swallowed.
@@ -129,6 +134,7 @@ class OwnWrite {
   const std::span<const plan::Dataset> datasets_;
   const mpi::Hints& hints_;
   Pace& pace_;
+  WriteOut write_out_;
   mpi::Hints hints_in_force_;
   const FileTypes types_;
   const hdf5::DatasetAccess access_;

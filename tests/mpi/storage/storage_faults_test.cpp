@@ -55,6 +55,7 @@ const std::map<std::string_view, std::vector<int>>& errors_of_calls() {
       {"rename", {EIO, ENOSPC, EDQUOT, EACCES, EROFS}},
       {"stat", {EACCES, EIO}},
       {"symlink", {EIO, ENOSPC, EDQUOT, EROFS}},
+      {"sync_file_range", {EIO, ENOSPC, EDQUOT, ENOSYS, ESPIPE}},
       {"unlink", {EIO, EACCES, EROFS}},
       {"write", {ENOSPC, EDQUOT, EIO, EFBIG}}};
   return errors;
@@ -92,7 +93,8 @@ struct Injection {
   /// Open files' ends and looks around that nobody depends on, retries, and what is good without: the save may go on.
   [[nodiscard]] bool may_go_on() const {
     return recycling || call == "close" || call == "stat" || file.find(".locktest.") != file.npos ||
-           (call == "fallocate" && (number == EINTR || number == EOPNOTSUPP));
+           (call == "fallocate" && (number == EINTR || number == EOPNOTSUPP)) ||
+           (call == "sync_file_range" && (number == ENOSYS || number == ESPIPE));
   }
 };
 

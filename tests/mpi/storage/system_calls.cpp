@@ -199,6 +199,8 @@ HOLDFAST_CALL(int, fallocate64, "fallocate", (int fd, int mode, off_t at, off_t 
               t::of_descriptor(fd, static_cast<std::uint64_t>(at + bytes)), fd, mode, at, bytes)
 HOLDFAST_CALL(int, fsync, "fsync", (int fd), t::of_descriptor(fd), fd)
 HOLDFAST_CALL(int, fdatasync, "fsync", (int fd), t::of_descriptor(fd), fd)
+HOLDFAST_CALL(int, sync_file_range, "sync_file_range", (int fd, off64_t at, off64_t bytes, unsigned flags), t::of_descriptor(fd),
+              fd, at, bytes, flags)
 HOLDFAST_CALL(int, fstat, "fstat", (int fd, struct stat* status), t::of_descriptor(fd), fd, status)
 HOLDFAST_CALL(int, fstat64, "fstat", (int fd, struct stat64* status), t::of_descriptor(fd), fd, status)
 HOLDFAST_CALL(int, fchmod, "fchmod", (int fd, mode_t mode), t::of_descriptor(fd), fd, mode)
