@@ -61,8 +61,6 @@ class Exchange {
   [[nodiscard]] std::uint32_t dataset_of(const Turn& turn) const { return file_.chunks()[turn.chunk->number].dataset; }
   [[nodiscard]] std::size_t element_bytes(const Turn& turn) const { return size_of(file_.datasets()[dataset_of(turn)].dtype); }
   [[nodiscard]] StridedMemory memory_of(const OwnSlab& slab, const Box& part) const;
-  template <class Function>
-  void keep_failure(Function&& function);
 
   const mpi::Communicator& comm_;
   const storage::CheckpointReader& file_;
@@ -76,17 +74,9 @@ class Exchange {
   std::map<std::uint32_t, Checksum> unfinished_;  ///< by the chunk's number
   mpi::Outbox sums_{comm_, subject::sum};
   Bytes received_;
+  mpi::LocalWork work_;
   Exchanged result_;
 };
-
-template <class Function>
-void Exchange::keep_failure(Function&& function) {
-  try {
-    if (!result_.failure) function();
-  } catch (...) {
-    result_.failure = current_error();
-  }
-}
 
 Exchanged Exchange::run() {
   while (const std::optional<Turn> turn = turns_.next()) {
@@ -98,6 +88,7 @@ Exchanged Exchange::run() {
   }
   for (Batch& batch : leaving_) batch.parts.finish();
   sums_.finish();
+  result_.failure = work_.error();
   result_.bytes_read = fetches_.bytes_read();
   return std::move(result_);
 }
@@ -110,7 +101,7 @@ void Exchange::read_ahead() {
   const std::size_t old = ahead_.size();
   std::vector<Task> tasks;
   while (next_own_ && in_memory() < most_batches) add_batch(tasks);
-  keep_failure([&] { fetches_.run(tasks); });
+  work_([&] { fetches_.run(tasks); });
   for (std::size_t i = old; i < ahead_.size(); ++i)
     for (const OwnSlab& slab : ahead_[i].slabs) send_parts(slab, ahead_[i].parts);
 }
@@ -178,7 +169,7 @@ void Exchange::take_own() {
   if (slab.turn.is_last()) result_.sums.push_back({slab.turn.chunk->row, unfinished_.at(number).value()});
   if (slab.turn.is_last() || !is_sole_reader) unfinished_.erase(number);
   if (const auto part = slab.turn.part_of(comm_.rank()))
-    keep_failure([&] { placement_.put(number, *part, memory_of(slab, *part)); });
+    work_([&] { placement_.put(number, *part, memory_of(slab, *part)); });
   if (!batch.slabs.empty()) return;
   leaving_.push_back(std::move(batch));
   ahead_.pop_front();
@@ -197,7 +188,7 @@ void Exchange::receive(const Turn& turn) {
   const std::uint64_t bytes = volume(part.extent) * element_bytes(turn);
   if (received_.size() < bytes) received_.resize(bytes);
   mpi::receive(comm_, turn.reader(), subject::part, std::span(received_).first(bytes));
-  keep_failure([&] { placement_.put(turn.chunk->number, part, packed_memory(received_.data(), part, element_bytes(turn))); });
+  work_([&] { placement_.put(turn.chunk->number, part, packed_memory(received_.data(), part, element_bytes(turn))); });
 }
 
 }  // namespace

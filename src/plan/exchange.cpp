@@ -12,31 +12,12 @@
 namespace holdfast::plan {
 namespace {
 
-/// What a rank does by itself between collective calls. One that has failed goes on without doing anything, so that nobody waits
-/// for it in vain, until all look at their failures together.
-class LocalWork {
- public:
-  template <class Function>
-  void operator()(Function&& function) {
-    if (error_) return;
-    try {
-      function();
-    } catch (...) {
-      error_ = current_error();
-    }
-  }
-  [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
-
- private:
-  std::optional<Error> error_;
-};
-
 /// Where on the line of a hop what is for a rank goes.
 auto place_at(const mpi::Grid& grid, int hop) {
   return [&grid, hop](int rank) { return grid.place_of(rank, hop); };
 }
 
-std::vector<HeldItem> meet_replicas(const mpi::Grid& grid, std::span<const Item> items, LocalWork& work) {
+std::vector<HeldItem> meet_replicas(const mpi::Grid& grid, std::span<const Item> items, mpi::LocalWork& work) {
   const int ranks = grid.comm().size();
   std::vector<Bytes> bags(1);
   work([&] { bags.front() = pack_items(items, grid.comm().rank()); });
@@ -84,7 +65,7 @@ std::vector<std::vector<T>> exchange_lists(const mpi::Grid& grid, int hop, const
 }
 
 /// The answers to the tallies; none where no rank has a per-rank value.
-std::vector<CountAnswer> add_up(const mpi::Grid& grid, std::span<const Item> items, std::vector<Tally> tallies, LocalWork& work) {
+std::vector<CountAnswer> add_up(const mpi::Grid& grid, std::span<const Item> items, std::vector<Tally> tallies, mpi::LocalWork& work) {
   const int ranks = grid.comm().size();
   const bool asks = std::ranges::any_of(tallies, [](const Tally& tally) { return tally.ranks != 0; });
   std::vector<TallyStop> way;
@@ -108,7 +89,7 @@ std::vector<CountAnswer> add_up(const mpi::Grid& grid, std::span<const Item> ite
 }
 
 /// Throws what any rank has failed with.
-void add_totals(const mpi::Communicator& comm, RankPlan& plan, const LocalWork& work) {
+void add_totals(const mpi::Communicator& comm, RankPlan& plan, const mpi::LocalWork& work) {
   std::array<std::uint64_t, 3> totals{plan.staged_bytes, plan.owned.size(), work.error() ? 1U : 0U};
   comm.allreduce(totals, MPI_SUM);
   if (totals[2] != 0) mpi::agree(comm, work.error());
@@ -120,7 +101,7 @@ void add_totals(const mpi::Communicator& comm, RankPlan& plan, const LocalWork& 
 
 RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id) {
   const mpi::Communicator& comm = grid.comm();
-  LocalWork work;
+  mpi::LocalWork work;
   const std::vector<HeldItem> held = meet_replicas(grid, local.items, work);
   std::vector<Tally> tallies;
   work([&] { tallies = tallies_of(local.items, held); });

@@ -129,16 +129,31 @@ void broadcast_value(const Communicator& comm, T& value, int root) {
 /// Collective: if any rank has an error, all throw that of the lowest such rank (its rank filled in); else returns.
 void agree(const Communicator& comm, const std::optional<Error>& error);
 
+/// What a rank does by itself between collective calls. One that has failed goes on without doing anything, so that nobody waits
+/// for it in vain, until all look at their failures together.
+class LocalWork {
+ public:
+  template <class Function>
+  void operator()(Function&& function) {
+    if (error_) return;
+    try {
+      function();
+    } catch (...) {
+      error_ = current_error();
+    }
+  }
+  [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+
+ private:
+  std::optional<Error> error_;
+};
+
 /// Runs `local` on every rank and agrees on its outcome: the shape of every collective call here.
 template <class Function>
 void all_or_none(const Communicator& comm, Function&& local) {
-  std::optional<Error> error;
-  try {
-    local();
-  } catch (...) {
-    error = current_error();
-  }
-  agree(comm, error);
+  LocalWork work;
+  work(local);
+  agree(comm, work.error());
 }
 
 }  // namespace holdfast::mpi
