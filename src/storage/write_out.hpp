@@ -2,14 +2,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <utility>
 
 #include "base/unique_handle.hpp"
 
 namespace holdfast::storage {
 
 /// Has the system begin to write out what was written to a file through the page cache, while the rest is still being written.
-/// By itself it begins when much is there, or at fsync, for which the disk then waited all the time. Where a file system cannot
-/// be asked, nothing happens. One thread uses an object.
+/// Left alone, it begins when much has gathered, or at fsync, and the disk is idle until then. Where a file system cannot be
+/// asked, nothing happens. One thread uses an object.
 class WriteOut {
  public:
   /// Looks for the file when it has something to ask for.
