@@ -25,8 +25,11 @@ std::string no_large_pages() {
   int major = 0, minor = 0;
   if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) return "this kernel has no number";
   if (major < 6 || (major == 6 && minor < 1)) return std::string("no MADV_COLLAPSE in Linux ") + kernel.release;
-  const bool has_them = std::filesystem::exists("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
-  return has_them ? "" : "this kernel has no large pages";
+  const std::filesystem::path settings = "/sys/kernel/mm/transparent_hugepage";
+  if (!std::filesystem::exists(settings / "hpage_pmd_size")) return "this kernel has no large pages";
+  std::string shared;
+  std::getline(std::ifstream(settings / "shmem_enabled"), shared);
+  return shared.find("[deny]") == shared.npos ? "" : "large pages are denied to shared memory";
 }
 
 }  // namespace holdfast::test
