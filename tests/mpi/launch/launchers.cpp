@@ -127,8 +127,10 @@ TEST_F(Launchers, AStartThatIsRefusedLeavesNothingInTheWay) {
   Checkpointer holder(training, options());
   if (runs_program()) {
     Options second = options();
-    second.launch_timeout_s = 4;
-    expect_same_error(training, ErrorCode::in_use, {"pid"}, [&] { Checkpointer(training, second); });
+    second.directory = directory_.path() / "file" / "ckpt";
+    if (rank_ == 0) std::ofstream(directory_.path() / "file");
+    MPI_Barrier(training);
+    expect_same_error(training, ErrorCode::storage, {second.directory.string()}, [&] { Checkpointer(training, second); });
   } else {
     expect_same_error(training, ErrorCode::launch, {"one Checkpointer at a time"}, [&] { Checkpointer(training, options()); });
   }
