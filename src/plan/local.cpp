@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
 
@@ -58,18 +61,6 @@ Item value_item(const StateDict::Value& value) {
   return {value.name, value_kind(value), value.ref.dtype(), value.per_rank ? Shape{} : shape, whole(shape)};
 }
 
-/// Fills in the contents of the values that must be alike, and returns the checksum over them all.
-std::uint64_t add_contents(const StateDict& state, std::span<Item> items) {
-  Checksum all;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const StateDict::Value& value = state.values()[i];
-    if (value.per_rank) continue;
-    items[i].content = checksum(value.ref.bytes());
-    all.update(std::as_bytes(std::span(&items[i].content, 1)));
-  }
-  return all.value();
-}
-
 LocalPlan plan_of_tensors(const StateDict& state) {
   LocalPlan plan;
   const std::size_t count = state.tensors().size() + state.values().size();
@@ -85,20 +76,44 @@ LocalPlan plan_of_tensors(const StateDict& state) {
   return plan;
 }
 
-/// In place of the values that are there, if any.
+/// Is the item what value_item() would make of the value?
+bool is_item_of(const Item& item, const StateDict::Value& value) {
+  const std::size_t dimensions = value.ref.kind() == ValueRef::Kind::number ? 0 : 1;
+  return item.kind == value_kind(value) && item.dtype == value.ref.dtype() && item.box.dimensions() == dimensions &&
+         volume(item.box.extent) * size_of(item.dtype) == value.ref.bytes().size() && item.name == value.name;
+}
+
+/// Does the plan have this state's values, of the sizes that they are now?
+bool has_values(const LocalPlan& plan, const StateDict& state) {
+  return std::ranges::equal(std::span(plan.items).subspan(plan.tensors), state.values(), is_item_of);
+}
+
+/// In place of the values that are there, if any, and without what lies at them: a plan does not depend on that.
 void add_values(LocalPlan& plan, const StateDict& state) {
   plan.items.resize(plan.tensors);
   plan.memory.resize(plan.tensors);
+  Encoder encoder;
+  encoder(plan.tensors_fingerprint);
   for (const StateDict::Value& value : state.values()) {
     plan.items.push_back(value_item(value));
     plan.memory.push_back(replicated(value.ref.bytes().data(), value.ref.dtype(), value_shape(value.ref)));
+    encoder(plan.items.back());
   }
-  const std::span<Item> values = std::span(plan.items).subspan(plan.tensors);
-  Encoder encoder;
-  encoder(plan.tensors_fingerprint);
-  for (const Item& item : values) encoder(item);  // before the contents are there: a plan does not depend on them
-  plan.fingerprint = checksum(encoder.take());
-  plan.values = add_contents(state, values);
+  plan.fingerprint = plan.items.empty() ? 0 : checksum(encoder.take());
+}
+
+/// Where the values lie now, and checksums of what lies there.
+void look_at_values(LocalPlan& plan, const StateDict& state) {
+  plan.values = 0;
+  for (std::size_t i = 0; i < state.values().size(); ++i) {
+    const StateDict::Value& value = state.values()[i];
+    const std::span<std::byte> bytes = value.ref.bytes();
+    plan.memory[plan.tensors + i].data = bytes.data();
+    if (value.per_rank) continue;
+    plan.items[plan.tensors + i].content = checksum(bytes);
+    const std::array chain{plan.values, plan.items[plan.tensors + i].content};
+    plan.values = checksum(std::as_bytes(std::span(chain)));
+  }
 }
 
 }  // namespace
@@ -112,8 +127,10 @@ LocalPlan make_local_plan(const StateDict& state) {
 void update(LocalPlan& plan, const StateDict& state) try {
   if (state.problem()) throw Error(*state.problem());
   // The number is compared too, for a state that was moved from.
-  if (plan.tensors_checksum != state.tensors_checksum() || plan.tensors != state.tensors().size()) plan = plan_of_tensors(state);
-  add_values(plan, state);
+  const bool same_tensors = plan.tensors_checksum == state.tensors_checksum() && plan.tensors == state.tensors().size();
+  if (!same_tensors) plan = plan_of_tensors(state);
+  if (!same_tensors || !has_values(plan, state)) add_values(plan, state);
+  look_at_values(plan, state);
 } catch (...) {
   plan = {};
   throw;

@@ -13,7 +13,7 @@ namespace holdfast::plan {
 struct LocalPlan {
   std::vector<Item> items;
   std::vector<TensorView> memory;
-  std::uint64_t fingerprint = 0;  ///< of everything in `items` but the values' contents: what a plan depends on
+  std::uint64_t fingerprint = 0;  ///< of all in `items` but the values' contents, what a plan depends on; 0 without any
   std::uint64_t values = 0;       ///< of the contents of the values that must be the same on all ranks
 
   std::size_t tensors = 0;                ///< how many of the items

@@ -199,6 +199,18 @@ TEST(LocalPlan, AnUpdateSeesEveryChange) {
     state.add_per_rank("t", text);
     states.push_back(std::move(state));
   }
+  // The same bytes, as many, under the same name.
+  std::vector<std::int32_t> numbers{number};
+  std::vector<std::byte> bytes(sizeof number);
+  float other = 0;
+  states.emplace_back().add("t", number);
+  states.emplace_back().add("t", numbers);
+  states.emplace_back().add("t", bytes);
+  states.emplace_back().add("t", text);
+  states.emplace_back().add("t", other);
+  states.emplace_back().add("u", number);
+  states.emplace_back().add_per_rank("t", number);
+  states.emplace_back().add_per_rank("t", numbers);
   for (const StateDict& before : states)
     for (const StateDict& after : states) {
       LocalPlan plan = make_local_plan(before);
