@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <utility>
 
 #include "base/checksum.hpp"
+#include "base/numbering.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -13,16 +14,27 @@ namespace {
 struct Label {
   std::uint64_t key = 0;  ///< checksum of the encoded item
   std::uint32_t holders = 0, item_bytes = 0;
+
+  [[nodiscard]] std::size_t entry_bytes() const noexcept { return sizeof *this + holders * sizeof(Holder) + item_bytes; }
 };
 
 /// An entry where it lies in its bag.
 struct Entry {
   Label label;
-  std::span<const std::byte> all, holders, item;
+  const std::byte* begin = nullptr;
 
-  [[nodiscard]] bool is_like(const Entry& other) const noexcept {
-    return label.key == other.label.key && std::ranges::equal(item, other.item);
+  [[nodiscard]] std::span<const std::byte> holders() const noexcept {
+    return {begin + sizeof label, label.holders * sizeof(Holder)};
   }
+  [[nodiscard]] std::span<const std::byte> item() const noexcept {
+    return {holders().data() + holders().size(), label.item_bytes};
+  }
+};
+
+/// Those that are alike, in the order of the bags.
+struct Alike {
+  std::uint32_t first = 0, last = 0;  ///< entries
+  Label label;                        ///< of all of them together
 };
 
 void put(Bytes& bag, std::span<const std::byte> bytes) {
@@ -30,42 +42,38 @@ void put(Bytes& bag, std::span<const std::byte> bytes) {
 }
 
 Entry take_entry(std::span<const std::byte>& bag) {
-  Entry entry{.all = bag};
-  const auto take = [&](std::size_t bytes) {
-    if (bag.size() < bytes) throw Error(ErrorCode::communication, "ranks sent each other items that are cut off");
-    const auto taken = bag.first(bytes);
-    bag = bag.subspan(bytes);
-    return taken;
-  };
-  std::memcpy(&entry.label, take(sizeof entry.label).data(), sizeof entry.label);
-  entry.holders = take(entry.label.holders * sizeof(Holder));
-  entry.item = take(entry.label.item_bytes);
-  entry.all = entry.all.first(entry.all.size() - bag.size());
+  Entry entry{.label = {}, .begin = bag.data()};
+  if (bag.size() >= sizeof entry.label) std::memcpy(&entry.label, bag.data(), sizeof entry.label);
+  if (bag.size() < entry.label.entry_bytes())
+    throw Error(ErrorCode::communication, "ranks sent each other items that are cut off");
+  bag = bag.subspan(entry.label.entry_bytes());
   return entry;
 }
 
-void put_united(Bytes& bag, std::span<const Entry> alike) {
-  if (alike.size() == 1) return put(bag, alike.front().all);
-  Label label = alike.front().label;
-  label.holders = 0;
-  for (const Entry& entry : alike) label.holders += entry.label.holders;
-  put(bag, std::as_bytes(std::span(&label, 1)));
-  for (const Entry& entry : alike) put(bag, entry.holders);
-  put(bag, alike.front().item);
+std::vector<Entry> entries_of(const std::vector<Bytes>& bags) {
+  std::vector<Entry> entries;
+  for (const Bytes& bag : bags)
+    for (std::span<const std::byte> rest = bag; !rest.empty();) entries.push_back(take_entry(rest));
+  return entries;
 }
 
-/// Those that are alike as one, with their holders in the order given.
-Bytes united(std::vector<Entry> entries) {
-  std::ranges::stable_sort(entries, {}, [](const Entry& entry) { return entry.label.key; });
-  Bytes bag;
-  bag.reserve(std::accumulate(entries.begin(), entries.end(), std::size_t{0},
-                              [](std::size_t bytes, const Entry& entry) { return bytes + entry.all.size(); }));
-  for (auto first = entries.begin(); first != entries.end();) {
-    const auto last = std::find_if_not(first, entries.end(), [&](const Entry& entry) { return entry.is_like(*first); });
-    put_united(bag, {first, last});
-    first = last;
+/// `next[i]` is the next entry that is like entry i.
+std::vector<Alike> find_alike(const std::vector<Entry>& entries, std::vector<std::uint32_t>& next) {
+  std::vector<Alike> all;
+  Numbering numbering(entries.size());
+  for (std::uint32_t i = 0; i < entries.size(); ++i) {
+    const Entry& entry = entries[i];
+    const auto is_like = [&](std::uint32_t n) { return std::ranges::equal(entries[all[n].first].item(), entry.item()); };
+    const std::uint32_t number = numbering.number_of(entry.label.key, is_like);
+    if (number == all.size()) {
+      all.push_back({i, i, entry.label});
+      continue;
+    }
+    Alike& alike = all[number];
+    next[std::exchange(alike.last, i)] = i;
+    alike.label.holders += entry.label.holders;
   }
-  return bag;
+  return all;
 }
 
 Item nowhere(Item item) {
@@ -102,15 +110,22 @@ Bytes pack_items(std::span<const Item> items, int rank) {
 }
 
 std::vector<Bytes> unite(const std::vector<Bytes>& bags, int ranks, int places, const std::function<int(int rank)>& place_of) {
-  std::vector<std::vector<Entry>> by_place(static_cast<std::size_t>(places));
-  for (const Bytes& bag : bags)
-    for (std::span<const std::byte> rest = bag; !rest.empty();) {
-      const Entry entry = take_entry(rest);
-      const auto receiver = static_cast<int>(entry.label.key % static_cast<std::uint64_t>(ranks));
-      by_place[static_cast<std::size_t>(place_of(receiver))].push_back(entry);
-    }
-  std::vector<Bytes> out;
-  for (std::vector<Entry>& entries : by_place) out.push_back(united(std::move(entries)));
+  const std::vector<Entry> entries = entries_of(bags);
+  std::vector<std::uint32_t> next(entries.size());
+  const std::vector<Alike> all = find_alike(entries, next);
+  const auto place_at = [&](const Alike& alike) {
+    return static_cast<std::size_t>(place_of(static_cast<int>(alike.label.key % static_cast<std::uint64_t>(ranks))));
+  };
+  std::vector<std::size_t> sizes(static_cast<std::size_t>(places));
+  for (const Alike& alike : all) sizes[place_at(alike)] += alike.label.entry_bytes();
+  std::vector<Bytes> out(sizes.size());
+  for (std::size_t place = 0; place < out.size(); ++place) out[place].reserve(sizes[place]);
+  for (const Alike& alike : all) {
+    Bytes& bag = out[place_at(alike)];
+    put(bag, std::as_bytes(std::span(&alike.label, 1)));
+    for (std::uint32_t i = alike.first; put(bag, entries[i].holders()), i != alike.last;) i = next[i];
+    put(bag, entries[alike.first].item());
+  }
   return out;
 }
 
@@ -118,8 +133,8 @@ std::vector<HeldItem> unpack_items(std::span<const std::byte> bag) {
   std::vector<HeldItem> items;
   while (!bag.empty()) {
     const Entry entry = take_entry(bag);
-    items.push_back({decode<Item>(entry.item), std::vector<Holder>(entry.label.holders)});
-    std::memcpy(items.back().holders.data(), entry.holders.data(), entry.holders.size());
+    items.push_back({decode<Item>(entry.item()), std::vector<Holder>(entry.label.holders)});
+    std::memcpy(items.back().holders.data(), entry.holders().data(), entry.holders().size());
   }
   return items;
 }

@@ -30,7 +30,7 @@ struct HeldItem {
 [[nodiscard]] Bytes pack_items(std::span<const Item> items, int rank);
 
 /// What is in the bags, in one bag for each of `places`: `place_of` says it of the rank that an item goes to. Items that are
-/// alike become one, with holders in the order of the bags.
+/// alike become one, where the first of them came, with holders in the order of the bags.
 [[nodiscard]] std::vector<Bytes> unite(const std::vector<Bytes>& bags, int ranks, int places,
                                        const std::function<int(int rank)>& place_of);
 

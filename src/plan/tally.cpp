@@ -1,10 +1,10 @@
 #include "plan/tally.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <unordered_set>
 
 #include "base/checksum.hpp"
+#include "base/numbering.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -57,23 +57,26 @@ std::vector<std::string_view> groups_of(std::span<const Item> items) {
 }
 
 TallyStop::TallyStop(std::vector<std::vector<Tally>> arrived) : arrived_(std::move(arrived)) {
-  for (std::uint32_t from = 0; from < arrived_.size(); ++from)
-    for (std::uint32_t number = 0; number < arrived_[from].size(); ++number)
-      order_.push_back({arrived_[from][number].key, from, number});
-  std::ranges::sort(order_, {}, [](const Arrived& one) { return std::tuple(one.key, one.from, one.number); });
-  for (const Arrived& one : order_) {
-    const Tally& tally = arrived_[one.from][one.number];
-    if (united_.empty() || united_.back().key != tally.key)
-      united_.push_back(tally);
-    else
-      add(united_.back(), tally);
-  }
+  std::size_t count = 0;
+  for (const std::vector<Tally>& list : arrived_) count += list.size();
+  numbers_.reserve(count);
+  Numbering names(count);
+  for (const std::vector<Tally>& list : arrived_)
+    for (const Tally& tally : list) {
+      const std::uint32_t number = names.number_of(tally.key, [](std::uint32_t) { return true; });
+      numbers_.push_back(number);
+      if (number == united_.size())
+        united_.push_back(tally);
+      else
+        add(united_[number], tally);
+    }
   answers_.resize(united_.size());
 }
 
 std::vector<std::vector<Tally>> TallyStop::leave(int ranks, int places, const std::function<int(int rank)>& place_of) {
   std::vector<std::vector<Tally>> out(static_cast<std::size_t>(places));
   places_.resize(out.size());
+  for (auto& list : out) list.reserve(2 * united_.size() / out.size());
   for (std::uint32_t i = 0; i < united_.size(); ++i) {
     const auto owner = static_cast<int>(united_[i].key % static_cast<std::uint64_t>(ranks));
     const auto place = static_cast<std::size_t>(place_of(owner));
@@ -89,10 +92,10 @@ void TallyStop::take(const std::vector<std::vector<CountAnswer>>& from_places) {
 }
 
 std::optional<std::uint64_t> TallyStop::conflict() const {
-  const auto bad = std::ranges::find_if(
-      united_, [](const Tally& tally) { return tally.definition == ranks_disagree || tally.cover != tally.wanted; });
-  if (bad == united_.end()) return std::nullopt;
-  return bad->key;
+  std::optional<std::uint64_t> least;
+  for (const Tally& tally : united_)
+    if (tally.definition == ranks_disagree || tally.cover != tally.wanted) least = std::min(tally.key, least.value_or(tally.key));
+  return least;
 }
 
 void TallyStop::answer() {
@@ -100,19 +103,17 @@ void TallyStop::answer() {
 }
 
 std::vector<std::vector<CountAnswer>> TallyStop::answers() const {
-  std::vector<std::vector<CountAnswer>> out(arrived_.size());
-  for (std::size_t from = 0; from < out.size(); ++from) out[from].resize(arrived_[from].size());
-  auto united = united_.begin();
-  CountAnswer next;
-  for (auto one = order_.begin(); one != order_.end(); ++one) {
-    if (one == order_.begin() || one->key != std::prev(one)->key) {
-      united = std::ranges::find(united, united_.end(), one->key, &Tally::key);
-      next = answers_[static_cast<std::size_t>(united - united_.begin())];
+  std::vector<std::vector<CountAnswer>> out;
+  std::vector<CountAnswer> next = answers_;
+  auto number = numbers_.begin();
+  for (const std::vector<Tally>& list : arrived_) {
+    std::vector<CountAnswer>& answers = out.emplace_back();
+    for (const Tally& tally : list) {
+      CountAnswer& answer = next[*number++];
+      answers.push_back(answer);
+      answer.before += tally.count;
+      answer.ranks_before += tally.ranks;
     }
-    out[one->from][one->number] = next;
-    const Tally& tally = arrived_[one->from][one->number];
-    next.before += tally.count;
-    next.ranks_before += tally.ranks;
   }
   return out;
 }

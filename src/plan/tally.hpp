@@ -60,14 +60,9 @@ class TallyStop {
   [[nodiscard]] std::vector<std::vector<CountAnswer>> answers() const;
 
  private:
-  struct Arrived {
-    std::uint64_t key = 0;
-    std::uint32_t from = 0, number = 0;  ///< in the lists that arrived
-  };
-
   std::vector<std::vector<Tally>> arrived_;
-  std::vector<Arrived> order_;                      ///< of those, by key, and by rank
-  std::vector<Tally> united_;                       ///< by key
+  std::vector<std::uint32_t> numbers_;              ///< of those, one after the other: where in `united_` each is
+  std::vector<Tally> united_;                       ///< one of each name, in the order in which they came
   std::vector<CountAnswer> answers_;                ///< to them
   std::vector<std::vector<std::uint32_t>> places_;  ///< which of them went where
 };

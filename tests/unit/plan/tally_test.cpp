@@ -40,9 +40,9 @@ TEST(Tally, GoesWhereItsKeySays) {
   const auto out = stop.leave(10, 5, [](int rank) { return rank % 5; });
   ASSERT_EQ(out.size(), 5U);
   ASSERT_EQ(out[2].size(), 3U) << "7 mod 10 mod 5, and 2 mod 10 mod 5 twice";
-  EXPECT_EQ(out[2][0].key, 2U);
-  EXPECT_EQ(out[2][1].key, 7U);
-  EXPECT_EQ(out[2][2].key, 12U);
+  EXPECT_EQ(out[2][0].key, 7U);
+  EXPECT_EQ(out[2][1].key, 12U);
+  EXPECT_EQ(out[2][2].key, 2U);
 }
 
 TEST(Tally, ADisagreementIsNotForgottenOnTheWay) {
