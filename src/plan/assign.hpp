@@ -19,7 +19,7 @@ struct Share {
 
 /// Which of its holders saves each share: shares with one holder are given; the others, largest first, go to the holder
 /// with the least load. Replicas above `split_bytes` are cut into parts of that size, larger ones where there would be more
-/// parts than holders. `load` has the bytes that each rank saves anyway (fixed_load() of all ranks); `owner` is the rank that
+/// parts than holders. `load` has the bytes that each rank saves anyway (add_fixed_load() of all ranks); `owner` is the rank that
 /// assigns, one of `owners` that do so at the same time, each its own shares. Pure and deterministic. Returns the pieces of each
 /// rank that has any (arena offsets not yet given).
 [[nodiscard]] std::map<int, std::vector<Piece>> assign(const std::vector<Share>& shares, std::vector<std::uint64_t> load,

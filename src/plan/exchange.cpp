@@ -1,7 +1,6 @@
 #include "plan/exchange.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 
@@ -24,7 +23,7 @@ std::vector<HeldItem> meet_replicas(const mpi::Grid& grid, std::span<const Item>
   for (int hop = 0; hop < grid.hops(); ++hop) {
     std::vector<Bytes> out(static_cast<std::size_t>(grid.side(hop)));
     work([&] { out = unite(bags, ranks, grid.side(hop), place_at(grid, hop)); });
-    bags = grid.exchange(hop, out);
+    bags = grid.exchange(hop, std::move(out));
   }
   std::vector<HeldItem> held;
   work([&] { held = unpack_items(unite(bags, ranks, 1, [](int) { return 0; }).front()); });
@@ -40,16 +39,39 @@ std::vector<std::vector<T>> exchange_lists(const mpi::Grid& grid, int hop, const
     out.emplace_back(raw.begin(), raw.end());
   }
   std::vector<std::vector<T>> in;
-  for (const Bytes& bytes : grid.exchange(hop, out)) {
+  for (const Bytes& bytes : grid.exchange(hop, std::move(out))) {
     in.emplace_back(bytes.size() / sizeof(T));
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(in.back())).begin());
   }
   return in;
 }
 
-/// Throws everywhere what one rank makes of all ranks' items of this key.
-[[noreturn]] void explain(const mpi::Grid& grid, std::span<const Item> items, std::uint64_t key) {
+/// What each rank knows of names, on its way to those that answer for them: all its stops at this rank.
+std::vector<TallyStop> send_tallies(const mpi::Grid& grid, std::vector<Tally> tallies, mpi::LocalWork& work) {
+  const int ranks = grid.comm().size();
+  std::vector<TallyStop> way;
+  way.emplace_back(std::vector<std::vector<Tally>>{std::move(tallies)});
+  for (int hop = 0; hop < grid.hops(); ++hop) {
+    std::vector<std::vector<Tally>> out(static_cast<std::size_t>(grid.side(hop)));
+    work([&] { out = way.back().leave(ranks, grid.side(hop), place_at(grid, hop)); });
+    way.emplace_back(exchange_lists(grid, hop, out));
+  }
+  return way;
+}
+
+/// The same way back: the answers to this rank's own.
+std::vector<CountAnswer> answers_from(const mpi::Grid& grid, std::vector<TallyStop> way) {
+  way.back().answer();
+  for (int hop = grid.hops(); hop-- > 0; way.pop_back())
+    way[static_cast<std::size_t>(hop)].take(exchange_lists(grid, hop, way.back().answers()));
+  return std::move(way.front().answers().front());
+}
+
+/// Throws everywhere what one rank makes of all ranks' items of the least of these keys.
+[[noreturn]] void explain(const mpi::Grid& grid, std::span<const Item> items, std::optional<std::uint64_t> conflict) {
   const mpi::Communicator& comm = grid.comm();
+  std::uint64_t key = conflict.value_or(std::numeric_limits<std::uint64_t>::max());
+  comm.allreduce(std::span(&key, 1), MPI_MIN);
   const auto owner = static_cast<int>(key % static_cast<std::uint64_t>(comm.size()));
   std::vector<Parcel> out;
   mpi::all_or_none(comm, [&] { out.push_back({owner, encode(items_of_key(items, key))}); });
@@ -64,37 +86,31 @@ std::vector<std::vector<T>> exchange_lists(const mpi::Grid& grid, int hop, const
   throw Error(ErrorCode::internal, "ranks disagree about a conflict");
 }
 
-/// The answers to the tallies; none where no rank has a per-rank value.
-std::vector<CountAnswer> add_up(const mpi::Grid& grid, std::span<const Item> items, std::vector<Tally> tallies, mpi::LocalWork& work) {
-  const int ranks = grid.comm().size();
-  const bool asks = std::ranges::any_of(tallies, [](const Tally& tally) { return tally.ranks != 0; });
-  std::vector<TallyStop> way;
-  way.emplace_back(std::vector<std::vector<Tally>>{std::move(tallies)});
-  for (int hop = 0; hop < grid.hops(); ++hop) {
-    std::vector<std::vector<Tally>> out(static_cast<std::size_t>(grid.side(hop)));
-    work([&] { out = way.back().leave(ranks, grid.side(hop), place_at(grid, hop)); });
-    way.emplace_back(exchange_lists(grid, hop, out));
-  }
-  constexpr auto none = std::numeric_limits<std::uint64_t>::max();
-  std::array<std::uint64_t, 3> least{work.error() ? 0U : 1U, way.back().conflict().value_or(none), asks ? 0U : 1U};
-  grid.comm().allreduce(least, MPI_MIN);
-  const auto [nobody_failed, conflict, nobody_asks] = least;
-  if (nobody_failed == 0) mpi::agree(grid.comm(), work.error());
-  if (conflict != none) explain(grid, items, conflict);
-  if (nobody_asks != 0) return {};
-  way.back().answer();
-  for (int hop = grid.hops(); hop-- > 0; way.pop_back())
-    way[static_cast<std::size_t>(hop)].take(exchange_lists(grid, hop, way.back().answers()));
-  return std::move(way.front().answers().front());
-}
+/// What is added up over all ranks, in one allreduce.
+class Sums {
+ public:
+  explicit Sums(int ranks) : numbers_(static_cast<std::size_t>(ranks) + counts) {}
 
-/// Throws what any rank has failed with.
-void add_totals(const mpi::Communicator& comm, RankPlan& plan, const mpi::LocalWork& work) {
-  std::array<std::uint64_t, 3> totals{plan.staged_bytes, plan.owned.size(), work.error() ? 1U : 0U};
-  comm.allreduce(totals, MPI_SUM);
-  if (totals[2] != 0) mpi::agree(comm, work.error());
-  plan.total_bytes = totals[0];
-  plan.dataset_count = totals[1];
+  /// For each rank the bytes that it saves in any case.
+  [[nodiscard]] std::span<std::uint64_t> load() { return std::span(numbers_).first(numbers_.size() - counts); }
+  /// Behind them: how many ranks have failed, know of a conflict, have per-rank values.
+  enum Count { failures, conflicts, askers, counts };
+  void count(Count what, bool here) { numbers_[numbers_.size() - counts + what] = here ? 1 : 0; }
+
+  void add_up(const mpi::Communicator& comm) { comm.allreduce(numbers_, MPI_SUM); }
+  [[nodiscard]] bool any(Count what) const { return numbers_[numbers_.size() - counts + what] != 0; }
+  /// What is left when the counts have been looked at.
+  [[nodiscard]] std::vector<std::uint64_t> take_load() {
+    numbers_.resize(load().size());
+    return std::move(numbers_);
+  }
+
+ private:
+  std::vector<std::uint64_t> numbers_;
+};
+
+bool has_per_rank_values(std::span<const Item> items) {
+  return std::ranges::any_of(items, [](const Item& item) { return is_per_rank_kind(item.kind); });
 }
 
 }  // namespace
@@ -105,24 +121,33 @@ RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t p
   const std::vector<HeldItem> held = meet_replicas(grid, local.items, work);
   std::vector<Tally> tallies;
   work([&] { tallies = tallies_of(local.items, held); });
-  const std::vector<CountAnswer> answers = add_up(grid, local.items, std::move(tallies), work);
+  std::vector<TallyStop> way = send_tallies(grid, std::move(tallies), work);
+  const std::optional<std::uint64_t> conflict = way.back().conflict();
 
   std::vector<Share> shares;
-  std::vector<std::uint64_t> load(static_cast<std::size_t>(comm.size()));
+  Sums sums(comm.size());
   work([&] {
     shares = shares_of(held);
-    load = fixed_load(shares, local.items, comm.rank(), comm.size());
+    add_fixed_load(shares, local.items, comm.rank(), sums.load());
   });
-  comm.allreduce(load, MPI_SUM);
+  sums.count(Sums::failures, work.error().has_value());
+  sums.count(Sums::conflicts, conflict.has_value());
+  sums.count(Sums::askers, has_per_rank_values(local.items));
+  sums.add_up(comm);
+  if (sums.any(Sums::failures)) mpi::agree(comm, work.error());
+  if (sums.any(Sums::conflicts)) explain(grid, local.items, conflict);
+  std::vector<CountAnswer> answers;
+  if (sums.any(Sums::askers)) answers = answers_from(grid, std::move(way));
+
   std::vector<Parcel> out;
-  work([&] { out = pieces_for_ranks(shares, std::move(load), comm.rank()); });
+  work([&] { out = pieces_for_ranks(shares, sums.take_load(), comm.rank()); });
   const std::vector<Parcel> in = grid.deliver(out);
   RankPlan plan{.id = plan_id, .owned = {}, .pieces = {}};
   work([&] {
     plan.owned = definitions(local.items, held, answers);
     take_pieces(plan, in, local.items, answers);
   });
-  add_totals(comm, plan, work);
+  mpi::agree(comm, work.error());
   return plan;
 }
 

@@ -70,14 +70,12 @@ struct Piece {
 
 /// What one rank knows of the global plan: no rank knows all of it.
 struct RankPlan {
-  std::uint64_t id = 0;             ///< the same on all ranks; a new one for each new plan
-  std::vector<Dataset> owned;       ///< definitions that this rank hands to its helper; each is some one rank's
-  std::vector<Piece> pieces;        ///< what this rank stages
-  std::uint64_t arena_bytes = 0;    ///< what one save of this rank takes; in waves: what the largest one takes
-  std::uint32_t waves = 1;          ///< of a save, the same on all ranks; some may be empty here
-  std::uint64_t staged_bytes = 0;   ///< of all pieces, without the gaps between them
-  std::uint64_t total_bytes = 0;    ///< of the whole checkpoint
-  std::uint64_t dataset_count = 0;  ///< of the whole checkpoint
+  std::uint64_t id = 0;            ///< the same on all ranks; a new one for each new plan
+  std::vector<Dataset> owned;      ///< definitions that this rank hands to its helper; each is some one rank's
+  std::vector<Piece> pieces;       ///< what this rank stages
+  std::uint64_t arena_bytes = 0;   ///< what one save of this rank takes; in waves: what the largest one takes
+  std::uint32_t waves = 1;         ///< of a save, the same on all ranks; some may be empty here
+  std::uint64_t staged_bytes = 0;  ///< of all pieces, without the gaps between them
 };
 
 }  // namespace holdfast::plan

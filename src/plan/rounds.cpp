@@ -44,13 +44,11 @@ std::vector<Share> shares_of(std::span<const HeldItem> held) {
   return shares;
 }
 
-std::vector<std::uint64_t> fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank, int ranks) {
-  std::vector<std::uint64_t> load(static_cast<std::size_t>(ranks));
+void add_fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank, std::span<std::uint64_t> load) {
   for (const Share& share : shares)
-    if (share.holders.size() == 1) load.at(static_cast<std::size_t>(share.holders.front().rank)) += share.bytes;
+    if (share.holders.size() == 1) load[static_cast<std::size_t>(share.holders.front().rank)] += share.bytes;
   for (const Item& item : items)
-    if (is_per_rank_kind(item.kind)) load.at(static_cast<std::size_t>(rank)) += bytes_of(item);
-  return load;
+    if (is_per_rank_kind(item.kind)) load[static_cast<std::size_t>(rank)] += bytes_of(item);
 }
 
 std::vector<Parcel> pieces_for_ranks(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int rank) {

@@ -21,9 +21,9 @@ namespace holdfast::plan {
 /// The different boxes that are not empty.
 [[nodiscard]] std::vector<Share> shares_of(std::span<const HeldItem> held);
 
-/// For each rank the bytes that it saves in any case, as far as this one knows: what nobody else holds, and its per-rank values.
-[[nodiscard]] std::vector<std::uint64_t> fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank,
-                                                    int ranks);
+/// Adds for each rank the bytes that it saves in any case, as far as this one knows: what nobody else holds, and its per-rank
+/// values.
+void add_fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank, std::span<std::uint64_t> load);
 
 /// Assigns upon `load`, all ranks' loads together; each rank's pieces.
 [[nodiscard]] std::vector<Parcel> pieces_for_ranks(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int rank);

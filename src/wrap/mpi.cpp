@@ -10,19 +10,6 @@
 namespace holdfast::mpi {
 namespace {
 
-/// The sizes that the other ranks announce, one per rank.
-std::vector<std::uint64_t> exchange_sizes(MPI_Comm comm, const std::vector<Bytes>& out) {
-  std::vector<std::uint64_t> sent(out.size()), received(out.size());
-  std::ranges::transform(out, sent.begin(), &Bytes::size);
-  check(MPI_Alltoall(sent.data(), 1, MPI_UINT64_T, received.data(), 1, MPI_UINT64_T, comm), "MPI_Alltoall");
-  return received;
-}
-
-std::uint64_t maximum(MPI_Comm comm, std::uint64_t value) {
-  check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_UINT64_T, MPI_MAX, comm), "MPI_Allreduce");
-  return value;
-}
-
 std::vector<Bytes> sized(const std::vector<std::uint64_t>& sizes) {
   std::vector<Bytes> buffers(sizes.size());
   for (std::size_t r = 0; r < sizes.size(); ++r) buffers[r].resize(sizes[r]);
@@ -43,10 +30,6 @@ struct Round {
       total += counts.back();
     }
     bytes.resize(static_cast<std::size_t>(total));
-  }
-  void gather(const std::vector<Bytes>& buffers, std::uint64_t begin) {
-    for (std::size_t r = 0; r < buffers.size(); ++r)
-      if (counts[r] > 0) std::copy_n(buffers[r].data() + begin, counts[r], bytes.data() + offsets[r]);
   }
   void scatter(std::vector<Bytes>& buffers, std::uint64_t begin) const {
     for (std::size_t r = 0; r < buffers.size(); ++r)
@@ -298,23 +281,6 @@ void Communicator::broadcast(Bytes& bytes, int root) const {
     const auto count = static_cast<int>(std::min<std::uint64_t>(size - begin, max_round_bytes));
     check(MPI_Bcast(bytes.data() + begin, count, MPI_BYTE, root, comm_), "MPI_Bcast");
   }
-}
-
-std::vector<Bytes> Communicator::all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes) const {
-  meet();
-  const std::uint64_t largest = out.empty() ? 0 : std::ranges::max(out, {}, &Bytes::size).size();
-  std::vector<Bytes> in = sized(exchange_sizes(comm_, out));
-  const std::uint64_t end = maximum(comm_, largest);
-  const std::uint64_t piece = piece_bytes(round_bytes, size_);
-  for (std::uint64_t begin = 0; begin < end; begin += piece) {
-    Round sent(out, begin, piece), received(in, begin, piece);
-    sent.gather(out, begin);
-    check(MPI_Alltoallv(sent.bytes.data(), sent.counts.data(), sent.offsets.data(), MPI_BYTE, received.bytes.data(),
-                        received.counts.data(), received.offsets.data(), MPI_BYTE, comm_),
-          "MPI_Alltoallv");
-    received.scatter(in, begin);
-  }
-  return in;
 }
 
 std::vector<Bytes> Communicator::all_gather(const Bytes& bytes, std::size_t round_bytes) const {

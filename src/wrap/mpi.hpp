@@ -104,9 +104,8 @@ class Communicator {
   void allreduce(std::span<std::uint64_t> values, MPI_Op op) const;
   [[nodiscard]] std::uint64_t exclusive_sum(std::uint64_t value) const;  ///< 0 on rank 0
   void broadcast(Bytes& bytes, int root) const;                          ///< resizes on the others
-  /// `out[r]` goes to rank r; the result's entry r came from rank r. Sizes may be anything: MPI counts in int, so the
-  /// bytes travel in as many rounds as it takes to move no more than `round_bytes` at once through any rank.
-  [[nodiscard]] std::vector<Bytes> all_to_all(const std::vector<Bytes>& out, std::size_t round_bytes = max_round_bytes) const;
+  /// Sizes may be anything: the bytes travel in as many rounds as it takes to move no more than `round_bytes` at once through
+  /// any rank.
   [[nodiscard]] std::vector<Bytes> all_gather(const Bytes& bytes, std::size_t round_bytes = max_round_bytes) const;
   /// As many numbers from each rank, in the order of ranks; in one call of MPI.
   [[nodiscard]] std::vector<std::uint64_t> all_gather(std::span<const std::uint64_t> values) const;

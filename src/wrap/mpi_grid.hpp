@@ -4,6 +4,7 @@
 
 #include "base/parcel.hpp"
 #include "wrap/mpi.hpp"
+#include "wrap/mpi_all_to_all.hpp"
 
 namespace holdfast::mpi {
 
@@ -33,7 +34,9 @@ class Grid {
   [[nodiscard]] int side(int hop) const noexcept { return line(hop).size(); }
   [[nodiscard]] int place_of(int rank, int hop) const noexcept;
   /// Collective. One hop: `bags[p]` goes to place p of this rank's line; the result's entry p comes from there.
-  [[nodiscard]] std::vector<Bytes> exchange(int hop, const std::vector<Bytes>& bags) const { return line(hop).all_to_all(bags); }
+  [[nodiscard]] std::vector<Bytes> exchange(int hop, std::vector<Bytes> bags) const {
+    return all_to_all(line(hop), std::move(bags));
+  }
 
   /// Collective, and explicit as Communicator::free() is.
   void free();

@@ -3,7 +3,7 @@
 #include <random>
 
 #include "support/mpi_fixture.hpp"
-#include "wrap/mpi.hpp"
+#include "wrap/mpi_all_to_all.hpp"
 
 namespace holdfast::mpi {
 namespace {
@@ -44,17 +44,17 @@ TEST_F(CommunicatorTest, MpiErrorsAreThrownNotFatal) {
 }
 
 TEST_F(CommunicatorTest, AllToAllDeliversEveryLetter) {
-  for (const std::size_t round_bytes : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Communicator::max_round_bytes}) {
+  for (const std::size_t message_bytes : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Communicator::max_round_bytes}) {
     std::vector<Bytes> out;
     for (int to = 0; to < size; ++to) out.push_back(letter(rank, to, 3000));
-    const std::vector<Bytes> in = comm.all_to_all(out, round_bytes);
+    const std::vector<Bytes> in = all_to_all(comm, std::move(out), message_bytes);
     ASSERT_EQ(in.size(), static_cast<std::size_t>(size));
     for (int from = 0; from < size; ++from) EXPECT_EQ(in[static_cast<std::size_t>(from)], letter(from, rank, 3000)) << from;
   }
 }
 
 TEST_F(CommunicatorTest, AllToAllOfNothing) {
-  for (const Bytes& bytes : comm.all_to_all(std::vector<Bytes>(static_cast<std::size_t>(size)))) EXPECT_TRUE(bytes.empty());
+  for (const Bytes& bytes : all_to_all(comm, std::vector<Bytes>(static_cast<std::size_t>(size)))) EXPECT_TRUE(bytes.empty());
 }
 
 TEST_F(CommunicatorTest, AllGatherBringsEveryPartToAll) {

@@ -51,12 +51,13 @@ TEST_F(GridTest, FewRanksAreOneLine) {
 
 TEST_F(GridTest, ManyRanksHaveTheMoreDimensionsTheMoreTheyAre) {
   using Sides = std::vector<int>;
-  EXPECT_EQ(Grid::best_sides(128), Sides{128});
+  EXPECT_EQ(Grid::best_sides(64), Sides{64});
+  EXPECT_EQ(Grid::best_sides(128), (Sides{8, 16}));
   EXPECT_EQ(Grid::best_sides(256), (Sides{16, 16}));
   EXPECT_EQ(Grid::best_sides(1000), (Sides{25, 40}));
   EXPECT_EQ(Grid::best_sides(1024), (Sides{32, 32}));
   EXPECT_EQ(Grid::best_sides(16384), (Sides{16, 32, 32}));
-  EXPECT_EQ(Grid::best_sides(102'400), (Sides{40, 40, 64}));
+  EXPECT_EQ(Grid::best_sides(102'400), (Sides{16, 16, 20, 20}));
   EXPECT_EQ(Grid::best_sides(2 * 509), (Sides{2, 509})) << "half the messages";
   EXPECT_EQ(Grid::best_sides(509), Sides{509});
 }
