@@ -68,6 +68,30 @@ void first_plan(benchmark::State& state, const benchmarks::Workload& workload) {
   state.counters["most_names"] = static_cast<double>(plan.most_names);
 }
 
+/// The same for few ranks and for many, in turns, so that what slows the machine down slows both down.
+void first_plan_growth(benchmark::State& state, const benchmarks::Workload& workload) {
+  struct Size {
+    explicit Size(const benchmarks::Workload& workload, int ranks)
+        : sides(mpi::Grid::best_sides(ranks)), simulation(benchmarks::Job(workload, ranks, 1000), sides) {}
+    [[nodiscard]] double compute_s() const { return simulation.plan().typical.compute_s; }
+    [[nodiscard]] double messages_s() const { return benchmarks::messages_s(simulation.plan(), sides, {}); }
+
+    std::vector<int> sides;
+    benchmarks::Simulation simulation;
+  };
+  Size few(workload, 1024), many(workload, 16384);
+  for (auto _ : state) {
+    few.simulation.run();
+    many.simulation.run();
+  }
+  const double few_s = few.compute_s() + few.messages_s(), many_s = many.compute_s() + many.messages_s();
+  state.counters["few_us"] = few_s * 1e6;
+  state.counters["few_compute_us"] = few.compute_s() * 1e6;
+  state.counters["many_us"] = many_s * 1e6;
+  state.counters["many_compute_us"] = many.compute_s() * 1e6;
+  state.counters["ratio"] = many_s / few_s;
+}
+
 /// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each
 /// rank before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
 void load_tables(benchmark::State& state) {
@@ -107,7 +131,11 @@ void load_tables(benchmark::State& state) {
 BENCHMARK(load_tables)->ArgName("ranks")->Arg(1024)->Arg(16384)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
-  for (const benchmarks::Workload& workload : {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike})
+  for (const benchmarks::Workload& workload : {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike}) {
+    benchmark::RegisterBenchmark((std::string("first_plan_growth/") + workload.name).c_str(),
+                                 [workload](benchmark::State& state) { first_plan_growth(state, workload); })
+        ->Iterations(100)
+        ->Unit(benchmark::kMillisecond);
     benchmark::RegisterBenchmark((std::string("first_plan/") + workload.name).c_str(),
                                  [workload](benchmark::State& state) { first_plan(state, workload); })
         ->ArgName("ranks")
@@ -119,6 +147,7 @@ BENCHMARK(load_tables)->ArgName("ranks")->Arg(1024)->Arg(16384)->Unit(benchmark:
         ->Iterations(1)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
+  }
   return true;
 }();
 

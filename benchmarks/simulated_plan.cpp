@@ -13,12 +13,13 @@
 
 #include "base/checksum.hpp"
 #include "base/clock.hpp"
+#include "measure.hpp"
 #include "plan/rounds.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
 
-constexpr int drawn_ranks = 5, repeats = 21;
+constexpr int drawn_ranks = 5, runs_in_a_row = 21;
 constexpr int kept_heap_bytes = 1 << 30, largest_in_heap_bytes = 32 << 20;
 constexpr std::uint64_t rows_per_part = 64, columns = 64;
 
@@ -102,7 +103,7 @@ class Watch {
     for (int rank = 0; rank < job.ranks(); ++rank) add_rank(rank, ends.of_parts[static_cast<std::size_t>(rank)]);
     unite_at_senders();
   }
-  [[nodiscard]] const std::vector<Arrivals>& arrivals() const { return arrivals_; }
+  [[nodiscard]] std::vector<Arrivals> take_arrivals() { return std::move(arrivals_); }
 
  private:
   /// Its items, the tallies that they make where they end, and those of its groups.
@@ -233,17 +234,19 @@ class Steps {
   const std::vector<Parcel> back_;
 };
 
-RankWork work_of(const Job& job, const Sides& sides, const Ends& ends, const Arrivals& arrivals) {
+/// A rank that is looked at, and how long its steps took each time.
+struct Watched {
+  RankWork work;
+  Steps steps;
+  std::vector<double> seconds = {};
+};
+
+Watched watch(const Job& job, const Sides& sides, const Ends& ends, const Arrivals& arrivals) {
   const auto rank = static_cast<std::size_t>(arrivals.rank);
   RankWork work{.items = ends.items[rank], .holders = ends.holders[rank]};
   for (std::size_t hop = 0; hop < sides.hops(); ++hop)
     work.bytes_received += bytes_of(arrivals.items[hop]) + bytes_of(arrivals.tallies[hop]);
-  const Steps steps(job, sides, arrivals);
-  std::array<double, repeats> seconds{};
-  std::ranges::generate(seconds, [&] { return steps.seconds(); });
-  std::ranges::sort(seconds);
-  work.compute_s = seconds[repeats / 2];
-  return work;
+  return {work, Steps(job, sides, arrivals)};
 }
 
 template <class Field>
@@ -259,6 +262,15 @@ RankWork typical_of(const std::vector<RankWork>& works) {
 
 int position_of_most(const std::vector<std::uint64_t>& numbers) {
   return static_cast<int>(std::ranges::max_element(numbers) - numbers.begin());
+}
+
+/// Those drawn by chance first.
+std::vector<int> ranks_to_watch(const Job& job, const Ends& ends) {
+  std::mt19937 random(7);
+  std::vector<int> ranks(drawn_ranks);
+  std::ranges::generate(ranks, [&] { return static_cast<int>(random() % static_cast<unsigned>(job.ranks())); });
+  for (const auto* numbers : {&ends.items, &ends.holders, &ends.names}) ranks.push_back(position_of_most(*numbers));
+  return ranks;
 }
 
 /// One all-to-all among `ranks` that brings a rank `bytes`.
@@ -296,29 +308,54 @@ std::vector<plan::Item> Job::items(int rank) const {
   return items;
 }
 
-SimulatedPlan simulate(const Job& job, const std::vector<int>& sides) {
-  // What one repetition frees is there for the next one, instead of being given back and faulted in anew.
+struct Simulation::Parts {
+  Parts(const Job& its_job, const std::vector<int>& its_sides)
+      : job(its_job), sides(its_sides), ends(job), arrivals(Watch(job, sides, ends, ranks_to_watch(job, ends)).take_arrivals()) {
+    for (const Arrivals& at_rank : arrivals) watched.push_back(watch(job, sides, ends, at_rank));
+  }
+
+  const Job job;
+  const Sides sides;
+  const Ends ends;
+  const std::vector<Arrivals> arrivals;
+  std::vector<Watched> watched;
+};
+
+Simulation::Simulation(const Job& job, const std::vector<int>& sides) : parts_(std::make_unique<Parts>(job, sides)) {
+  // What one run frees is there for the next one, instead of being given back and faulted in anew.
   mallopt(M_TRIM_THRESHOLD, kept_heap_bytes);
   mallopt(M_MMAP_THRESHOLD, largest_in_heap_bytes);
-  const Sides grid(sides);
-  const Ends ends(job);
-  std::mt19937 random(7);
-  std::vector<int> watched(drawn_ranks);
-  std::ranges::generate(watched, [&] { return static_cast<int>(random() % static_cast<unsigned>(job.ranks())); });
-  for (const auto* numbers : {&ends.items, &ends.holders, &ends.names}) watched.push_back(position_of_most(*numbers));
-  const Watch watch(job, grid, ends, watched);
+}
+
+Simulation::~Simulation() = default;
+
+void Simulation::run() {
+  for (Watched& one : parts_->watched) one.seconds.push_back(one.steps.seconds());
+}
+
+SimulatedPlan Simulation::plan() const {
+  const auto& [job, sides, ends, arrivals, watched] = *parts_;
   std::vector<RankWork> works;
-  for (const Arrivals& arrivals : watch.arrivals()) works.push_back(work_of(job, grid, ends, arrivals));
+  for (const Watched& one : watched) {
+    works.push_back(one.work);
+    works.back().compute_s = median(one.seconds);
+  }
   SimulatedPlan result{.typical = typical_of({works.begin(), works.begin() + drawn_ranks}),
                        .heaviest = *std::max_element(works.begin() + drawn_ranks, works.end(),
                                                      [](const auto& a, const auto& b) { return a.compute_s < b.compute_s; })};
   result.mean_items = std::accumulate(ends.items.begin(), ends.items.end(), 0.0) / job.ranks();
   result.most_names = std::ranges::max(ends.names);
-  const Arrivals& first = watch.arrivals().front();
+  const Arrivals& first = arrivals.front();
   result.bytes_items = bytes_of(first.items.front());
   result.bytes_tallies = bytes_of(first.tallies.front());
   result.bytes_pieces = bytes_of(pieces_for(first.rank, job));
   return result;
+}
+
+SimulatedPlan simulate(const Job& job, const std::vector<int>& sides) {
+  Simulation simulation(job, sides);
+  for (int run = 0; run < runs_in_a_row; ++run) simulation.run();
+  return simulation.plan();
 }
 
 double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, const Network& network) {
@@ -329,7 +366,7 @@ double messages_s(const SimulatedPlan& plan, const std::vector<int>& sides, cons
     return sum_s;
   };
   return round_s(plan.bytes_items) + round_s(plan.bytes_tallies) + round_s(plan.bytes_pieces) +
-         allreduce_s(ranks, 8.0 * ranks, network) + allreduce_s(ranks, 8, network);
+         allreduce_s(ranks, 8.0 * ranks, network);
 }
 
 }  // namespace holdfast::benchmarks

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,6 @@ struct RankWork {
   double compute_s = 0;              ///< all steps between the messages, uniting and packing at each hop with them
 };
 
-/// A few ranks drawn by chance, and those at which most ends. What the others have to do is counted, not carried out.
 struct SimulatedPlan {
   RankWork typical;              ///< medians of the drawn ones
   RankWork heaviest;             ///< of those with most holders or names, the one that takes longest
@@ -57,7 +57,25 @@ struct SimulatedPlan {
   std::uint64_t most_names = 0;  ///< that one rank answers for, groups with them
   std::uint64_t bytes_items = 0, bytes_tallies = 0, bytes_pieces = 0;  ///< that a typical rank receives in one hop of each kind
 };
-/// Messages go over a grid of these sides.
+
+/// A few ranks drawn by chance, and those at which most ends, with what arrives at them. What the others have to do is counted,
+/// not carried out.
+class Simulation {
+ public:
+  /// Messages go over a grid of these sides.
+  Simulation(const Job& job, const std::vector<int>& sides);
+  ~Simulation();
+  /// Carries out what the ranks do, once.
+  void run();
+  /// With the median times of all runs so far, of which there is one at least.
+  [[nodiscard]] SimulatedPlan plan() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// The plan after some runs in a row.
 [[nodiscard]] SimulatedPlan simulate(const Job& job, const std::vector<int>& sides);
 
 /// A network: what a message costs beside its bytes, and what a byte costs.

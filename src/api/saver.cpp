@@ -127,12 +127,14 @@ void Saver::note_failure(const Save& save) {
 void Saver::replan() {
   fingerprint_.reset();
   mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
-  plan_ = plan::exchange(grid_, local_, next_plan_++);
+  mpi::LocalWork work;
+  plan_ = plan::exchange(grid_, local_, next_plan_++, work);
   const std::size_t slots = fit_memory();
-  mpi::all_or_none(comm_, [&] {
+  work([&] {
     open_arenas(slots);
     send_plan();
   });
+  mpi::agree(comm_, work.error());
   fingerprint_ = local_.fingerprint;
 }
 
@@ -149,9 +151,10 @@ std::size_t Saver::fit_memory() {
   if (slots[0] > 0) return slots[0];
   std::uint64_t waves[] = {1};
   mpi::all_or_none(comm_, [&] {
+    if (fits) return;
     const double share = static_cast<double>(limit) / static_cast<double>(node_bytes[0]);
     const auto window = static_cast<std::uint64_t>(static_cast<double>(plan_.arena_bytes) * share);
-    if (!fits) waves[0] = plan::place_in_waves(plan_, local_.items, window - window % window_granule);
+    waves[0] = plan::place_in_waves(plan_, local_.items, window - window % window_granule);
   });
   comm_.allreduce(std::span<std::uint64_t>(waves), MPI_MAX);
   plan_.waves = static_cast<std::uint32_t>(waves[0]);

@@ -115,9 +115,8 @@ bool has_per_rank_values(std::span<const Item> items) {
 
 }  // namespace
 
-RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id) {
+RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id, mpi::LocalWork& work) {
   const mpi::Communicator& comm = grid.comm();
-  mpi::LocalWork work;
   const std::vector<HeldItem> held = meet_replicas(grid, local.items, work);
   std::vector<Tally> tallies;
   work([&] { tallies = tallies_of(local.items, held); });
@@ -147,7 +146,6 @@ RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t p
     plan.owned = definitions(local.items, held, answers);
     take_pieces(plan, in, local.items, answers);
   });
-  mpi::agree(comm, work.error());
   return plan;
 }
 

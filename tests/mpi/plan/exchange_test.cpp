@@ -32,15 +32,19 @@ class ExchangeTest : public testing::TestWithParam<int> {
 
   [[nodiscard]] std::vector<Shown> plan_of(const StateDict& state, std::uint64_t id = 7) const {
     const LocalPlan local = make_local_plan(state);
-    const RankPlan plan = exchange(grid, local, id);
+    mpi::LocalWork work;
+    const RankPlan plan = exchange(grid, local, id, work);
+    mpi::agree(comm, work.error());
     std::vector<Shown> all;
     for (const Bytes& bytes : comm.all_gather(encode(Shown{plan.owned, plan.pieces, local.items, plan.id, plan.arena_bytes})))
       all.push_back(decode<Shown>(bytes));
     return all;
   }
   std::string expect_conflict(std::initializer_list<std::string> words, const StateDict& state) const {
-    return test::expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, words,
-                                   [&] { (void)exchange(grid, make_local_plan(state), 1); });
+    return test::expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, words, [&] {
+      mpi::LocalWork work;
+      (void)exchange(grid, make_local_plan(state), 1, work);
+    });
   }
 
   mpi::Communicator comm = mpi::Communicator::duplicate(MPI_COMM_WORLD);
