@@ -73,7 +73,8 @@ class LoadedState {
     MPI_Barrier(MPI_COMM_WORLD);
     const storage::CheckpointReader file(path());
     for (std::uint64_t i = 0; i < tensors; ++i)
-      addresses_.push_back(file.address_of(file.find(name(i)).value()) + rank() * rows / ranks() * columns * sizeof(float));
+      addresses_.push_back(file.address_of(file.names().find(name(i)).value()) +
+                           rank() * rows / ranks() * columns * sizeof(float));
   }
 
   /// Seconds of the slowest rank.

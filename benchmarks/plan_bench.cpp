@@ -116,7 +116,8 @@ void load_tables(benchmark::State& state) {
   }
   index.parts = storage::make_parts(std::move(parts), index.definitions.checksum());
   storage::Interests interests(datasets.size());
-  for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = box_of(1)};
+  const Box wanted = box_of(1);
+  for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = &wanted};
   const auto read = [&](const storage::Place& place, storage::Segment& segment) {
     std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(), segment.chunks.begin());
     std::copy_n(all.boxes.begin() + static_cast<std::ptrdiff_t>(place.box), segment.boxes.size(), segment.boxes.begin());

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace holdfast {
@@ -18,18 +19,32 @@ class Numbering {
   /// number.
   template <class IsIt>
   std::uint32_t number_of(std::uint64_t checksum, IsIt&& is_it) {
-    // From the highest bits: the lowest are alike for what goes to the same rank.
-    for (std::size_t place = checksum >> (64 - std::countr_zero(slots_.size()));; ++place) {
-      Slot& slot = slots_[place & (slots_.size() - 1)];
-      if (slot.number == none) {
-        slot = {checksum, count_};
-        return count_++;
-      }
-      if (slot.checksum == checksum && is_it(slot.number)) return slot.number;
-    }
+    Slot& slot = slots_[place_of(checksum, is_it)];
+    if (slot.number == none) slot = {checksum, count_++};
+    return slot.number;
+  }
+
+  /// The same, for one that may have no number.
+  template <class IsIt>
+  [[nodiscard]] std::optional<std::uint32_t> find(std::uint64_t checksum, IsIt&& is_it) const {
+    const Slot& slot = slots_[place_of(checksum, is_it)];
+    if (slot.number == none) return std::nullopt;
+    return slot.number;
   }
 
  private:
+  /// Where it is, or is to be.
+  template <class IsIt>
+  [[nodiscard]] std::size_t place_of(std::uint64_t checksum, IsIt&& is_it) const {
+    // From the highest bits: the lowest are alike for what goes to the same rank.
+    std::size_t place = checksum >> (64 - std::countr_zero(slots_.size()));
+    for (;; ++place) {
+      place &= slots_.size() - 1;
+      const Slot& slot = slots_[place];
+      if (slot.number == none || (slot.checksum == checksum && is_it(slot.number))) return place;
+    }
+  }
+
   static constexpr auto none = std::numeric_limits<std::uint32_t>::max();
   struct Slot {
     std::uint64_t checksum = 0;

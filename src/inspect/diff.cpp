@@ -103,7 +103,7 @@ Difference compare(const Side& first, const Side& second) {
 
 void report_absent(const CheckpointReader& from, const CheckpointReader& in, Difference::Kind kind, DiffReport& report) {
   for (const Dataset& dataset : from.datasets())
-    if (!in.find(dataset.name))
+    if (!in.names().find(dataset.name))
       report.differences.push_back(
           {dataset.name, kind, fmt::format("{} {}", type_text(dataset), to_string(dataset.global)), 0, 0});
 }
@@ -114,7 +114,7 @@ DiffReport diff(const std::filesystem::path& first_path, const std::filesystem::
   const CheckpointReader first(first_path), second(second_path);
   DiffReport report;
   for (std::uint32_t i = 0; i < first.datasets().size(); ++i) {
-    const auto other = second.find(first.datasets()[i].name);
+    const auto other = second.names().find(first.datasets()[i].name);
     if (!other) continue;
     if (plan::is_per_rank_kind(first.datasets()[i].kind) && first.info().world_size != second.info().world_size) continue;
     ++report.compared;

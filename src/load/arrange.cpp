@@ -1,6 +1,7 @@
 #include "load/arrange.hpp"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 
 #include "wrap/mpi_grid.hpp"
@@ -13,26 +14,36 @@ constexpr std::uint64_t reader_bytes = 64 << 20;
 /// Each reader is told everybody's wants, and all of a chunk goes through one checksum, which more would not make faster.
 constexpr std::uint64_t most_readers = 16;
 
-/// A chunk, and what all ranks want of it.
+/// One rank's offer.
+struct Bid {
+  int rank = -1;
+  const Offer* offer = nullptr;
+};
+
+/// In the order of row and rank.
+std::vector<Bid> in_order(const ByRank<std::vector<Offer>>& offers) {
+  std::vector<Bid> bids;
+  for (const auto& [rank, of_rank] : offers)
+    for (const Offer& offer : of_rank) bids.push_back({rank, &offer});
+  std::ranges::stable_sort(bids, {}, [](const Bid& bid) { return bid.offer->row; });
+  return bids;
+}
+
+/// A chunk that no rank checks, and what all of them want of it.
 struct Chunk {
-  std::uint64_t address = 0, bytes = 0;
-  bool is_checked = false;
+  std::uint64_t row = 0, address = 0, bytes = 0;
   std::vector<Want> wants = {};
   std::vector<Claim> claims = {};
 };
 
-std::map<std::uint64_t, Chunk> by_row(const ByRank<std::vector<Offer>>& offers) {
-  std::map<std::uint64_t, Chunk> chunks;
-  for (const auto& [rank, of_rank] : offers)
-    for (const Offer& offer : of_rank) {
-      Chunk& chunk = chunks[offer.row];
-      chunk.address = offer.address;
-      chunk.bytes = offer.bytes;
-      chunk.is_checked = chunk.is_checked || offer.is_checked;
-      chunk.wants.push_back({rank, offer.part});
-      if (offer.stretch.begin < offer.stretch.end) chunk.claims.push_back({rank, offer.stretch});
-    }
-  return chunks;
+Chunk chunk_of(std::span<const Bid> bids) {
+  const Offer& first = *bids.front().offer;
+  Chunk chunk{first.row, first.address, first.bytes};
+  for (const auto& [rank, offer] : bids) {
+    chunk.wants.push_back({rank, offer->part});
+    if (offer->stretch.begin < offer->stretch.end) chunk.claims.push_back({rank, offer->stretch});
+  }
+  return chunk;
 }
 
 /// Ranks that want something of the chunk. Where it begins in the file says which is the first, so that neighbours there have the
@@ -56,11 +67,11 @@ void add_links(ByRank<Orders>& out, std::uint64_t row, const std::vector<Claim>&
   }
 }
 
-void add_shared(ByRank<Orders>& out, std::uint64_t row, const Chunk& chunk) {
+void add_shared(ByRank<Orders>& out, const Chunk& chunk) {
   const std::vector<std::int32_t> readers = readers_of(chunk);
   for (const Want& want : chunk.wants) {
     const bool is_reader = std::ranges::find(readers, want.rank) != readers.end();
-    out[want.rank].shared.push_back({row, readers, is_reader ? chunk.wants : std::vector<Want>{want}});
+    out[want.rank].shared.push_back({chunk.row, readers, is_reader ? chunk.wants : std::vector<Want>{want}});
   }
 }
 
@@ -77,21 +88,26 @@ ByRank<T> deliver(const mpi::Grid& grid, const ByRank<T>& out) {
 
 ByRank<Orders> arrange(const ByRank<std::vector<Offer>>& offers) {
   ByRank<Orders> out;
-  for (const auto& [row, chunk] : by_row(offers)) {
-    if (chunk.is_checked) continue;
+  const std::vector<Bid> bids = in_order(offers);
+  for (std::span<const Bid> left = bids; !left.empty();) {
+    const auto is_other = [&](const Bid& bid) { return bid.offer->row != left.front().offer->row; };
+    const auto of_chunk = left.first(static_cast<std::size_t>(std::ranges::find_if(left, is_other) - left.begin()));
+    left = left.subspan(of_chunk.size());
+    if (std::ranges::any_of(of_chunk, [](const Bid& bid) { return bid.offer->is_checked; })) continue;
+    const Chunk chunk = chunk_of(of_chunk);
     const std::vector<Claim> links = chain(chunk.claims, chunk.bytes);
     if (links.empty())
-      add_shared(out, row, chunk);
+      add_shared(out, chunk);
     else
-      add_links(out, row, links);
+      add_links(out, chunk.row, links);
   }
   return out;
 }
 
-Orders agree_on_reading(const mpi::Communicator& comm, const std::vector<Offer>& offers) {
+Orders agree_on_reading(const mpi::Communicator& comm, std::vector<Offer> offers) {
   ByRank<std::vector<Offer>> by_arranger;
-  for (const Offer& offer : offers)
-    by_arranger[static_cast<int>(offer.row % static_cast<std::uint64_t>(comm.size()))].push_back(offer);
+  for (Offer& offer : offers)
+    by_arranger[static_cast<int>(offer.row % static_cast<std::uint64_t>(comm.size()))].push_back(std::move(offer));
   mpi::Grid grid(comm);
   const ByRank<Orders> arranged = deliver(grid, arrange(deliver(grid, by_arranger)));
   grid.free();

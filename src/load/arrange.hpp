@@ -17,9 +17,9 @@ struct Offer {
   std::uint64_t row = 0;      ///< in the file's chunk table
   std::uint64_t address = 0;  ///< in the file
   std::uint64_t bytes = 0;    ///< of the chunk
-  Box part;
-  bool is_checked = false;  ///< the rank reads the whole chunk for itself and checks it
-  Stretch stretch = {};     ///< that the rank can read for itself and have in memory for the checksum; empty if none
+  Box part = {};              ///< only where it is not checked
+  bool is_checked = false;    ///< the rank reads the whole chunk for itself and checks it
+  Stretch stretch = {};       ///< that the rank can read for itself and have in memory for the checksum; empty if none
   static void fields(auto& codec, auto& self) {
     codec(self.row, self.address, self.bytes, self.part, self.is_checked, self.stretch);
   }
@@ -68,6 +68,6 @@ struct Orders {
 [[nodiscard]] ByRank<Orders> arrange(const ByRank<std::vector<Offer>>& offers);
 
 /// Collective. Each chunk has a rank, by its row, that arranges it. `offers` are of different chunks.
-[[nodiscard]] Orders agree_on_reading(const mpi::Communicator& comm, const std::vector<Offer>& offers);
+[[nodiscard]] Orders agree_on_reading(const mpi::Communicator& comm, std::vector<Offer> offers);
 
 }  // namespace holdfast::load

@@ -101,7 +101,10 @@ void Exchange::read_ahead() {
   const std::size_t old = ahead_.size();
   std::vector<Task> tasks;
   while (next_own_ && in_memory() < most_batches) add_batch(tasks);
-  work_([&] { fetches_.run(tasks); });
+  work_([&] {
+    for (const Task& task : tasks) fetches_.add(task);
+    fetches_.run();
+  });
   for (std::size_t i = old; i < ahead_.size(); ++i)
     for (const OwnSlab& slab : ahead_[i].slabs) send_parts(slab, ahead_[i].parts);
 }
@@ -129,8 +132,8 @@ void Exchange::add_batch(std::vector<Task>& tasks) {
 /// Where a chunk has no other reader, its checksum is taken on the way. Between rows of one that was saved by columns lie those
 /// of other chunks, whose turn comes.
 Task Exchange::task_of(const OwnSlab& slab) {
-  Task task{.dataset = dataset_of(slab.turn), .box = slab.turn.slab.box};
-  task.to = packed_memory(slab.packed, task.box, element_bytes(slab.turn));
+  Task task{.dataset = dataset_of(slab.turn), .box = &slab.turn.slab.box};
+  task.to = packed_memory(slab.packed, *task.box, element_bytes(slab.turn));
   if (slab.turn.chunk->readers.size() == 1) task.sum = &unfinished_[slab.turn.chunk->number];
   const storage::Placed dataset{file_.datasets()[task.dataset], file_.address_of(task.dataset)};
   task.page_cache =
@@ -168,8 +171,7 @@ void Exchange::take_own() {
   if (!is_sole_reader) add_to_sum(slab);
   if (slab.turn.is_last()) result_.sums.push_back({slab.turn.chunk->row, unfinished_.at(number).value()});
   if (slab.turn.is_last() || !is_sole_reader) unfinished_.erase(number);
-  if (const auto part = slab.turn.part_of(comm_.rank()))
-    work_([&] { placement_.put(number, *part, memory_of(slab, *part)); });
+  if (const auto part = slab.turn.part_of(comm_.rank())) work_([&] { placement_.put(number, *part, memory_of(slab, *part)); });
   if (!batch.slabs.empty()) return;
   leaving_.push_back(std::move(batch));
   ahead_.pop_front();

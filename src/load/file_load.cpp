@@ -4,8 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "stage/places.hpp"
@@ -37,15 +35,16 @@ std::set<std::string> FileLoad::overwritten() const {
 }
 
 void FileLoad::open(const std::filesystem::path& path) {
-  std::unordered_map<std::string_view, const plan::Item*> items;
-  for (const plan::Item& item : targets_.local.items) items.emplace(item.name, &item);
-  file_.emplace(path, [&](const plan::Dataset& dataset, int world_size) -> std::optional<storage::Interest> {
-    const auto item = items.find(dataset.name);
-    if (item == items.end()) return std::nullopt;
-    return interest_of(*item->second, dataset, world_size, comm_.rank());
+  const std::vector<plan::Item>& items = targets_.local.items;
+  file_.emplace(path, [&](std::span<const plan::Dataset> datasets, const plan::Names& names, int world_size) {
+    storage::Interests interests(datasets.size());
+    for (const plan::Item& item : items)
+      if (const auto dataset = names.find(item.name))
+        interests[*dataset] = interest_of(item, datasets[*dataset], world_size, comm_.rank());
+    return interests;
   });
-  const Saved saved{file_->datasets(), file_->chunks(), file_->info().world_size};
-  list_ = reshard(targets_.local.items, saved, comm_.rank(), options_);
+  const Saved saved{file_->datasets(), file_->names(), file_->chunks(), file_->info().world_size};
+  list_ = reshard(items, saved, comm_.rank(), options_);
   sums_.resize(file_->chunks().size());
   report_.step = file_->info().step;
   report_.path = path.string();
@@ -70,22 +69,28 @@ void FileLoad::check_names() {
                 {.path = report_.path, .tensor = report_.unexpected.front()});
 }
 
+/// What a rank alone checks for itself concerns nobody.
 std::vector<Offer> FileLoad::offers() const {
   std::vector<Offer> offers;
   for (const Read& read : list_.reads)
-    for (const Part& part : read.parts) offers.push_back(offer(read, part));
+    for (const Part& part : read.parts)
+      if (comm_.size() > 1 || !is_checked_on_the_way(part)) offers.push_back(offer(read, part));
   return offers;
 }
 
 /// Where all is verified first, nothing is by being read.
+bool FileLoad::is_checked_on_the_way(const Part& part) const {
+  return checks_on_the_way() && part.box == file_->chunks()[part.chunk].box;
+}
+
 Offer FileLoad::offer(const Read& read, const Part& part) const {
   const storage::ChunkRecord& chunk = file_->chunks()[part.chunk];
-  Offer offer{
-      .row = chunk.row, .address = address_of(chunk), .bytes = volume(chunk.box.extent) * element_bytes(chunk), .part = part.box};
-  if (!checks_on_the_way()) return offer;
-  offer.is_checked = part.box == chunk.box;
+  Offer offer{.row = chunk.row, .address = address_of(chunk), .bytes = volume(chunk.box.extent) * element_bytes(chunk)};
+  offer.is_checked = is_checked_on_the_way(part);
+  if (offer.is_checked) return offer;
+  offer.part = part.box;
   const DType saved = file_->datasets()[chunk.dataset].dtype, wanted = targets_.local.items[read.item].dtype;
-  if (is_direct(targets_.places[read.item], saved, wanted))
+  if (checks_on_the_way() && is_direct(targets_.places[read.item], saved, wanted))
     offer.stretch = stretch_of(part.box, chunk.box, size_of(saved)).value_or(Stretch{});
   return offer;
 }
@@ -98,9 +103,9 @@ void FileLoad::verify_all(const Orders& orders) {
     const std::uint32_t number = number_of(shared.row);
     const storage::ChunkRecord& chunk = file_->chunks()[number];
     sums_[number] = std::make_unique<Checksum>();
-    tasks.push_back({chunk.dataset, chunk.box, {}, sums_[number].get(), storage::PageCache::fill, number});
+    tasks.push_back({chunk.dataset, &chunk.box, {}, sums_[number].get(), storage::PageCache::fill, number});
   }
-  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_);
+  report_.read_bytes += carry_out(*file_, tasks, threads_);
   check_own_sums();
 }
 
@@ -115,9 +120,8 @@ void FileLoad::read() {
 void FileLoad::read_own(Placement& placement) {
   stage::await(targets_.places, options_.stream, Deadline(stream_timeout));
   for (const Read& read : list_.reads) placement.add(read);
-  std::vector<Task> tasks = placement.take_tasks();
-  if (checks_on_the_way()) remember_stretches(tasks);
-  report_.read_bytes += carry_out(*file_, std::move(tasks), threads_) + placement.bytes_read();
+  if (checks_on_the_way()) remember_stretches(placement.tasks());
+  report_.read_bytes += carry_out(*file_, placement.tasks(), threads_) + placement.bytes_read();
   placement.finish();
   check_own_sums();
 }
@@ -128,7 +132,7 @@ std::optional<Treatment> FileLoad::treat(const Read& read, const Part& part) {
   if (shared_.contains(part.chunk)) return std::nullopt;
   const bool is_replica = comm_.size() > 1 && read.box == whole(file_->datasets()[read.dataset].global);
   Treatment treatment{.page_cache = is_replica ? storage::PageCache::fill : storage::PageCache::avoid};
-  if (checks_on_the_way() && part.box == file_->chunks()[part.chunk].box) {
+  if (is_checked_on_the_way(part)) {
     sums_[part.chunk] = std::make_unique<Checksum>();
     treatment.sum = sums_[part.chunk].get();
   }
@@ -136,11 +140,11 @@ std::optional<Treatment> FileLoad::treat(const Read& read, const Part& part) {
 }
 
 /// Those of which other ranks have the rest: their checksums are taken over what all have in memory (relay.hpp).
-void FileLoad::remember_stretches(const std::vector<Task>& tasks) {
+void FileLoad::remember_stretches(std::span<const Task> tasks) {
   for (const Task& task : tasks) {
     const storage::ChunkRecord& chunk = file_->chunks()[task.chunk];
     if (task.sum != nullptr) continue;
-    if (const auto stretch = stretch_of(task.box, chunk.box, element_bytes(chunk)))
+    if (const auto stretch = stretch_of(*task.box, chunk.box, element_bytes(chunk)))
       loaded_.emplace(chunk.row, Loaded{*stretch, task.to});
   }
 }

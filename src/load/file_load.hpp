@@ -51,13 +51,14 @@ class FileLoad {
   void open(const std::filesystem::path& path);
   void check_names();
   [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
+  [[nodiscard]] bool is_checked_on_the_way(const Part& part) const;
   [[nodiscard]] std::vector<Offer> offers() const;
   [[nodiscard]] Offer offer(const Read& read, const Part& part) const;
   void verify_all(const Orders& orders);
   void read();
   void read_own(Placement& placement);
   [[nodiscard]] std::optional<Treatment> treat(const Read& read, const Part& part);
-  void remember_stretches(const std::vector<Task>& tasks);
+  void remember_stretches(std::span<const Task> tasks);
   void read_shared(Placement& placement);
   [[nodiscard]] std::vector<SharedChunk> shared_chunks() const;
   void check_own_sums() const;

@@ -31,17 +31,20 @@ void Placement::add(const Read& read) {
 }
 
 void Placement::add_into(const Read& read, const TensorView& view, const cuda::Place& place) {
-  const Goal goal{read.item, file_.datasets()[read.dataset].dtype, view, place};
-  bytes_ += volume(read.box.extent) * size_of(goal.saved);
+  const DType saved = file_.datasets()[read.dataset].dtype;
+  bytes_ += volume(read.box.extent) * size_of(saved);
   for (const Part& part : read.parts) {
     const std::optional<Treatment> treatment = treat_(read, part);
+    if (treatment && is_direct(place, saved, view.dtype)) {
+      tasks_.push_back({read.dataset, &part.box, memory_of(view, part.box), treatment->sum, treatment->page_cache, part.chunk});
+      continue;
+    }
+    const Goal goal{read.item, saved, view, place};
     if (!treatment)
       goals_.emplace(part.chunk, goal);
-    else if (goal.is_direct())
-      tasks_.push_back({read.dataset, part.box, memory_of(view, part.box), treatment->sum, treatment->page_cache, part.chunk});
     else
       through_buffer(goal, part.box, [&](const Box& box, std::byte* packed) {
-        fetch_.add(read.dataset, box, packed_memory(packed, box, size_of(goal.saved)), treatment->sum);
+        fetch_.add(read.dataset, box, packed_memory(packed, box, size_of(saved)), treatment->sum);
         fetch_.run();
       });
   }

@@ -43,10 +43,10 @@ class Placement {
   Placement(const storage::CheckpointReader& file, const Targets& targets, Treat treat)
       : file_(file), targets_(targets), treat_(std::move(treat)), fetch_(file, storage::PageCache::fill) {}
 
-  /// A value takes the length that it has in the file.
+  /// A value takes the length that it has in the file. The read is borrowed.
   void add(const Read& read);
   /// The tasks that are left to do.
-  [[nodiscard]] std::vector<Task> take_tasks() { return std::move(tasks_); }
+  [[nodiscard]] std::span<const Task> tasks() const noexcept { return tasks_; }
   /// Puts a box of a chunk, of which a part was added that comes from elsewhere, to its place; `from` is in the dtype that is
   /// saved.
   void put(std::uint32_t chunk, const Box& box, const StridedMemory& from);

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
+#include <numeric>
+#include <optional>
 
 #include "tensor/convert.hpp"
 
@@ -23,33 +23,33 @@ using plan::Kind;
   throw Error(ErrorCode::corrupt, std::move(sentence), {.tensor = name});
 }
 
-/// The file's datasets by name, and the chunks of each.
-class Index {
+/// The chunks of each dataset.
+class ChunkLists {
  public:
-  explicit Index(const Saved& saved) : saved_(saved), chunks_(saved.datasets.size()) {
-    for (std::uint32_t i = 0; i < saved.datasets.size(); ++i) by_name_.emplace(saved.datasets[i].name, i);
-    for (std::uint32_t i = 0; i < saved.chunks.size(); ++i) add_chunk(i);
+  explicit ChunkLists(const Saved& saved) : begins_(saved.datasets.size() + 1), chunks_(saved.chunks.size()) {
+    for (std::uint32_t i = 0; i < chunks_.size(); ++i) ++begins_[checked(saved, i) + 1];
+    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
+    std::vector<std::uint32_t> ends = begins_;
+    for (std::uint32_t i = 0; i < chunks_.size(); ++i) chunks_[ends[saved.chunks[i].dataset]++] = i;
   }
 
-  [[nodiscard]] const std::uint32_t* find(const std::string& name) const {
-    const auto found = by_name_.find(name);
-    return found == by_name_.end() ? nullptr : &found->second;
+  [[nodiscard]] std::span<const std::uint32_t> of(std::uint32_t dataset) const {
+    return std::span(chunks_).subspan(begins_[dataset], begins_[dataset + 1] - begins_[dataset]);
   }
-  [[nodiscard]] const std::vector<std::uint32_t>& chunks_of(std::uint32_t dataset) const { return chunks_[dataset]; }
 
  private:
-  void add_chunk(std::uint32_t i) {
-    const storage::ChunkRecord& chunk = saved_.chunks[i];
-    if (chunk.dataset >= saved_.datasets.size()) corrupt({}, fmt::format("chunk {} belongs to no dataset", i));
-    const Dataset& dataset = saved_.datasets[chunk.dataset];
+  /// The dataset of a chunk that can be.
+  static std::uint32_t checked(const Saved& saved, std::uint32_t i) {
+    const storage::ChunkRecord& chunk = saved.chunks[i];
+    if (chunk.dataset >= saved.datasets.size()) corrupt({}, fmt::format("chunk {} belongs to no dataset", i));
+    const Dataset& dataset = saved.datasets[chunk.dataset];
     if (!inside(chunk.box, dataset.global))
       corrupt(dataset.name, fmt::format("chunk {} lies outside the tensor", to_string(chunk.box)));
-    chunks_[chunk.dataset].push_back(i);
+    return chunk.dataset;
   }
 
-  const Saved& saved_;
-  std::unordered_map<std::string_view, std::uint32_t> by_name_;
-  std::vector<std::vector<std::uint32_t>> chunks_;
+  std::vector<std::uint32_t> begins_;  ///< of each dataset's in chunks_, and the end
+  std::vector<std::uint32_t> chunks_;  ///< dataset by dataset
 };
 
 void check_kind_and_dtype(const Item& item, const Dataset& dataset, const LoadOptions& options) {
@@ -76,14 +76,14 @@ int source_of(int rank, int world_size) {
 
 class Resharder {
  public:
-  Resharder(const Saved& saved, int rank, const LoadOptions& options) : saved_(saved), index_(saved), options_(options) {
+  Resharder(const Saved& saved, int rank, const LoadOptions& options) : saved_(saved), chunks_(saved), options_(options) {
     source_rank_ = source_of(rank, saved.world_size);
     list_.dataset_used.resize(saved.datasets.size());
   }
 
   void add(std::uint32_t number, const Item& item) {
-    const std::uint32_t* found = index_.find(item.name);
-    if (found == nullptr) return list_.missing.push_back(item.name);
+    const std::optional<std::uint32_t> found = saved_.names.find(item.name);
+    if (!found) return list_.missing.push_back(item.name);
     const Dataset& dataset = saved_.datasets[*found];
     list_.dataset_used[*found] = true;
     check_kind_and_dtype(item, dataset, options_);
@@ -95,10 +95,7 @@ class Resharder {
       add_read({.item = number, .dataset = *found, .box = whole(dataset.global)});
   }
 
-  ReadList take() {
-    std::ranges::sort(list_.chunks);
-    return std::move(list_);
-  }
+  ReadList take() { return std::move(list_); }
 
  private:
   void add_tensor(Read read) {
@@ -107,7 +104,7 @@ class Resharder {
 
   /// A rank that saved a value has exactly one chunk of it.
   void add_per_rank(Read read, const Item& item) {
-    for (const std::uint32_t i : index_.chunks_of(read.dataset)) {
+    for (const std::uint32_t i : chunks_.of(read.dataset)) {
       if (saved_.chunks[i].rank != source_rank_) continue;
       read.box = saved_.chunks[i].box;
       if (item.box.dimensions() == 0 && volume(read.box.extent) != 1)
@@ -117,14 +114,13 @@ class Resharder {
     list_.missing.push_back(item.name);
   }
 
-  /// Adds the read and the chunks that it touches, which must cover it: what no chunk covers no checksum guards.
+  /// Adds the read and its parts, which must cover it: what no chunk covers no checksum guards.
   void add_read(Read read) {
     std::uint64_t covered = 0;
-    for (const std::uint32_t i : index_.chunks_of(read.dataset)) {
+    for (const std::uint32_t i : chunks_.of(read.dataset)) {
       auto common = intersect(saved_.chunks[i].box, read.box);
       if (!common) continue;
       covered += volume(common->extent);
-      list_.chunks.push_back(i);
       read.parts.push_back({i, *std::move(common)});
     }
     if (covered != volume(read.box.extent))
@@ -134,7 +130,7 @@ class Resharder {
   }
 
   const Saved& saved_;
-  Index index_;
+  ChunkLists chunks_;
   const LoadOptions& options_;
   int source_rank_;
   ReadList list_;
@@ -144,7 +140,7 @@ class Resharder {
 
 storage::Interest interest_of(const Item& item, const Dataset& dataset, int world_size, int rank) {
   if (is_per_rank_kind(item.kind)) return {.rank = source_of(rank, world_size)};
-  if (item.kind == Kind::tensor && item.box.dimensions() == dataset.global.size()) return {.box = item.box};
+  if (item.kind == Kind::tensor && item.box.dimensions() == dataset.global.size()) return {.box = &item.box};
   return {};
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/plan.hpp"
+#include "plan/names.hpp"
 #include "storage/reader.hpp"
 
 namespace holdfast::load {
@@ -29,19 +29,19 @@ struct Read {
 /// What one rank has to do to load its items.
 struct ReadList {
   std::vector<Read> reads;
-  std::vector<std::uint32_t> chunks;  ///< chunks that the reads touch, ascending, for verification
-  std::vector<std::string> missing;   ///< names of items that the file does not have
-  std::vector<bool> dataset_used;     ///< by position in the file
+  std::vector<std::string> missing;  ///< names of items that the file does not have
+  std::vector<bool> dataset_used;    ///< by position in the file
 };
 
 /// What the file has.
 struct Saved {
   std::span<const plan::Dataset> datasets;
+  const plan::Names& names;
   std::span<const storage::ChunkRecord> chunks;
   int world_size = 0;
 };
 
-/// The chunks that reshard() has to see of a dataset for an item of its name; it need not see others.
+/// The chunks that reshard() has to see of a dataset for an item of its name; it need not see others. Borrows the item's box.
 [[nodiscard]] storage::Interest interest_of(const plan::Item& item, const plan::Dataset& dataset, int world_size, int rank);
 
 /// Saved boxes x wanted boxes: the read list of `rank`. Pure. Throws Error(mismatch), naming the tensor and both sides,

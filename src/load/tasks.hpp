@@ -11,7 +11,7 @@ namespace holdfast::load {
 /// A box to be read from where it lies in the file: into memory, or for its checksum alone, or both (storage::Fetch::add).
 struct Task {
   std::uint32_t dataset = 0;
-  Box box;
+  const Box* box = nullptr;  ///< borrowed
   StridedMemory to = {};
   Checksum* sum = nullptr;
   storage::PageCache page_cache = storage::PageCache::avoid;
@@ -25,7 +25,9 @@ class Fetches {
   explicit Fetches(const storage::CheckpointReader& file)
       : fill_(file, storage::PageCache::fill), avoid_(file, storage::PageCache::avoid) {}
 
-  void run(std::span<const Task> tasks);
+  /// As storage::Fetch's.
+  void add(const Task& task);
+  void run();
   [[nodiscard]] std::uint64_t bytes_read() const { return fill_.bytes_read() + avoid_.bytes_read(); }
 
  private:
@@ -34,6 +36,6 @@ class Fetches {
 
 /// Carries out tasks, none of which shares its checksum or memory with another one, with up to `threads` threads. Returns the
 /// bytes that were read for it.
-[[nodiscard]] std::uint64_t carry_out(const storage::CheckpointReader& file, std::vector<Task> tasks, int threads);
+[[nodiscard]] std::uint64_t carry_out(const storage::CheckpointReader& file, std::span<const Task> tasks, int threads);
 
 }  // namespace holdfast::load

@@ -32,11 +32,10 @@ void check_tensor(const std::string& name, const TensorView& view) {
   if (!checked_volume(shard.global, size_of(view.dtype)))
     refuse(name, fmt::format("the global shape {} of {} has more bytes than can be counted", to_string(shard.global),
                              to_string(view.dtype)));
-  const Box box{shard.offset, shard.extent};
-  if (!inside(box, shard.global))
+  if (!inside(shard.offset, shard.extent, shard.global))
     refuse(name, fmt::format("offset {} and extent {} do not lie inside the global shape {}", to_string(shard.offset),
                              to_string(shard.extent), to_string(shard.global)));
-  if (view.data == nullptr && !empty(box))
+  if (view.data == nullptr && !empty(shard.extent))
     refuse(name, fmt::format("a null pointer for {} bytes", volume(shard.extent) * size_of(view.dtype)));
 }
 

@@ -6,6 +6,7 @@
 
 #include "plan/plan.hpp"
 #include "storage/storage.hpp"
+#include "tensor/strided.hpp"
 
 /// Where the bytes of chunks lie in the file. Pure.
 namespace holdfast::storage {
@@ -31,6 +32,8 @@ struct Placed {
 
   /// Where the element at `position` is.
   [[nodiscard]] std::uint64_t offset_of(const Shape& position) const;
+  /// The box as strided memory that begins at address 0: its distances are those in the file.
+  [[nodiscard]] StridedMemory strided(const Box& box) const;
   /// Is the box one extent?
   [[nodiscard]] bool is_contiguous(const Box& box) const;
   /// The packed bytes of a box, cut where they do not follow each other in the file; in the order of the file.

@@ -12,23 +12,14 @@ namespace {
 /// So that a box of many short runs takes little memory.
 constexpr std::size_t most_pieces = 4096;
 
-/// A box of a dataset as strided "memory" that begins at address 0: its distances are those in the file.
-StridedMemory in_file(const plan::Dataset& dataset, const Box& box) {
-  const auto element = static_cast<std::int64_t>(element_bytes(dataset));
-  StridedMemory memory{.data = nullptr, .extent = box.extent, .stride_bytes = packed_strides(dataset.global)};
-  memory.element_bytes = static_cast<std::size_t>(element);
-  for (std::int64_t& stride : memory.stride_bytes) stride *= element;
-  return memory;
-}
-
 }  // namespace
 
 Fetch::Fetch(const CheckpointReader& file, PageCache page_cache) : file_(file), reader_(file.source(), page_cache) {}
 
 void Fetch::add(std::uint32_t index, const Box& box, const StridedMemory& to, Checksum* sum) {
-  const plan::Dataset& dataset = file_.datasets().at(index);
-  const std::uint64_t offset = Placed{dataset, file_.address_of(index)}.offset_of(box.offset);
-  const StridedMemory file = in_file(dataset, box);
+  const Placed dataset{file_.datasets().at(index), file_.address_of(index)};
+  const std::uint64_t offset = dataset.offset_of(box.offset);
+  const StridedMemory file = dataset.strided(box);
   const CommonRuns runs(file, to.data == nullptr ? file : to);
   runs.for_each([&](std::int64_t in_file, std::int64_t in_memory) {
     if (pieces_.size() >= most_pieces) run();

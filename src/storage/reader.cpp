@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
+#include <optional>
 
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
@@ -153,19 +153,11 @@ class TableReader {
               boxes_ = open<std::uint64_t>(format::boxes_table, H5T_STD_U64LE);
 };
 
-Interests interests_in(std::span<const plan::Dataset> datasets, int world_size, const InterestIn& interest_in) {
-  Interests interests(datasets.size(), Interest{});
-  if (interest_in)
-    std::ranges::transform(datasets, interests.begin(),
-                           [&](const plan::Dataset& dataset) { return interest_in(dataset, world_size); });
-  return interests;
-}
-
 }  // namespace
 
 class CheckpointReader::Impl {
  public:
-  Impl(const std::filesystem::path& path, const InterestIn& interest_in) : path_(path) {
+  Impl(const std::filesystem::path& path, const InterestsIn& interests_in) : path_(path) {
     guarded(path_, [&] {
       source_.emplace(path_);
       const hdf5::File file = open_checkpoint(path_);
@@ -175,8 +167,10 @@ class CheckpointReader::Impl {
       PlacedDatasets placed = parse_datasets(index, source_->bytes());
       datasets_ = std::move(placed.datasets);
       addresses_ = std::move(placed.addresses);
-      index_names();
-      chunks_ = tables.chunks(index, datasets_, interests_in(datasets_, info_.world_size, interest_in));
+      names_.emplace(datasets_);
+      const Interests interests =
+          interests_in ? interests_in(datasets_, *names_, info_.world_size) : Interests(datasets_.size(), Interest{});
+      chunks_ = tables.chunks(index, datasets_, interests);
       find_moved(Hdf5View(file.get(), source_->bytes()));
       check_places();
     });
@@ -188,15 +182,9 @@ class CheckpointReader::Impl {
   std::vector<plan::Dataset> datasets_;
   std::vector<std::uint64_t> addresses_;
   std::vector<ChunkRecord> chunks_;
-  std::map<std::string, std::uint32_t, std::less<>> by_name_;
+  std::optional<plan::Names> names_;
 
  private:
-  void index_names() {
-    for (std::uint32_t i = 0; i < datasets_.size(); ++i)
-      if (!by_name_.emplace(datasets_[i].name, i).second)
-        throw corrupt("the name {} stands twice in the datasets table", datasets_[i].name);
-  }
-
   /// Another program may have written the file anew (h5repack): our tables are copied then, and the datasets lie elsewhere. The
   /// first and the last one tell; HDF5 says then where all of them are.
   void find_moved(const Hdf5View& view) {
@@ -227,8 +215,8 @@ CheckpointInfo read_info(const std::filesystem::path& path) {
   });
 }
 
-CheckpointReader::CheckpointReader(const std::filesystem::path& path, const InterestIn& interest_in)
-    : impl_(std::make_unique<Impl>(path, interest_in)) {}
+CheckpointReader::CheckpointReader(const std::filesystem::path& path, const InterestsIn& interests_in)
+    : impl_(std::make_unique<Impl>(path, interests_in)) {}
 CheckpointReader::~CheckpointReader() = default;
 CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
 CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
@@ -243,10 +231,8 @@ const std::vector<ChunkRecord>& CheckpointReader::chunks() const noexcept {
   return impl_->chunks_;
 }
 
-std::optional<std::uint32_t> CheckpointReader::find(std::string_view name) const {
-  const auto found = impl_->by_name_.find(name);
-  if (found == impl_->by_name_.end()) return {};
-  return found->second;
+const plan::Names& CheckpointReader::names() const noexcept {
+  return *impl_->names_;
 }
 
 const SourceFile& CheckpointReader::source() const noexcept {

@@ -5,12 +5,11 @@
 #include <functional>
 #include <holdfast/catalog.hpp>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "plan/plan.hpp"
+#include "plan/names.hpp"
 #include "storage/source_file.hpp"
 #include "storage/tables.hpp"
 
@@ -19,8 +18,8 @@ namespace holdfast::storage {
 /// What a file's own attributes say; nothing else of it is read. Throws as CheckpointReader does.
 [[nodiscard]] CheckpointInfo read_info(const std::filesystem::path& path);
 
-/// What of a dataset of a file that so many ranks saved somebody wants to know; nothing: none of its chunks.
-using InterestIn = std::function<std::optional<Interest>(const plan::Dataset& dataset, int world_size)>;
+/// What somebody wants to know of each dataset of a file that so many ranks saved.
+using InterestsIn = std::function<Interests(std::span<const plan::Dataset> datasets, const plan::Names& names, int world_size)>;
 
 /// One checkpoint file opened for reading; local, POSIX, no MPI-IO. Throws Error(corrupt) for anything that is not a whole
 /// Holdfast file, unsupported_version for another format, storage where the system refuses; always with the path, never
@@ -28,8 +27,8 @@ using InterestIn = std::function<std::optional<Interest>(const plan::Dataset& da
 /// read afterwards comes from there by our own calls (fetch.hpp), so any number of threads may use an object then.
 class CheckpointReader {
  public:
-  /// Keeps the chunks that `interest_in` wants, all without it; the checksums of the tables are checked in any case.
-  explicit CheckpointReader(const std::filesystem::path& path, const InterestIn& interest_in = {});
+  /// Keeps the chunks that `interests_in` wants, all without it; the checksums of the tables are checked in any case.
+  explicit CheckpointReader(const std::filesystem::path& path, const InterestsIn& interests_in = {});
   ~CheckpointReader();
   CheckpointReader(CheckpointReader&&) noexcept;
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
@@ -39,7 +38,7 @@ class CheckpointReader {
   [[nodiscard]] const std::vector<plan::Dataset>& datasets() const noexcept;
   /// In the order of the chunk table.
   [[nodiscard]] const std::vector<ChunkRecord>& chunks() const noexcept;
-  [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const;
+  [[nodiscard]] const plan::Names& names() const noexcept;
 
   /// The file, and where in it a dataset begins; its bytes lie inside, contiguously. 0 for one without bytes.
   [[nodiscard]] const SourceFile& source() const noexcept;

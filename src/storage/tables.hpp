@@ -113,7 +113,7 @@ struct PlacedDatasets {
 /// Which chunks of a dataset are wanted: all, or only one rank's, or only those that share an element with a box.
 struct Interest {
   std::optional<int> rank = {};
-  std::optional<Box> box = {};  ///< of as many dimensions as the dataset
+  const Box* box = nullptr;  ///< borrowed; of as many dimensions as the dataset
 };
 /// For each dataset; nothing where no chunk of it is wanted.
 using Interests = std::vector<std::optional<Interest>>;

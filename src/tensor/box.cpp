@@ -40,21 +40,21 @@ std::uint64_t volume(const Shape& extent) noexcept {
 }
 
 std::optional<std::uint64_t> checked_volume(const Shape& extent, std::uint64_t element_bytes) noexcept {
-  if (std::ranges::find(extent, 0U) != extent.end()) return 0;
+  if (empty(extent)) return 0;
   std::uint64_t left = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element_bytes;
   for (const std::uint64_t e : extent) left /= e;
   if (left == 0) return std::nullopt;
   return volume(extent);
 }
 
-bool empty(const Box& box) noexcept {
-  return std::ranges::find(box.extent, 0U) != box.extent.end();
+bool empty(const Shape& extent) noexcept {
+  return std::ranges::find(extent, 0U) != extent.end();
 }
 
-bool inside(const Box& box, const Shape& global) noexcept {
-  if (box.offset.size() != global.size() || box.extent.size() != global.size()) return false;
+bool inside(const Shape& offset, const Shape& extent, const Shape& global) noexcept {
+  if (offset.size() != global.size() || extent.size() != global.size()) return false;
   for (std::size_t d = 0; d < global.size(); ++d)
-    if (box.extent[d] > global[d] || box.offset[d] > global[d] - box.extent[d]) return false;
+    if (extent[d] > global[d] || offset[d] > global[d] - extent[d]) return false;
   return true;
 }
 

@@ -24,9 +24,15 @@ struct Box {
 [[nodiscard]] std::uint64_t volume(const Shape& extent) noexcept;
 /// Nothing where the product times `element_bytes` does not fit 63 bits.
 [[nodiscard]] std::optional<std::uint64_t> checked_volume(const Shape& extent, std::uint64_t element_bytes) noexcept;
-[[nodiscard]] bool empty(const Box& box) noexcept;
-/// Does `box` lie inside `global` (same number of dimensions, no overflow)?
-[[nodiscard]] bool inside(const Box& box, const Shape& global) noexcept;
+[[nodiscard]] bool empty(const Shape& extent) noexcept;
+[[nodiscard]] inline bool empty(const Box& box) noexcept {
+  return empty(box.extent);
+}
+/// Does the box lie inside `global` (same number of dimensions, no overflow)?
+[[nodiscard]] bool inside(const Shape& offset, const Shape& extent, const Shape& global) noexcept;
+[[nodiscard]] inline bool inside(const Box& box, const Shape& global) noexcept {
+  return inside(box.offset, box.extent, global);
+}
 /// Do the boxes (of the same number of dimensions) share an element?
 [[nodiscard]] bool overlap(const Box& a, const Box& b) noexcept;
 /// The common part; nothing if it is empty.

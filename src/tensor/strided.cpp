@@ -46,10 +46,6 @@ void check(const StridedMemory& memory) {
     throw Error(ErrorCode::internal, "a box of memory whose strides do not fit its dimensions");
 }
 
-bool is_empty(const StridedMemory& memory) noexcept {
-  return std::ranges::find(memory.extent, 0U) != memory.extent.end();
-}
-
 }  // namespace
 
 StridedMemory memory_of(const TensorView& view, const Box& box) {
@@ -85,12 +81,12 @@ std::uint64_t packed_bytes(const StridedMemory& memory) noexcept {
 }
 
 std::size_t run_bytes(const StridedMemory& memory) noexcept {
-  return is_empty(memory) ? 0 : collapse(memory).bytes;
+  return empty(memory.extent) ? 0 : collapse(memory).bytes;
 }
 
 void pack(const StridedMemory& from, std::byte* packed) {
   check(from);
-  if (is_empty(from)) return;
+  if (empty(from.extent)) return;
   const Runs runs = collapse(from);
   with_run_size(runs.bytes, [&](auto bytes) {
     copy_runs(from, runs, [&](const std::byte* run, std::size_t offset) {
@@ -104,7 +100,7 @@ void pack(const StridedMemory& from, std::byte* packed) {
 
 void unpack(const std::byte* packed, const StridedMemory& to) {
   check(to);
-  if (is_empty(to)) return;
+  if (empty(to.extent)) return;
   const Runs runs = collapse(to);
   with_run_size(runs.bytes, [&](auto bytes) {
     copy_runs(to, runs, [&](std::byte* run, std::size_t offset) { std::memcpy(run, packed + offset, bytes); });
@@ -114,7 +110,7 @@ void unpack(const std::byte* packed, const StridedMemory& to) {
 void copy(const StridedMemory& from, const StridedMemory& to) {
   check(from);
   check(to);
-  if (is_empty(from)) return;
+  if (empty(from.extent)) return;
   const CommonRuns runs(from, to);
   with_run_size(runs.bytes(), [&](auto bytes) {
     runs.for_each([&](std::int64_t in_from, std::int64_t in_to) { std::memcpy(to.data + in_to, from.data + in_from, bytes); });

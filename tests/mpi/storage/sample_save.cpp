@@ -26,7 +26,7 @@ std::string first_difference(const CheckpointReader& reader, const SampleSave& s
   for (std::uint32_t i = 0; i < save.datasets().size(); ++i) {
     const Dataset& expected = save.datasets()[i];
     if (reader.datasets()[i] != expected) return fmt::format("dataset {} is not what was saved", expected.name);
-    if (reader.find(expected.name) != i) return fmt::format("{} is not found", expected.name);
+    if (reader.names().find(expected.name) != i) return fmt::format("{} is not found", expected.name);
     const Bytes wanted = save.content(i, whole(expected.global));
     Bytes read(wanted.size());
     reader.read(i, whole(expected.global), read.data());

@@ -117,7 +117,7 @@ TEST_F(Damage, TheFirstBytesAreAllGuarded) {
 
 TEST_F(Damage, AFlippedByteOfATensorNamesIt) {
   const CheckpointReader reader(path_);
-  const std::uint32_t large = reader.find("large").value();
+  const std::uint32_t large = reader.names().find("large").value();
   {
     const hdf5::Quiet quiet;
     const hdf5::File file = hdf5::open_to_read(path_);
@@ -304,7 +304,7 @@ void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
 }
 
 TEST_F(Damage, AFileThatAnotherProgramWroteAnewIsReadWhereHdf5SaysItIs) {
-  const std::uint32_t large = CheckpointReader(path_).find("large").value();
+  const std::uint32_t large = CheckpointReader(path_).names().find("large").value();
   const std::uint64_t before = CheckpointReader(path_).address_of(large);
   write_anew(path_);
   EXPECT_EQ(outcome(), std::nullopt);

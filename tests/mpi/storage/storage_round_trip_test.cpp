@@ -71,7 +71,7 @@ TEST_P(RoundTrip, TheHeaderSaysWhoSavedWhen) {
 TEST_P(RoundTrip, EveryChunkKeepsItsRow) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const CheckpointReader reader(save(sample, 1).path);
-  const auto rng = reader.find("rng");
+  const auto rng = reader.names().find("rng");
   ASSERT_TRUE(rng.has_value());
   std::vector<std::pair<int, std::uint64_t>> rows;
   for (const ChunkRecord& chunk : reader.chunks())
@@ -85,7 +85,7 @@ TEST_P(RoundTrip, AnyBoxCanBeRead) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
   const CheckpointReader reader(save(sample, 1).path);
   const auto check = [&](const char* name, const Box& box) {
-    const std::uint32_t dataset = reader.find(name).value();
+    const std::uint32_t dataset = reader.names().find(name).value();
     const Bytes wanted = sample.content(dataset, box);
     Bytes read(wanted.size());
     reader.read(dataset, box, read.data());
@@ -97,8 +97,8 @@ TEST_P(RoundTrip, AnyBoxCanBeRead) {
   check("text/title", {{3}, {7}});
   check("scalar", {{}, {}});
   check("empty", {{0, 1}, {0, 2}});
-  EXPECT_THROW(reader.read(reader.find("losses").value(), {{10}, {2}}, nullptr), Error);
-  EXPECT_EQ(reader.find("losse"), std::nullopt);
+  EXPECT_THROW(reader.read(reader.names().find("losses").value(), {{10}, {2}}, nullptr), Error);
+  EXPECT_EQ(reader.names().find("losse"), std::nullopt);
 }
 
 TEST_P(RoundTrip, ASaveOfNothing) {

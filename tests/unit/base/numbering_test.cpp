@@ -19,7 +19,10 @@ TEST(Numbering, CountsInTheOrderInWhichTheyCome) {
     for (std::size_t i = 0; i < 5 * most; ++i) {
       const std::uint64_t checksum = checksums[random() % most];
       const std::uint32_t number = expected.emplace(checksum, expected.size()).first->second;
-      EXPECT_EQ(numbering.number_of(checksum, [&](std::uint32_t n) { return n == number; }), number);
+      const auto is_it = [&](std::uint32_t n) { return n == number; };
+      EXPECT_EQ(numbering.number_of(checksum, is_it), number);
+      EXPECT_EQ(numbering.find(checksum, is_it), number);
+      EXPECT_EQ(numbering.find(random(), is_it), std::nullopt);
     }
   }
 }
