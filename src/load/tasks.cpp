@@ -44,6 +44,11 @@ void Fetches::add(const Task& task) {
   (task.page_cache == storage::PageCache::fill ? fill_ : avoid_).add(task.dataset, *task.box, task.to, task.sum);
 }
 
+void Fetches::start() {
+  fill_.start();
+  avoid_.start();
+}
+
 void Fetches::run() {
   fill_.run();
   avoid_.run();
@@ -59,8 +64,9 @@ std::uint64_t carry_out(const storage::CheckpointReader& file, std::span<const T
       Fetches fetches(file);
       for (std::size_t i = next++; i < shares.size(); i = next++) {
         for (const Task* task : shares[i]) fetches.add(*task);
-        fetches.run();
+        fetches.start();
       }
+      fetches.run();
       bytes_read += fetches.bytes_read();
     } catch (...) {
       next = shares.size();

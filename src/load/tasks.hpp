@@ -27,6 +27,7 @@ class Fetches {
 
   /// As storage::Fetch's.
   void add(const Task& task);
+  void start();
   void run();
   [[nodiscard]] std::uint64_t bytes_read() const { return fill_.bytes_read() + avoid_.bytes_read(); }
 

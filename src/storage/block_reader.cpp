@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <holdfast/error.hpp>
+#include <utility>
 
 #include "base/error_text.hpp"
 #include "base/stream_copy.hpp"
@@ -49,13 +50,26 @@ void deliver(std::span<const Piece> pieces, std::uint64_t offset, std::span<cons
 BlockReader::BlockReader(const SourceFile& file, PageCache page_cache)
     : file_(file), page_cache_(page_cache), step_(Pages::allocate(step_bytes)) {}
 
-void BlockReader::read(std::span<const Piece> pieces) try {
-  while (!pieces.empty()) {
-    const std::size_t count = stretch_length(pieces);
-    read_stretch(pieces.first(count));
-    pieces = pieces.subspan(count);
-  }
-  while (!blocks_.empty()) finish_oldest();
+void BlockReader::read(std::vector<Piece> pieces) {
+  const auto owner = std::make_shared<const std::vector<Piece>>(std::move(pieces));
+  or_abandon([&] {
+    for (std::span<const Piece> left = *owner; !left.empty();) {
+      const std::size_t count = stretch_length(left);
+      read_stretch({owner, left.first(count)});
+      left = left.subspan(count);
+    }
+  });
+}
+
+void BlockReader::finish() {
+  or_abandon([&] {
+    while (!blocks_.empty()) finish_oldest();
+  });
+}
+
+template <class Function>
+void BlockReader::or_abandon(Function function) try {
+  function();
 } catch (...) {
   if (queue_) queue_->drain();
   queue_.reset();  // it starts nothing after a failure
@@ -63,10 +77,11 @@ void BlockReader::read(std::span<const Piece> pieces) try {
   throw;
 }
 
-void BlockReader::read_stretch(std::span<const Piece> stretch) {
-  const std::uint64_t end = stretch.back().end();
-  for (std::uint64_t offset = stretch.front().offset; offset < end;) {
-    while (stretch.front().end() <= offset) stretch = stretch.subspan(1);
+void BlockReader::read_stretch(Stretch stretch) {
+  std::span<const Piece>& pieces = stretch.pieces;
+  const std::uint64_t end = pieces.back().end();
+  for (std::uint64_t offset = pieces.front().offset; offset < end;) {
+    while (pieces.front().end() <= offset) pieces = pieces.subspan(1);
     const std::uint64_t stop = std::min(end, page_before(offset) + block_bytes);
     push({stretch, offset, stop - offset, {}});
     offset = stop;
@@ -81,7 +96,7 @@ void BlockReader::push(Block block) {
     else
       file_.fetch_ahead(block.offset, block.bytes);
   }
-  blocks_.push_back(block);
+  blocks_.push_back(std::move(block));
 }
 
 /// The page that the file ends in is read the other way.
@@ -100,19 +115,19 @@ void BlockReader::start(Block& block) {
 }
 
 void BlockReader::finish_oldest() {
-  const Block block = blocks_.front();
+  const Block& block = blocks_.front();
   if (!block.slot) {
     read_cached(block);
   } else {
     queue_->wait(*block.slot);
     if (const auto failure = queue_->failure()) fail(failure->offset, failure->number);
-    deliver(block.pieces, block.offset, {memory_[*block.slot].data() + block.offset % page_bytes, block.bytes});
+    deliver(block.stretch.pieces, block.offset, {memory_[*block.slot].data() + block.offset % page_bytes, block.bytes});
   }
   blocks_.pop_front();
 }
 
 void BlockReader::read_cached(const Block& block) {
-  std::span<const Piece> pieces = block.pieces;
+  std::span<const Piece> pieces = block.stretch.pieces;
   for (std::uint64_t done = 0; done < block.bytes;) {
     const std::uint64_t offset = block.offset + done, bytes = std::min(step_bytes, block.bytes - done);
     const ssize_t got = read_available(file_.fd(), step_.data(), bytes, offset);

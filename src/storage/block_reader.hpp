@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/checksum.hpp"
 #include "storage/source_file.hpp"
@@ -38,10 +39,12 @@ class BlockReader {
   /// `file` outlives this.
   BlockReader(const SourceFile& file, PageCache page_cache);
 
-  /// All pieces, in their order, which should be that of the file. Those that lie within a page of each other are read together
-  /// with what is between them; nothing else is read. Throws Error(storage) where the system refuses, Error(corrupt) where the
+  /// Reads pieces in their order, which should be that of the file. Those that lie within a page of each other are read together
+  /// with what is between them; nothing else is read. The last blocks are left under way, so that reading goes on while more
+  /// pieces are found; finish() waits for them. Either throws Error(storage) where the system refuses, Error(corrupt) where the
   /// file ends before; nothing is under way then.
-  void read(std::span<const Piece> pieces);
+  void read(std::vector<Piece> pieces);
+  void finish();
 
   /// What was read from the file so far.
   [[nodiscard]] std::uint64_t bytes_read() const noexcept { return bytes_read_; }
@@ -53,15 +56,22 @@ class BlockReader {
   static constexpr std::uint64_t step_bytes = 256 << 10;  ///< of a read from the page cache
   static constexpr unsigned slots = 8;
 
+  /// Pieces that are read together, and the owner of their memory.
+  struct Stretch {
+    std::shared_ptr<const std::vector<Piece>> owner;
+    std::span<const Piece> pieces;
+  };
   /// A part of the file that is being read, and the pieces from the first one that it touches on.
   struct Block {
-    std::span<const Piece> pieces;
+    Stretch stretch;
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     std::optional<std::size_t> slot;  ///< read around the page cache into this slot's memory
   };
 
-  void read_stretch(std::span<const Piece> stretch);
+  template <class Function>
+  void or_abandon(Function function);
+  void read_stretch(Stretch stretch);
   void push(Block block);
   [[nodiscard]] bool goes_around_cache(const Block& block) const;
   void start(Block& block);

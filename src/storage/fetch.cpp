@@ -1,6 +1,7 @@
 #include "storage/fetch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error_text.hpp"
 #include "storage/extents.hpp"
@@ -22,7 +23,7 @@ void Fetch::add(std::uint32_t index, const Box& box, const StridedMemory& to, Ch
   const StridedMemory file = dataset.strided(box);
   const CommonRuns runs(file, to.data == nullptr ? file : to);
   runs.for_each([&](std::int64_t in_file, std::int64_t in_memory) {
-    if (pieces_.size() >= most_pieces) run();
+    if (pieces_.size() >= most_pieces) start();
     pieces_.push_back({.offset = offset + static_cast<std::uint64_t>(in_file),
                        .bytes = runs.bytes(),
                        .to = to.data == nullptr ? nullptr : to.data + in_memory,
@@ -30,16 +31,23 @@ void Fetch::add(std::uint32_t index, const Box& box, const StridedMemory& to, Ch
   });
 }
 
-void Fetch::run() {
-  std::vector<Piece> pieces = std::move(pieces_);
-  pieces_.clear();
+void Fetch::start() {
+  std::vector<Piece> pieces = std::exchange(pieces_, {});
   std::ranges::stable_sort(pieces, {}, &Piece::offset);
-  try {
-    reader_.read(pieces);
-  } catch (...) {
-    throw current_error(
-        {.rank = -1, .host = host_name(), .path = file_.info().path.string(), .tensor = file_.dataset_at(reader_.failed_at())});
-  }
+  or_explain([&] { reader_.read(std::move(pieces)); });
+}
+
+void Fetch::run() {
+  start();
+  or_explain([&] { reader_.finish(); });
+}
+
+template <class Function>
+void Fetch::or_explain(Function function) try {
+  function();
+} catch (...) {
+  throw current_error(
+      {.rank = -1, .host = host_name(), .path = file_.info().path.string(), .tensor = file_.dataset_at(reader_.failed_at())});
 }
 
 }  // namespace holdfast::storage

@@ -20,12 +20,17 @@ class Fetch {
   /// dtype (a string's elements are bytes), unless that has no data, and are added to `sum`, if there is one, in row-major order.
   /// What is added may be read before run(). Throws as run() does.
   void add(std::uint32_t dataset, const Box& box, const StridedMemory& to, Checksum* sum = nullptr);
+  /// Begins to read what was added, and leaves the last blocks of it under way.
+  void start();
   /// Reads what is not read yet. Throws what BlockReader::read() throws, with path and tensor.
   void run();
 
   [[nodiscard]] std::uint64_t bytes_read() const noexcept { return reader_.bytes_read(); }
 
  private:
+  template <class Function>
+  void or_explain(Function function);
+
   const CheckpointReader& file_;
   BlockReader reader_;
   std::vector<Piece> pieces_;

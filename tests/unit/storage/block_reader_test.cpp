@@ -50,8 +50,8 @@ TEST_P(BlockReaderTest, TheWholeFileInOnePiece) {
   std::vector<std::byte> to(file_bytes);
   Checksum sum;
   BlockReader reader(file, page_cache());
-  const Piece piece{0, file_bytes, to.data(), &sum};
-  reader.read(std::span(&piece, 1));
+  reader.read({{0, file_bytes, to.data(), &sum}});
+  reader.finish();
   EXPECT_EQ(to, content_);
   EXPECT_EQ(sum.value(), sum_of(0, file_bytes));
   EXPECT_EQ(reader.bytes_read() / 4096, file_bytes / 4096);
@@ -80,6 +80,7 @@ TEST_P(BlockReaderTest, PiecesOfAllSizesAndGaps) {
                   expected.begin() + static_cast<std::ptrdiff_t>(piece.offset));
     }
     reader.read(pieces);
+    reader.finish();
     ASSERT_EQ(to, expected);
     for (std::size_t i = 0; i < pieces.size(); ++i) ASSERT_EQ(sums[i].value(), sum_of(pieces[i].offset, pieces[i].bytes));
   }
@@ -89,8 +90,8 @@ TEST_P(BlockReaderTest, WhatLiesFarApartIsNotReadBetween) {
   const SourceFile file(path_);
   BlockReader reader(file, page_cache());
   std::vector<std::byte> to(2);
-  const Piece pieces[] = {{100, 1, to.data(), nullptr}, {5 << 20, 1, to.data() + 1, nullptr}};
-  reader.read(pieces);
+  reader.read({{100, 1, to.data(), nullptr}, {5 << 20, 1, to.data() + 1, nullptr}});
+  reader.finish();
   EXPECT_EQ(to[0], content_[100]);
   EXPECT_EQ(to[1], content_[5 << 20]);
   EXPECT_LE(reader.bytes_read(), 2U * 4096);
@@ -100,10 +101,27 @@ TEST_P(BlockReaderTest, PiecesMayOverlap) {
   const SourceFile file(path_);
   BlockReader reader(file, page_cache());
   Checksum first, second;
-  const Piece pieces[] = {{0, 5000, nullptr, &first}, {10, 20, nullptr, &second}};
-  reader.read(pieces);
+  reader.read({{0, 5000, nullptr, &first}, {10, 20, nullptr, &second}});
+  reader.finish();
   EXPECT_EQ(first.value(), sum_of(0, 5000));
   EXPECT_EQ(second.value(), sum_of(10, 20));
+}
+
+/// As a load reads share after share: what came first may still be under way, and belongs to nobody else by then.
+TEST_P(BlockReaderTest, OneReadAfterAnotherBeforeTheFirstIsFinished) {
+  const SourceFile file(path_);
+  BlockReader reader(file, page_cache());
+  std::vector<std::byte> to(file_bytes);
+  Checksum sum;
+  for (std::uint64_t offset = 0; offset < file_bytes; offset += 700000) {
+    std::vector<Piece> pieces;
+    for (std::uint64_t begin = offset; begin < std::min(offset + 700000, file_bytes); begin += 1000)
+      pieces.push_back({begin, std::min<std::uint64_t>(1000, file_bytes - begin), to.data() + begin, &sum});
+    reader.read(std::move(pieces));
+  }
+  reader.finish();
+  EXPECT_EQ(to, content_);
+  EXPECT_EQ(sum.value(), sum_of(0, file_bytes));
 }
 
 TEST_P(BlockReaderTest, AFileThatEndsTooSoonIsCorruptAndTheReaderCanBeUsedAgain) {
@@ -111,16 +129,17 @@ TEST_P(BlockReaderTest, AFileThatEndsTooSoonIsCorruptAndTheReaderCanBeUsedAgain)
   std::filesystem::resize_file(path_, 3 << 20);
   BlockReader reader(file, page_cache());
   std::vector<std::byte> to(file_bytes);
-  const Piece beyond{0, file_bytes, to.data(), nullptr}, inside{0, 1 << 20, to.data(), nullptr};
   try {
-    reader.read(std::span(&beyond, 1));
+    reader.read({{0, file_bytes, to.data(), nullptr}});
+    reader.finish();
     ADD_FAILURE() << "not noticed";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
     EXPECT_GE(reader.failed_at(), 2U << 20);
   }
   std::ranges::fill(to, std::byte{0});
-  reader.read(std::span(&inside, 1));
+  reader.read({{0, 1 << 20, to.data(), nullptr}});
+  reader.finish();
   EXPECT_TRUE(std::equal(to.begin(), to.begin() + (1 << 20), content_.begin()));
 }
 
