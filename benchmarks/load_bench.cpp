@@ -18,6 +18,7 @@
 #include "load/loader.hpp"
 #include "measure.hpp"
 #include "mpi_main.hpp"
+#include "stage/host_stager.hpp"
 #include "storage/catalog.hpp"
 #include "storage/commit.hpp"
 #include "storage/file_engine.hpp"
@@ -164,16 +165,15 @@ class LoadedState {
 struct Kind {
   const char* label;
   LoadOptions options;
-  int threads;
+  int threads;  ///< 0: as many as a Checkpointer takes by default
 };
-const Kind kinds[] = {{"default", {}, 1},
-                      {"default_2_threads", {}, 2},
-                      {"verify_first", {.verify_first = true}, 1},
-                      {"unverified", {.verify = false}, 1}};
+const Kind kinds[] = {
+    {"default", {}, 0}, {"one_thread", {}, 1}, {"verify_first", {.verify_first = true}, 1}, {"unverified", {.verify = false}, 1}};
 
 void speed(benchmark::State& state, const Kind& kind, Cut cut, bool cold) {
   LoadedState content(ranks(), cut);
-  content.use_threads(kind.threads);
+  const int threads = kind.threads > 0 ? kind.threads : stage::default_stage_threads(static_cast<int>(ranks()));
+  content.use_threads(threads);
   const auto prepared = [&] {
     if (cold && !content.drop_cache()) state.SkipWithError("the page cache cannot be emptied of the file");
     MPI_Barrier(MPI_COMM_WORLD);
@@ -194,6 +194,7 @@ void speed(benchmark::State& state, const Kind& kind, Cut cut, bool cold) {
   }
   content.close();
   state.counters["ranks"] = static_cast<double>(ranks());
+  state.counters["threads"] = threads;
   state.counters["ratio"] = median(ratios);
   state.counters["load_ms"] = median(load_s) * 1e3;
   state.counters["plain_ms"] = median(plain_s) * 1e3;
