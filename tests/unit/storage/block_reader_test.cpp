@@ -124,6 +124,17 @@ TEST_P(BlockReaderTest, OneReadAfterAnotherBeforeTheFirstIsFinished) {
   EXPECT_EQ(sum.value(), sum_of(0, file_bytes));
 }
 
+/// Otherwise the disk would have nothing to do until the next pieces are found.
+TEST_P(BlockReaderTest, TheLastBlocksStayUnderWay) {
+  const SourceFile file(path_);
+  BlockReader reader(file, page_cache());
+  Checksum sum;
+  reader.read({{0, 4096, nullptr, &sum}});
+  EXPECT_EQ(sum.value(), Checksum().value());
+  reader.finish();
+  EXPECT_EQ(sum.value(), sum_of(0, 4096));
+}
+
 TEST_P(BlockReaderTest, AFileThatEndsTooSoonIsCorruptAndTheReaderCanBeUsedAgain) {
   const SourceFile file(path_);
   std::filesystem::resize_file(path_, 3 << 20);
