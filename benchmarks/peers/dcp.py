@@ -27,8 +27,8 @@ def why_not(device):
         import torch
     except ImportError as error:
         return f"torch cannot be imported ({error})"
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
-        return f"torch is {torch.__version__}, and 2.6 is needed"
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 11):
+        return f"torch is {torch.__version__}, and 2.11 is needed"
     if device == "cuda" and not torch.cuda.is_available():
         return "torch finds no CUDA device"
     return None
@@ -77,12 +77,9 @@ class CudaStep:
 
 def kept_memory(torch, on_gpu):
     """The fastest that DCP has: staging into memory that stays from save to save, shared with the process, and pinned where there is
-    a GPU. torch's own DefaultStager is made of the same, but that of torch 2.11 serves for one save. None with an older torch."""
-    try:
-        from torch.distributed.checkpoint._state_dict_stager import StateDictStager
-        from torch.distributed.checkpoint.staging import AsyncStager
-    except ImportError:
-        return None
+    a GPU. torch's own DefaultStager is made of the same, but that of torch 2.11 serves for one save."""
+    from torch.distributed.checkpoint._state_dict_stager import StateDictStager
+    from torch.distributed.checkpoint.staging import AsyncStager
 
     class KeptMemory(AsyncStager):
         def __init__(self):
@@ -129,20 +126,22 @@ class Rank:
         self.count = 0
 
     def all_ways(self):
-        """Each saves into the directory that it is given, and returns what says done(), or None when it is."""
+        """Each saves into the directory that it is given, and returns what says done(), or None when it is. All keep their plan from
+        save to save, as Holdfast does."""
         import torch.distributed.checkpoint as dcp
         from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType
 
-        def asynchronously(kind, **more):
-            return lambda path: dcp.async_save(self.state, checkpoint_id=path, async_checkpointer_type=kind, **more)
+        def planner():
+            return dcp.DefaultSavePlanner(enable_plan_caching=True)
 
-        ways = {"dcp.save": lambda path: dcp.save(self.state, checkpoint_id=path) and None,
+        def asynchronously(kind, **more):
+            return lambda path: dcp.async_save(self.state, checkpoint_id=path, async_checkpointer_type=kind, planner=planner(), **more)
+
+        return {"dcp.save": lambda path: dcp.save(self.state, checkpoint_id=path, planner=planner()) and None,
                 "dcp.async_save, thread": asynchronously(AsyncCheckpointerType.THREAD),
-                "dcp.async_save, process": asynchronously(AsyncCheckpointerType.PROCESS)}
-        stager = kept_memory(self.torch, self.on_gpu)
-        if stager is not None:
-            ways["dcp.async_save, process, kept memory"] = asynchronously(AsyncCheckpointerType.PROCESS, async_stager=stager)
-        return ways
+                "dcp.async_save, process": asynchronously(AsyncCheckpointerType.PROCESS),
+                "dcp.async_save, process, kept memory": asynchronously(AsyncCheckpointerType.PROCESS,
+                                                                       async_stager=kept_memory(self.torch, self.on_gpu))}
 
     def copy_s(self):
         """One plain copy of the state: memcpy, or from the GPU into pinned memory."""
