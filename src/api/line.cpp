@@ -73,16 +73,21 @@ void Line::sort_in(Message message) {
     drained_ = decode<transport::Drained>(message.payload);
     return;
   }
-  if (message.type != MessageType::done) {
-    reply_ = std::move(message);
-    return;
-  }
+  if (message.type != MessageType::done) return keep_reply(std::move(message));
   Done done = decode<Done>(message.payload);
   if (done.last_word)  // its process may still be there for a while; nobody must count on it
     lose({ErrorCode::helper_lost,
           fmt::format("the helper (pid {}) has given up: {}", connection_->helper_pid(), done.error.sentence),
           {.host = host_name()}});
   done_.insert_or_assign(done.save, std::move(done));
+}
+
+void Line::keep_reply(Message message) {
+  if (const auto question = asked_.find(message.about); question != asked_.end())
+    question->second = std::move(message);
+  else
+    log::debug("an answer of the helper came too late, and is passed over (type {}, to message {})",
+               static_cast<int>(message.type), message.about);
 }
 
 std::optional<Done> Line::take(std::uint64_t save) {
@@ -119,16 +124,17 @@ const std::optional<Error>& Line::lost() {
   return lost_;
 }
 
-Message Line::await_reply(MessageType type, Deadline deadline, Hearing hearing) {
-  reply_.reset();
+Message Line::await_reply(std::uint32_t number, MessageType type, Deadline deadline, Hearing hearing) {
+  asked_[number];
   silence_.end();
-  while (!reply_)
-    if (!pump(deadline, hearing))
-      throw lost_ ? *lost_ : Error(ErrorCode::timeout, "the helper did not answer in time", {.host = host_name()});
-  if (reply_->type == MessageType::refused) throw to_error(decode<transport::Refused>(reply_->payload).error);
-  if (reply_->type != type)
+  while (!asked_[number] && pump(deadline, hearing)) {
+  }
+  std::optional<Message> reply = std::move(asked_.extract(number).mapped());
+  if (!reply) throw lost_ ? *lost_ : Error(ErrorCode::timeout, "the helper did not answer in time", {.host = host_name()});
+  if (reply->type == MessageType::refused) throw to_error(decode<transport::Refused>(reply->payload).error);
+  if (reply->type != type)
     throw Error(ErrorCode::communication, "the helper answered something else than it was asked", {.host = host_name()});
-  return std::move(*reply_);
+  return std::move(*reply);
 }
 
 }  // namespace holdfast::api

@@ -25,16 +25,18 @@ class Line {
       : connection_(std::move(connection)), terms_(std::move(terms)) {}
 
   template <class T>
-  void send(const T& message, Deadline deadline) {
-    transport::send(*connection_, message, deadline);
+  std::uint32_t send(const T& message, Deadline deadline) {
+    return transport::send(*connection_, message, deadline);
   }
-  /// Sends a request and waits for its answer. Throws what the helper refused it with, or Error(timeout). A helper is silent
+  /// Sends a request and waits for its own answer: one to a request that was given up is passed over, whenever it comes. Throws
+  /// what the helper refused it with, or Error(timeout): then nobody knows whether it was done. A helper is silent
   /// while it makes an arena, so only one that has nothing else to do is held to answer pings meanwhile.
   template <class Answer, class Request>
   Answer ask(const Request& request, Deadline deadline) {
     constexpr bool may_be_silent = !std::is_same_v<Request, transport::Bye>;
-    send(request, deadline);
-    return decode<Answer>(await_reply(Answer::type, deadline, may_be_silent ? Hearing::patient : Hearing::strict).payload);
+    const std::uint32_t number = send(request, deadline);
+    return decode<Answer>(
+        await_reply(number, Answer::type, deadline, may_be_silent ? Hearing::patient : Hearing::strict).payload);
   }
   [[nodiscard]] transport::Connection& connection() noexcept { return *connection_; }
 
@@ -55,12 +57,13 @@ class Line {
   /// Whether a helper that says nothing is asked if it is there.
   enum class Hearing { patient, strict };
 
-  transport::Message await_reply(transport::MessageType type, Deadline deadline, Hearing hearing);
+  transport::Message await_reply(std::uint32_t number, transport::MessageType type, Deadline deadline, Hearing hearing);
   [[nodiscard]] bool known(std::uint64_t save) const { return lost_ || done_.contains(save); }
   std::optional<transport::Done> take(std::uint64_t save);
   /// Takes one message off the line; false when none came before the deadline, or the line is cut.
   bool pump(Deadline deadline, Hearing hearing = Hearing::strict);
   void sort_in(transport::Message message);
+  void keep_reply(transport::Message message);
   void ask_for_a_sign();
   void lose(const Error& error);
 
@@ -70,7 +73,7 @@ class Line {
   bool pinged_ = false;
   std::map<std::uint64_t, transport::Done> done_;
   transport::Drained drained_;  ///< the last wave that was written
-  std::optional<transport::Message> reply_;
+  std::map<std::uint32_t, std::optional<transport::Message>> asked_;  ///< by number: requests under way, and their answers
   std::optional<Error> lost_;
 };
 

@@ -166,7 +166,8 @@ void Saver::open_arenas(std::size_t count) {
   for (std::size_t slot = count; slot < slots_.size(); ++slot) open_arena(static_cast<std::uint32_t>(slot), 0);
   slots_.resize(count);
   for (std::size_t slot = 0; slot < count; ++slot)
-    if (slots_[slot].bytes < plan_.arena_bytes) open_arena(static_cast<std::uint32_t>(slot), plan_.arena_bytes);
+    if (!slots_[slot].bytes || *slots_[slot].bytes < plan_.arena_bytes)
+      open_arena(static_cast<std::uint32_t>(slot), plan_.arena_bytes);
 }
 
 void Saver::send_plan() {
@@ -176,11 +177,14 @@ void Saver::send_plan() {
 
 void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
   if (slots_[slot].bytes == bytes) return;
-  slots_[slot] = {};
+  slots_[slot] = {.landing = {}, .bytes = {}, .save = {}};
   const auto ready = line_->ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes},
                                                        Deadline(Seconds(options_.save_timeout_s)));
+  if (ready.slot != slot || ready.bytes != bytes)
+    throw Error(ErrorCode::communication, "the helper made another arena than it was asked for", {.host = host_name()});
   if (bytes != 0)
-    slots_[slot].landing = std::make_shared<Landing>(Landing{.arena = line_->connection().map(ready), .pinned = {}});
+    slots_[slot].landing = std::make_shared<Landing>(
+        Landing{.number = ready.arena, .arena = line_->connection().map(ready), .pinned = {}});
   slots_[slot].bytes = bytes;
 }
 
@@ -194,8 +198,11 @@ std::shared_ptr<Save> Saver::stage(const SaveOptions& options, SaveStats stats) 
   Slot& slot = slots_[index];
   for (Slot& other : slots_)
     if (other.save) other.save->finish_staging();  // a stager does one thing at a time
-  transport::Staged staged{
-      .save = number, .step = stats.step, .plan = plan_.id, .slot = static_cast<std::uint32_t>(index), .error = {}};
+  transport::Staged staged{.save = number,
+                           .step = stats.step,
+                           .plan = plan_.id,
+                           .arena = slot.landing ? slot.landing->number : 0,
+                           .error = {}};
   slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
   for (; staged.wave + 1 < plan_.waves; ++staged.wave)
     if (!stage_early(begin_staging(options, slot, staged), staged)) return slot.save;

@@ -38,7 +38,7 @@ class Saver {
   /// An arena in the helper, and the save that used it last.
   struct Slot {
     std::shared_ptr<Landing> landing;
-    std::uint64_t bytes = 0;
+    std::optional<std::uint64_t> bytes = 0;  ///< nothing: the helper did not answer, and may have the arena or not
     std::shared_ptr<Save> save;
   };
 

@@ -14,6 +14,7 @@ namespace holdfast::api {
 
 /// An arena, and what keeps its pages in place for devices, which has to go first.
 struct Landing {
+  std::uint64_t number = 0;  ///< transport::ArenaReady::arena
   std::shared_ptr<transport::Arena> arena;
   bool prepared = false;
   std::shared_ptr<const void> pinned;

@@ -17,8 +17,8 @@ using transport::MessageType;
 using transport::SessionId;
 
 template <class T>
-void Server::send(const Session& session, const T& message) {
-  if (session.connected) service_.send(session.id, T::type, encode(message));
+void Server::send(const Session& session, const T& message, std::uint32_t about) {
+  if (session.connected) service_.send(session.id, T::type, encode(message), about);
 }
 
 void Server::run() {
@@ -57,15 +57,15 @@ void Server::on_message(SessionId id, const transport::Message& message) {
   try {
     switch (message.type) {
       case MessageType::hello:
-        return on_hello(session, decode<transport::Hello>(message.payload));
+        return on_hello(session, decode<transport::Hello>(message.payload), message.number);
       case MessageType::open_arena:
-        return on_open_arena(session, decode<transport::OpenArena>(message.payload));
+        return on_open_arena(session, decode<transport::OpenArena>(message.payload), message.number);
       case MessageType::plan:
         return on_plan(session, decode<transport::Plan>(message.payload));
       case MessageType::staged:
         return on_staged(session, decode<transport::Staged>(message.payload));
       case MessageType::bye:
-        return on_bye(session);
+        return on_bye(session, message.number);
       case MessageType::ping:
         return send(session, transport::Pong{});
       default:
@@ -83,14 +83,14 @@ void Server::require(bool sense, const char* otherwise) {
   if (!sense) throw Error(ErrorCode::communication, otherwise);
 }
 
-void Server::on_hello(Session& session, const transport::Hello& hello) {
-  require(!session.said_hello, "a rank said hello twice");
+void Server::on_hello(Session& session, const transport::Hello& hello, std::uint32_t number) {
+  require(!session.hello, "a rank said hello twice");
   require(hello.world_size > 0 && hello.rank >= 0 && hello.rank < hello.world_size && hello.helper_ranks > 0,
           "a rank said hello as one that cannot be");
-  session.said_hello = true;
+  session.hello = number;
   if (!hello_) hello_ = hello;
   const auto greeted =
-      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second.said_hello; });
+      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second.hello.has_value(); });
   if (greeted == hello_->helper_ranks) jobs_.push(OpenJob{*hello_});
 }
 
@@ -98,28 +98,30 @@ void Server::on_outcome(const Opened& opened) {
   opened_ = !opened.error;
   for (const auto& [id, session] : sessions_) {
     if (opened.error)
-      send(session, transport::Refused{to_record(*opened.error)});
+      send(session, transport::Refused{to_record(*opened.error)}, session.hello.value_or(0));
     else
-      send(session, transport::Welcome{.helpers = opened.helpers});
+      send(session, transport::Welcome{.helpers = opened.helpers}, session.hello.value_or(0));
   }
 }
 
-void Server::on_open_arena(Session& session, const transport::OpenArena& wish) {
+void Server::on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number) {
   require(opened_ && wish.slot < max_slots, "a rank asked for an arena that it cannot have");
-  require(std::ranges::none_of(session.staged, [&](const auto& entry) { return entry.second.slot == wish.slot; }),
-          "a rank asked for another arena while a save is written from the one that it has");
   if (auto old = session.arenas.find(wish.slot); old != session.arenas.end()) {
+    require(std::ranges::none_of(session.staged,
+                                 [&](const auto& entry) { return entry.second.arena == old->second.ready.arena; }),
+            "a rank asked for another arena while a save is written from the one that it has");
     service_.close_arena(old->second.memory.data());
     session.arenas.erase(old);
   }
-  if (wish.bytes == 0) return send(session, transport::ArenaReady{.slot = wish.slot, .remote_key = {}});
+  if (wish.bytes == 0) return send(session, transport::ArenaReady{.slot = wish.slot, .remote_key = {}}, number);
   try {
     transport::ServedArena arena = service_.open_arena(session.id, wish.bytes);
     arena.ready.slot = wish.slot;
-    send(session, arena.ready);
+    arena.ready.arena = ++last_arena_;
+    send(session, arena.ready, number);
     session.arenas.emplace(wish.slot, std::move(arena));
   } catch (...) {
-    send(session, transport::Refused{to_record(current_error({.rank = session.rank}))});
+    send(session, transport::Refused{to_record(current_error({.rank = session.rank}))}, number);
   }
 }
 
@@ -143,12 +145,25 @@ void Server::on_staged(Session& session, transport::Staged staged) {
     const auto drained = drained_.find(staged.save);
     require(staged.wave < plan->second->waves && staged.wave == (drained == drained_.end() ? 0 : drained->second),
             "a rank staged a wave whose turn it is not");
-    const auto arena = session.arenas.find(staged.slot);
-    check_fits(*plan->second, arena == session.arenas.end() ? 0 : arena->second.memory.size());
+    const transport::ServedArena* arena = find_arena(session, staged.arena);
+    if (arena == nullptr && staged.arena != 0) {
+      staged.failed = true;
+      staged.error = to_record(Error(ErrorCode::communication,
+                                     "the rank staged into an arena that the helper has given up; the save is dropped",
+                                     {.rank = session.rank, .host = host_name()}));
+    } else {
+      check_fits(*plan->second, arena == nullptr ? 0 : arena->memory.size());
+    }
   }
   const std::uint64_t save = staged.save;
   session.staged.emplace(save, std::move(staged));
   hand_over(save);
+}
+
+const transport::ServedArena* Server::find_arena(const Session& session, std::uint64_t number) {
+  for (const auto& [slot, arena] : session.arenas)
+    if (arena.ready.arena == number) return &arena;
+  return nullptr;
 }
 
 void Server::hand_over(std::uint64_t save) {
@@ -184,10 +199,9 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
     } else if (staged->second.failed) {
       job.error = to_error(staged->second.error);
     } else {
-      const std::byte* arena =
-          session.arenas.contains(staged->second.slot) ? session.arenas.at(staged->second.slot).memory.data() : nullptr;
+      const transport::ServedArena* arena = find_arena(session, staged->second.arena);
       job.waves = session.plans.at(staged->second.plan)->waves;
-      job.parts.push_back({.layout = session.plans.at(staged->second.plan), .arena = arena});
+      job.parts.push_back({.layout = session.plans.at(staged->second.plan), .arena = arena == nullptr ? nullptr : arena->memory.data()});
     }
   }
   return job;
@@ -228,33 +242,33 @@ void Server::answer(Session& session, const transport::Done& done) {
   close_idle(session);
 }
 
-void Server::on_bye(Session& session) {
-  session.said_bye = true;
+void Server::on_bye(Session& session, std::uint32_t number) {
+  session.bye = number;
   close_idle(session);
   leave_if_alone();
 }
 
 void Server::close_idle(Session& session) {
-  if (session.said_bye && session.staged.empty()) send(session, transport::Closed{});
+  if (session.bye && session.staged.empty()) send(session, transport::Closed{}, *session.bye);
 }
 
 /// Saves that the lost rank had staged go on; those that wait for it can only be given up.
 void Server::on_lost(SessionId id) {
   Session& session = sessions_.at(id);
   session.connected = false;
-  if (!session.said_bye && opened_) log::warning("rank {} is gone without a word", session.rank);
+  if (!session.bye && opened_) log::warning("rank {} is gone without a word", session.rank);
   std::set<std::uint64_t> open;
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
-  if (!session.said_bye && hello_) mourn(session);
+  if (!session.bye && hello_) mourn(session);
   leave_if_alone();
 }
 
 /// Leaving is one more job, so that the saves before it are written first.
 void Server::leave_if_alone() {
   const bool alone = std::all_of(sessions_.begin(), sessions_.end(),
-                                 [](const auto& entry) { return entry.second.said_bye || !entry.second.connected; });
+                                 [](const auto& entry) { return entry.second.bye || !entry.second.connected; });
   if (!alone || leaving_) return;
   leaving_ = true;
   if (handed_over_.empty()) drain_.end();

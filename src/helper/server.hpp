@@ -46,8 +46,7 @@ class Server {
     int pid = -1;
     FileDescriptor process;  ///< pidfd, if there is one
     bool connected = true;
-    bool said_hello = false;
-    bool said_bye = false;
+    std::optional<std::uint32_t> hello, bye;                 ///< numbers of the messages, once they were said
     std::map<std::uint32_t, transport::ServedArena> arenas;  ///< by slot
     std::map<std::uint64_t, std::shared_ptr<const RankLayout>> plans;
     std::map<std::uint64_t, transport::Staged> staged;  ///< by save, until the wave is written
@@ -59,11 +58,11 @@ class Server {
   void on_woken();
 
   static void require(bool sense, const char* otherwise);
-  void on_hello(Session& session, const transport::Hello& hello);
-  void on_open_arena(Session& session, const transport::OpenArena& wish);
+  void on_hello(Session& session, const transport::Hello& hello, std::uint32_t number);
+  void on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number);
   void on_plan(Session& session, const transport::Plan& plan);
   void on_staged(Session& session, transport::Staged staged);
-  void on_bye(Session& session);
+  void on_bye(Session& session, std::uint32_t number);
   void on_outcome(const Opened& opened);
   void on_outcome(const Drained& drained);
   void on_outcome(const Saved& saved);
@@ -85,8 +84,11 @@ class Server {
   void on_rank_died(int rank, const std::string& how);
   void end_survivors_in_time();
   [[nodiscard]] bool any_staged() const;
+  /// `about`: the number of the session's message that this one answers, if any.
   template <class T>
-  void send(const Session& session, const T& message);
+  void send(const Session& session, const T& message, std::uint32_t about = 0);
+  /// Its arena of this number; nullptr if it has none.
+  [[nodiscard]] static const transport::ServedArena* find_arena(const Session& session, std::uint64_t number);
 
   transport::Service& service_;
   Mailbox<Job>& jobs_;
@@ -98,6 +100,7 @@ class Server {
   std::map<std::uint64_t, std::uint32_t> drained_;  ///< how many waves of an unfinished save are written
   Silence drain_;                                   ///< since the drain got something to do, or was done with something
   std::optional<Silence> rank_died_;                ///< since a rank of the program has died, and the others are to be ended
+  std::uint64_t last_arena_ = 0;                    ///< the number that was given last
   bool survivors_ended_ = false;
   bool opened_ = false;
   bool leaving_ = false;

@@ -36,7 +36,9 @@ class UcxConnection final : public Connection {
     const Transport now = transport_;
     return now == Transport::automatic ? Transport::mapped : now;
   }
-  void send(MessageType type, Bytes payload, Deadline deadline) override { wire_->send(type, std::move(payload), deadline); }
+  std::uint32_t send(MessageType type, Bytes payload, Deadline deadline) override {
+    return wire_->send(type, std::move(payload), deadline);
+  }
   std::optional<Message> receive(Deadline deadline) override { return wire_->receive(deadline); }
   void disconnect() noexcept override { wire_->close(); }
   void kill_helper() noexcept override { wire_->kill_helper(); }

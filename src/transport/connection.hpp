@@ -40,7 +40,8 @@ class Connection {
   [[nodiscard]] virtual int helper_pid() const noexcept = 0;
   [[nodiscard]] virtual Transport transport() const noexcept = 0;  ///< mapped or put, once an arena was opened
 
-  virtual void send(MessageType type, Bytes payload, Deadline deadline) = 0;
+  /// Returns the number of the message, by which an answer names it.
+  virtual std::uint32_t send(MessageType type, Bytes payload, Deadline deadline) = 0;
   /// The next message; nothing when the deadline is over first. Sleeps while it waits.
   virtual std::optional<Message> receive(Deadline deadline) = 0;
   /// Maps what the helper made, and faults it in.
@@ -55,8 +56,8 @@ class Connection {
 };
 
 template <class T>
-void send(Connection& connection, const T& message, Deadline deadline) {
-  connection.send(T::type, encode(message), deadline);
+std::uint32_t send(Connection& connection, const T& message, Deadline deadline) {
+  return connection.send(T::type, encode(message), deadline);
 }
 
 /// Connects to the helper, retrying until the deadline, and exchanges introductions. Throws Error(launch) naming the helper's

@@ -19,12 +19,13 @@ void Line::connect(const Bytes& peer_address) {
   endpoint_ = std::make_shared<ucx::Endpoint>(worker_, peer_address);
 }
 
-std::shared_ptr<ucx::Operation> Line::send(MessageType type, Bytes payload) {
-  return endpoint_->send(encode(Header{.type = type, .number = sent_++}), std::move(payload));
+Line::Sent Line::send(MessageType type, Bytes payload, std::uint32_t about) {
+  const Header header{.type = type, .number = ++sent_, .about = about};
+  return {.number = header.number, .operation = endpoint_->send(encode(header), std::move(payload))};
 }
 
 std::optional<Message> Line::take() {
-  const auto next = arrived_.find(taken_);
+  const auto next = arrived_.find(taken_ + 1);
   if (next == arrived_.end()) return std::nullopt;
   Message message = std::move(next->second);
   arrived_.erase(next);
@@ -33,8 +34,8 @@ std::optional<Message> Line::take() {
 }
 
 void Line::on_message(std::span<const std::byte> header, std::span<const std::byte> payload) {
-  const auto [type, number] = decode<Header>(header);
-  arrived_[number] = {.type = type, .payload = Bytes(payload.begin(), payload.end())};
+  const auto [type, number, about] = decode<Header>(header);
+  arrived_[number] = {.type = type, .number = number, .about = about, .payload = Bytes(payload.begin(), payload.end())};
 }
 
 }  // namespace holdfast::transport

@@ -22,8 +22,13 @@ class Line {
   [[nodiscard]] Bytes address() const { return worker_->address(); }
   void connect(const Bytes& peer_address);
 
-  /// The message is on its way when this returns, and with the peer when the operation is done.
-  std::shared_ptr<ucx::Operation> send(MessageType type, Bytes payload);
+  /// A message on its way, which is with the peer when the operation is done.
+  struct Sent {
+    std::uint32_t number = 0;
+    std::shared_ptr<ucx::Operation> operation;
+  };
+  /// `about`: the number of the peer's message that this one answers, if any.
+  Sent send(MessageType type, Bytes payload, std::uint32_t about = 0);
   /// The next message in the order in which the peer sent them.
   [[nodiscard]] std::optional<Message> take();
 
@@ -33,15 +38,15 @@ class Line {
  private:
   struct Header {
     MessageType type{};
-    std::uint32_t number = 0;
-    static void fields(auto& c, auto& s) { c(s.type, s.number); }
+    std::uint32_t number = 0, about = 0;  ///< as in Message
+    static void fields(auto& c, auto& s) { c(s.type, s.number, s.about); }
   };
   void on_message(std::span<const std::byte> header, std::span<const std::byte> payload);
 
   std::shared_ptr<ucx::Worker> worker_;
   std::shared_ptr<ucx::Endpoint> endpoint_;
   std::map<std::uint32_t, Message> arrived_;  ///< by number
-  std::uint32_t sent_ = 0, taken_ = 0;
+  std::uint32_t sent_ = 0, taken_ = 0;  ///< the last numbers
 };
 
 }  // namespace holdfast::transport

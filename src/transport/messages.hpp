@@ -12,7 +12,7 @@
 /// encoded blobs that only plan/ and helper/ look into.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 4;
+inline constexpr std::uint32_t protocol_version = 5;
 
 /// The first bytes on the UNIX socket, rank to helper, then helper to rank.
 struct Introduction {
@@ -74,8 +74,10 @@ struct Hello {
 };
 struct Welcome {
   static constexpr auto type = MessageType::welcome;
-  std::int32_t helpers = 0;  ///< size of the helpers' world
-  static void fields(auto& c, auto& s) { c(s.helpers); }
+  std::int32_t helpers = 0;          ///< size of the helpers' world
+  std::int64_t newest_sequence = 0;  ///< the largest in the directory; 0: none
+  std::int64_t head_sequence = 0;    ///< of the newest valid checkpoint; 0: none
+  static void fields(auto& c, auto& s) { c(s.helpers, s.newest_sequence, s.head_sequence); }
 };
 /// The answer to hello or open_arena when it cannot be done.
 struct Refused {
@@ -83,7 +85,8 @@ struct Refused {
   ErrorRecord error;
   static void fields(auto& c, auto& s) { c(s.error); }
 };
-/// rank -> helper: replace the arena of `slot` by one of `bytes`, or by none (0). Only while no save uses the slot.
+/// rank -> helper: replace the arena of `slot` by one of `bytes`, or by none (0). Only while no save uses the slot. Answered when
+/// it is made; wishes for different slots in any order.
 struct OpenArena {
   static constexpr auto type = MessageType::open_arena;
   std::uint32_t slot = 0;
@@ -94,9 +97,10 @@ struct ArenaReady {
   static constexpr auto type = MessageType::arena_ready;
   std::uint32_t slot = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t arena = 0;    ///< its number, which the helper never uses twice; 0: none, as was wished
   std::uint64_t address = 0;  ///< in the helper
   Bytes remote_key;           ///< UCX
-  static void fields(auto& c, auto& s) { c(s.slot, s.bytes, s.address, s.remote_key); }
+  static void fields(auto& c, auto& s) { c(s.slot, s.bytes, s.arena, s.address, s.remote_key); }
 };
 /// rank -> helper: this rank's part of a plan; saves that follow refer to its id.
 struct Plan {
@@ -105,17 +109,21 @@ struct Plan {
   Bytes content;  ///< helper::RankLayout
   static void fields(auto& c, auto& s) { c(s.plan, s.content); }
 };
-/// rank -> helper: the arena of `slot` holds this rank's part of the save's wave (or `error` says why not, which ends the save).
+/// rank -> helper: the arena holds this rank's part of the save's wave (or `error` says why not, which ends the save).
 struct Staged {
   static constexpr auto type = MessageType::staged;
-  std::uint64_t save = 0;  ///< counts a Checkpointer's saves from 1
+  std::uint64_t save = 0;     ///< counts a Checkpointer's saves from 1
+  std::int64_t sequence = 0;  ///< of the checkpoint in its directory
+  std::int64_t parent = 0;    ///< the sequence of the checkpoint that it goes on from; 0: none
   std::int64_t step = -1;
   std::uint64_t plan = 0;
-  std::uint32_t slot = 0;
+  std::uint64_t arena = 0;  ///< ArenaReady::arena; 0: this rank has no bytes to save
   std::uint32_t wave = 0;
   bool failed = false;
   ErrorRecord error;
-  static void fields(auto& c, auto& s) { c(s.save, s.step, s.plan, s.slot, s.wave, s.failed, s.error); }
+  static void fields(auto& c, auto& s) {
+    c(s.save, s.sequence, s.parent, s.step, s.plan, s.arena, s.wave, s.failed, s.error);
+  }
 };
 /// helper -> rank: the wave is written, and its slot is free for the next one. The last wave is answered by done, as is any
 /// that failed.
@@ -163,6 +171,8 @@ struct Pong {
 /// A message as it is received.
 struct Message {
   MessageType type{};
+  std::uint32_t number = 0;  ///< among its sender's, from 1
+  std::uint32_t about = 0;   ///< the number of the question that it answers; 0: it answers none
   Bytes payload;
 };
 

@@ -124,7 +124,7 @@ class UcxService final : public Service {
   void stop() override { stopped_ = true; }
   void wake() override { eventfd_write(wake_.get(), 1); }
 
-  void send(SessionId id, MessageType type, const Bytes& payload) override;
+  void send(SessionId id, MessageType type, const Bytes& payload, std::uint32_t about) override;
   [[nodiscard]] FileDescriptor process_of(SessionId id) const override {
     const auto found = sessions_.find(id);
     if (found == sessions_.end() || !found->second.process) return {};
@@ -301,11 +301,11 @@ void UcxService::refuse_silent_newcomers() {
   });
 }
 
-void UcxService::send(SessionId id, MessageType type, const Bytes& payload) {
+void UcxService::send(SessionId id, MessageType type, const Bytes& payload, std::uint32_t about) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end() || found->second.dropped) return;
   try {
-    found->second.line->send(type, payload);
+    found->second.line->send(type, payload, about);
   } catch (const Error& error) {
     log::warning("rank {} cannot be told: {}", found->second.rank, error.what());
     found->second.cut = true;

@@ -18,7 +18,7 @@ using SessionId = std::uint32_t;
 /// Memory that the helper lends a rank.
 struct ServedArena {
   std::span<std::byte> memory;
-  ArenaReady ready;  ///< what the rank needs to reach it (slot is the caller's)
+  ArenaReady ready;  ///< what the rank needs to reach it (slot and arena are the caller's)
 };
 
 /// The helper's end of all lines: one thread calls run(), which sleeps until something happens and calls back from there.
@@ -42,7 +42,8 @@ class Service {
   // From callbacks only:
   /// A descriptor of the rank's process (pidfd) for the caller; none where the kernel does not give it.
   [[nodiscard]] virtual FileDescriptor process_of(SessionId session) const = 0;
-  virtual void send(SessionId session, MessageType type, const Bytes& payload) = 0;
+  /// `about`: the number of the message that this one answers; 0: it answers none.
+  virtual void send(SessionId session, MessageType type, const Bytes& payload, std::uint32_t about) = 0;
   /// Memory of `bytes`, faulted in. Throws Error(out_of_memory) saying how much was needed and what the node's shared memory
   /// has, or the helper's control group leaves. Freed by close_arena or with the Service; it outlives its session, as a staged
   /// save may still be written.

@@ -37,8 +37,14 @@ Wire::Wire(FileDescriptor lifeline, std::unique_ptr<Line> line, Helper helper)
       nudge_(make_eventfd()),
       line_(std::move(line)) {}
 
-void Wire::send(MessageType type, Bytes payload, Deadline deadline) {
-  complete("a message", deadline, [&](Line& line) { return line.send(type, std::move(payload)); });
+std::uint32_t Wire::send(MessageType type, Bytes payload, Deadline deadline) {
+  std::uint32_t number = 0;
+  complete("a message", deadline, [&](Line& line) {
+    auto sent = line.send(type, std::move(payload));
+    number = sent.number;
+    return std::move(sent.operation);
+  });
+  return number;
 }
 
 void Wire::complete(const char* what, Deadline deadline, const Start& start) {

@@ -28,7 +28,8 @@ class Wire {
   Wire& operator=(const Wire&) = delete;
 
   [[nodiscard]] const Helper& helper() const noexcept { return helper_; }
-  void send(MessageType type, Bytes payload, Deadline deadline);
+  /// Returns the message's number.
+  std::uint32_t send(MessageType type, Bytes payload, Deadline deadline);
   std::optional<Message> receive(Deadline deadline);
   void close() noexcept;
   /// True when the helper's process has ended before the deadline, and its parent knows, or nobody can tell.

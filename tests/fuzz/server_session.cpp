@@ -66,7 +66,7 @@ class ScriptedService final : public Service {
   void stop() override { stopped_ = true; }
   void wake() override {}
   [[nodiscard]] FileDescriptor process_of(SessionId) const override { return {}; }
-  void send(SessionId, MessageType, const Bytes&) override {}
+  void send(SessionId, MessageType, const Bytes&, std::uint32_t) override {}
   ServedArena open_arena(SessionId, std::uint64_t bytes) override {
     if (bytes > max_arena_bytes) throw Error(ErrorCode::out_of_memory, "more than there is");
     auto memory = std::make_unique<Bytes>(bytes);
@@ -117,19 +117,19 @@ class ScriptedService final : public Service {
         return packed(Staged{.save = save,
                              .step = script_.next(),
                              .plan = script_.next() % 3U,
-                             .slot = script_.next() % 3U,
+                             .arena = script_.next() % 8U,
                              .wave = script_.next() % 3U});
       }
       case 7:
         return packed(Bye{});
       default:
         const auto type = static_cast<MessageType>(script_.next() % 16);
-        return {.type = type, .payload = script_.take(script_.next())};
+        return {.type = type, .number = ++messages_, .payload = script_.take(script_.next())};
     }
   }
   template <class T>
-  static Message packed(const T& message) {
-    return {.type = T::type, .payload = encode(message)};
+  Message packed(const T& message) {
+    return {.type = T::type, .number = ++messages_, .payload = encode(message)};
   }
 
   /// The drain's part: opens, or reads what it would write.
@@ -157,6 +157,7 @@ class ScriptedService final : public Service {
   std::map<SessionId, bool> live_;
   std::vector<std::unique_ptr<Bytes>> arenas_;
   SessionId sessions_ = 0;
+  std::uint32_t messages_ = 0;
   std::uint64_t sum_ = 0;
   bool stopped_ = false;
 };

@@ -34,7 +34,7 @@ TEST(TransportInMpi, EveryRankFillsAnArenaWhileMpiCommunicates) {
     EXPECT_EQ(total, helper.comm.size());
 
     arena->deliver(arena->memory().size(), soon());
-    send(*connection, Staged{.slot = 0, .error = {}}, soon());
+    send(*connection, Staged{.arena = 1, .error = {}}, soon());
     const auto answer = connection->receive(soon());
     ASSERT_TRUE(answer);
     EXPECT_EQ(decode<Done>(answer->payload).bytes, checksum(Bytes(8 << 20, value)));

@@ -132,7 +132,7 @@ class Arenas : public testing::TestWithParam<Transport> {
 
   /// What the helper says is in the slot's arena.
   std::uint64_t helpers_checksum(std::uint32_t slot) {
-    send(*connection, Staged{.slot = slot, .error = {}}, soon());
+    send(*connection, Staged{.arena = slot + 1, .error = {}}, soon());
     const auto answer = connection->receive(soon());
     return answer ? decode<Done>(answer->payload).bytes : 0;
   }

@@ -48,9 +48,9 @@ class EchoServer {
   void on_message(SessionId id, const Message& message) {
     switch (message.type) {
       case MessageType::plan:
-        return service_->send(id, MessageType::plan, message.payload);
+        return service_->send(id, MessageType::plan, message.payload, message.number);
       case MessageType::open_arena:
-        return open_arena(id, decode<OpenArena>(message.payload));
+        return open_arena(id, decode<OpenArena>(message.payload), message.number);
       case MessageType::staged:
         return check(id, decode<Staged>(message.payload));
       case MessageType::hello:
@@ -58,7 +58,7 @@ class EchoServer {
         if (greeted_.insert(id).second) say("hello from {}", ranks_[id]);
         return;
       case MessageType::bye:
-        return service_->send(id, MessageType::closed, {});
+        return service_->send(id, MessageType::closed, {}, message.number);
       case MessageType::refused:
         return service_->drop(id);
       case MessageType::closed:
@@ -67,7 +67,7 @@ class EchoServer {
         say("unexpected message");
     }
   }
-  void open_arena(SessionId id, const OpenArena& wish) {
+  void open_arena(SessionId id, const OpenArena& wish, std::uint32_t number) {
     if (const auto old = arenas_.find({id, wish.slot}); old != arenas_.end()) {
       service_->close_arena(old->second.memory.data());
       arenas_.erase(old);
@@ -75,16 +75,17 @@ class EchoServer {
     try {
       ServedArena arena = service_->open_arena(id, wish.bytes);
       arena.ready.slot = wish.slot;
-      service_->send(id, MessageType::arena_ready, encode(arena.ready));
+      arena.ready.arena = wish.slot + 1;
+      service_->send(id, MessageType::arena_ready, encode(arena.ready), number);
       arenas_[{id, wish.slot}] = arena;
     } catch (...) {
-      service_->send(id, MessageType::refused, encode(Refused{to_record(current_error())}));
+      service_->send(id, MessageType::refused, encode(Refused{to_record(current_error())}), number);
     }
   }
-  /// Answers with the checksum of the slot's arena where Done has its bytes.
+  /// Answers with the checksum of the arena, whose number is that of its slot and 1, where Done has its bytes.
   void check(SessionId id, const Staged& staged) {
-    const Done done{.save = staged.save, .error = {}, .path = {}, .bytes = checksum(arenas_.at({id, staged.slot}).memory)};
-    service_->send(id, MessageType::done, encode(done));
+    const Done done{.save = staged.save, .error = {}, .path = {}, .bytes = checksum(arenas_.at({id, staged.arena - 1}).memory)};
+    service_->send(id, MessageType::done, encode(done), 0);
   }
 
   std::unique_ptr<Service> service_;
