@@ -105,8 +105,8 @@ Outcome Drain::save(const SaveJob& job) {
 }
 
 void Drain::begin(const SaveJob& job) {
-  static_cast<void>(datasets_of(job));
-  mpi::all_or_none(comm_, [&] { make_request(job); });
+  const Layout& layout = layout_of(job);
+  mpi::all_or_none(comm_, [&] { make_request(job, layout); });
 }
 
 /// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
@@ -141,23 +141,22 @@ void Drain::agree_on_save(const SaveJob& job) {
 }
 
 /// Collective where the plan is new: every helper learns all definitions, since chunks name datasets by their place among all.
-const std::vector<plan::Dataset>& Drain::datasets_of(const SaveJob& job) {
-  if (layout_.plan == job.plan) return layout_.datasets;
+const Drain::Layout& Drain::layout_of(const SaveJob& job) {
+  if (const Layout* known = layouts_.find(job.plan)) return *known;
   std::vector<plan::Dataset> mine;
   for (const StagedPart& part : job.parts) mine.insert(mine.end(), part.layout->owned.begin(), part.layout->owned.end());
 
-  Layout layout{.plan = job.plan, .datasets = {}, .places = {}};
+  Layout layout;
   for (const Bytes& bytes : comm_.all_gather(encode(mine)))
     std::ranges::move(decode<std::vector<plan::Dataset>>(bytes), std::back_inserter(layout.datasets));
   std::ranges::sort(layout.datasets, {}, &plan::Dataset::name);
   layout.places.reserve(layout.datasets.size());
   for (std::uint32_t i = 0; i < layout.datasets.size(); ++i) layout.places.emplace(plan::key_of(layout.datasets[i].name), i);
-  layout_ = std::move(layout);
-  return layout_.datasets;
+  return layouts_.put(job.plan, std::move(layout));
 }
 
-void Drain::make_request(const SaveJob& job) {
-  request_ = {.step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = datasets_of(job), .chunks = {}};
+void Drain::make_request(const SaveJob& job, const Layout& layout) {
+  request_ = {.step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = layout.datasets, .chunks = {}};
   waves_.clear();
   std::vector<std::pair<const StagedPart*, const plan::Piece*>> pieces;
   for (const StagedPart& part : job.parts)
@@ -165,8 +164,8 @@ void Drain::make_request(const SaveJob& job) {
   std::ranges::stable_sort(pieces, {}, [](const auto& entry) { return entry.second->wave; });
   for (const auto& [part, piece] : pieces) {
     waves_.push_back(piece->wave);
-    const auto dataset = layout_.places.find(piece->dataset);
-    if (dataset == layout_.places.end())
+    const auto dataset = layout.places.find(piece->dataset);
+    if (dataset == layout.places.end())
       throw Error(ErrorCode::communication, "a plan has a piece of a dataset that nobody defines", {.host = host_name()});
     request_.chunks.push_back({.dataset = dataset->second,
                                .box = piece->box,

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/last_two.hpp"
 #include "base/mailbox.hpp"
 #include "helper/jobs.hpp"
 #include "helper/peers.hpp"
@@ -32,22 +33,21 @@ class Drain {
   void agree_on_save(const SaveJob& job);
   void begin(const SaveJob& job);
   std::optional<storage::SaveResult> write(const SaveJob& job);
-  const std::vector<plan::Dataset>& datasets_of(const SaveJob& job);
-  void make_request(const SaveJob& job);
 
   /// The datasets of one plan, from all helpers, by name.
   struct Layout {
-    std::uint64_t plan = 0;
     std::vector<plan::Dataset> datasets;
     std::unordered_map<std::uint64_t, std::uint32_t> places;  ///< of their keys
   };
+  const Layout& layout_of(const SaveJob& job);
+  void make_request(const SaveJob& job, const Layout& layout);
 
   mpi::Communicator comm_;
   std::string nonce_;
   PeerWatch& peers_;
   std::function<void(Outcome)> report_;
   std::unique_ptr<storage::StorageWriter> store_;
-  Layout layout_;
+  LastTwo<Layout> layouts_;           ///< by plan; the same plans on all helpers
   storage::SaveRequest request_;      ///< of the save that is under way, its chunks in the order of the waves
   std::vector<std::uint32_t> waves_;  ///< of its chunks
 };

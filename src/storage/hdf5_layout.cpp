@@ -85,6 +85,15 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
   hdf5::write(table, type, hdf5::select_all(table), hdf5::independent_transfer(), rows.data());
 }
 
+void make_again(const std::filesystem::path& path, const SaveRequest& request, const hdf5::StagedFile::Image& image,
+                const std::string& created, bool is_new) {
+  hdf5::StagedFile file = hdf5::StagedFile::make_again(path, image, is_new);
+  const hdf5::Object root = hdf5::open_object(file.get(), "/");
+  hdf5::rewrite_attribute(root.get(), format::attr_step, request.step);
+  hdf5::rewrite_attribute(root.get(), format::attr_created, created);
+  file.finish();
+}
+
 }  // namespace
 
 Layout LayoutMaker::make(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
@@ -92,40 +101,33 @@ Layout LayoutMaker::make(const std::filesystem::path& path, const SaveRequest& r
   const hdf5::Quiet quiet;
   const bool is_new = space == Space::fresh;
   if (is_new && is_striping_wanted(settings_.mpi_io_hints)) mpi::create_file(path.string(), settings_.mpi_io_hints);
-  if (request.plan != 0 && request.plan == plan_)
-    make_again(path, request, created, is_new);
+  const Made* made = made_.find(request.plan);
+  if (made != nullptr)
+    make_again(path, request, made->image, created, is_new);
   else
-    make_anew(path, request, sizes, created, is_new);
-  return layout_;
+    made = &made_.put(request.plan, make_anew(path, request, sizes, created, is_new));
+  definitions_ = made->definitions;
+  return made->layout;
 }
 
-void LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                            const std::string& created, bool is_new) {
-  plan_ = 0;
+LayoutMaker::Made LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                                         const std::string& created, bool is_new) const {
   hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings_.alignment_bytes)
                                  : hdf5::StagedFile::write_over(path, settings_.alignment_bytes);
   write_header(file.get(), request, created);
   for (const char* group : {format::state_group, format::internal_group, format::per_rank_group})
     hdf5::create_group(file.get(), group);
   const hdf5::DatasetAccess datasets;
-  layout_.tables = create_tables(file.get(), datasets, sizes);
-  layout_.addresses = create_state(file.get(), datasets, request.datasets);
-  const Definitions definitions = make_definitions(request.datasets, layout_.addresses);
+  Made made;
+  made.layout.tables = create_tables(file.get(), datasets, sizes);
+  made.layout.addresses = create_state(file.get(), datasets, request.datasets);
+  const Definitions definitions = make_definitions(request.datasets, made.layout.addresses);
   write_table(file.get(), datasets, format::datasets_table, dataset_row_type(sizes).get(), definitions.rows);
   write_table(file.get(), datasets, format::shapes_table, H5T_STD_U64LE, std::as_bytes(std::span(definitions.shapes)));
-  definitions_ = definitions.checksum();
-  image_ = file.finish();
-  layout_.file_bytes = image_.file_bytes;
-  plan_ = request.plan;
-}
-
-void LayoutMaker::make_again(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
-                             bool is_new) {
-  hdf5::StagedFile file = hdf5::StagedFile::make_again(path, image_, is_new);
-  const hdf5::Object root = hdf5::open_object(file.get(), "/");
-  hdf5::rewrite_attribute(root.get(), format::attr_step, request.step);
-  hdf5::rewrite_attribute(root.get(), format::attr_created, created);
-  file.finish();
+  made.definitions = definitions.checksum();
+  made.image = file.finish();
+  made.layout.file_bytes = made.image.file_bytes;
+  return made;
 }
 
 }  // namespace holdfast::storage

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/last_two.hpp"
 #include "storage/storage.hpp"
 #include "storage/tables.hpp"
 #include "wrap/hdf5_staged.hpp"
@@ -30,8 +31,8 @@ struct Layout {
 };
 
 /// Makes files: attributes, groups, all datasets with their places, the tables of datasets and shapes, the other tables without
-/// content. HDF5 takes some 50 microseconds for a dataset, so a file of the same plan as the one before (SaveRequest::plan; 0 is
-/// none) gets a copy of that one's metadata, in which only the attributes that differ are written anew: byte for byte the same
+/// content. HDF5 takes some 50 microseconds for a dataset, so a file of one of the last two plans (SaveRequest::plan; 0 is none)
+/// gets a copy of the metadata made for that, in which only the attributes that differ are written anew: byte for byte the same
 /// file.
 class LayoutMaker {
  public:
@@ -42,15 +43,18 @@ class LayoutMaker {
   [[nodiscard]] const Checksum& definitions() const noexcept { return definitions_; }
 
  private:
-  void make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                 const std::string& created, bool is_new);
-  void make_again(const std::filesystem::path& path, const SaveRequest& request, const std::string& created, bool is_new);
+  /// What a file of the same plan needs.
+  struct Made {
+    Layout layout;
+    Checksum definitions;
+    hdf5::StagedFile::Image image;
+  };
+  [[nodiscard]] Made make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
+                               const std::string& created, bool is_new) const;
 
   const FileSettings settings_;
-  std::uint64_t plan_ = 0;  ///< of what follows
-  Layout layout_;
+  LastTwo<Made> made_;  ///< by plan
   Checksum definitions_;
-  hdf5::StagedFile::Image image_;
 };
 
 }  // namespace holdfast::storage

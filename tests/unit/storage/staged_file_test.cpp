@@ -136,5 +136,22 @@ TEST_F(StagedFileTest, ALayoutMadeAgainIsTheFileThatIsMadeAnew) {
   EXPECT_EQ(make(layouts, "first", 2, storage::Space::recycled), anew);
 }
 
+/// Two layouts in turn are made once each. That one was kept is seen by a request that says another thing under its number.
+TEST_F(StagedFileTest, TheLastTwoLayoutsAreKept) {
+  const auto bytes_of = [&](storage::LayoutMaker& layouts, std::uint64_t plan, std::uint64_t elements) {
+    const std::vector<plan::Dataset> datasets = {{"w", plan::Kind::tensor, DType::u8, {elements}}};
+    const storage::SaveRequest request{.step = 1, .plan = plan, .world_size = 1, .datasets = datasets, .chunks = {}};
+    return layouts.make(path_, request, storage::sizes_of(datasets), "2025-01-01T00:00:00Z", storage::Space::fresh).file_bytes;
+  };
+  storage::LayoutMaker layouts({});
+  const std::uint64_t small = bytes_of(layouts, 1, 100'000), large = bytes_of(layouts, 2, 900'000);
+  EXPECT_EQ(large - small, 800'000);
+  EXPECT_EQ(bytes_of(layouts, 1, 50), small);
+  EXPECT_EQ(bytes_of(layouts, 2, 50), large);
+  bytes_of(layouts, 3, 50);
+  EXPECT_EQ(bytes_of(layouts, 2, 50), large);
+  EXPECT_LT(bytes_of(layouts, 1, 50), small);
+}
+
 }  // namespace
 }  // namespace holdfast::hdf5
