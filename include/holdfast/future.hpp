@@ -56,7 +56,7 @@ class HOLDFAST_API SaveFuture {
   [[nodiscard]] bool ready() const;
   /// Blocks until committed and returns the statistics, or throws what went wrong: Error with code timeout when
   /// `timeout` is over (the save goes on; wait again), otherwise the save's failure. Without an argument the timeout is
-  /// Options::save_timeout_s.
+  /// Options::save_timeout_s. One below 0 is 0, ten years and all above are ten years.
   SaveStats wait() const;
   SaveStats wait(std::chrono::duration<double> timeout) const;
 

@@ -108,6 +108,8 @@ struct Options {
   /// that a process has ended (before Linux 5.3).
   bool end_survivors = true;
 
+  // Timeouts are more than 0 seconds; ten years and all above, infinity too, are ten years.
+
   /// Longest wait for the helpers to start and answer, in seconds.
   double launch_timeout_s = 60;
   /// A helper that shows no sign of life for so long, in seconds, to a rank that waits for it or to the other helpers, is given

@@ -6,7 +6,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <unordered_set>
 #include <vector>
 
@@ -15,10 +14,6 @@
 #include <holdfast/tensor.hpp>
 
 namespace holdfast {
-
-/// A number type that can be a value of a StateDict.
-template <class T>
-concept Number = std::is_arithmetic_v<T> && !std::is_const_v<T> && !std::same_as<T, long double> && !std::same_as<T, wchar_t>;
 
 /// A small value of the program, bound by reference: read when a save starts, written by a load.
 class HOLDFAST_API ValueRef {

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <vector>
+#if defined(__STDCPP_FLOAT16_T__) || defined(__STDCPP_FLOAT32_T__) || defined(__STDCPP_FLOAT64_T__) || defined(__STDCPP_BFLOAT16_T__)
+#include <stdfloat>
+#endif
 
 #include <holdfast/export.hpp>
 
@@ -22,9 +26,35 @@ inline constexpr int dtype_count = 17;
 [[nodiscard]] HOLDFAST_API std::string_view to_string(DType dtype) noexcept;
 [[nodiscard]] HOLDFAST_API std::optional<DType> parse_dtype(std::string_view name) noexcept;
 
-/// The DType of a C++ arithmetic type.
+template <class T, class... Types>
+concept OneOf = (std::same_as<T, Types> || ...);
+
+/// The C++ types that have a DType: those whose values the format holds bit by bit. No others compile, such as `long double`,
+/// `__int128`, character types that are not `char`, and what is const, volatile or atomic.
 template <class T>
-[[nodiscard]] constexpr DType dtype_of() noexcept;
+concept Number = OneOf<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long, unsigned long, long long,
+                       unsigned long long, float, double
+#ifdef __STDCPP_FLOAT16_T__
+                       ,
+                       std::float16_t
+#endif
+#ifdef __STDCPP_BFLOAT16_T__
+                       ,
+                       std::bfloat16_t
+#endif
+#ifdef __STDCPP_FLOAT32_T__
+                       ,
+                       std::float32_t
+#endif
+#ifdef __STDCPP_FLOAT64_T__
+                       ,
+                       std::float64_t
+#endif
+                       >;
+
+/// The DType of a C++ type.
+template <Number T>
+[[nodiscard]] consteval DType dtype_of() noexcept;
 
 /// Extents per dimension, slowest first (row-major). {} is a scalar: one element.
 using Shape = std::vector<std::uint64_t>;
@@ -62,13 +92,15 @@ struct TensorView {
 [[nodiscard]] HOLDFAST_API TensorView replicated(void* data, DType dtype, Shape global, std::vector<std::int64_t> stride = {});
 [[nodiscard]] HOLDFAST_API TensorView replicated(const void* data, DType dtype, Shape global, std::vector<std::int64_t> stride = {});
 
-template <class T>
-constexpr DType dtype_of() noexcept {
-  static_assert(std::is_arithmetic_v<T>, "only arithmetic types have a DType");
-  if constexpr (std::is_same_v<T, bool>) return DType::boolean;
-  else if constexpr (std::is_floating_point_v<T>) return sizeof(T) == 8 ? DType::f64 : DType::f32;
-  else if constexpr (std::is_signed_v<T>) return sizeof(T) == 1 ? DType::i8 : sizeof(T) == 2 ? DType::i16 : sizeof(T) == 4 ? DType::i32 : DType::i64;
-  else return sizeof(T) == 1 ? DType::u8 : sizeof(T) == 2 ? DType::u16 : sizeof(T) == 4 ? DType::u32 : DType::u64;
+template <Number T>
+consteval DType dtype_of() noexcept {
+#ifdef __STDCPP_BFLOAT16_T__
+  if (std::same_as<T, std::bfloat16_t>) return DType::bf16;
+#endif
+  if (std::same_as<T, bool>) return DType::boolean;
+  if (std::is_floating_point_v<T>) return sizeof(T) == 2 ? DType::f16 : sizeof(T) == 4 ? DType::f32 : DType::f64;
+  if (std::is_signed_v<T>) return sizeof(T) == 1 ? DType::i8 : sizeof(T) == 2 ? DType::i16 : sizeof(T) == 4 ? DType::i32 : DType::i64;
+  return sizeof(T) == 1 ? DType::u8 : sizeof(T) == 2 ? DType::u16 : sizeof(T) == 4 ? DType::u32 : DType::u64;
 }
 
 }  // namespace holdfast

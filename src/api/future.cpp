@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <holdfast/future.hpp>
 
 #include "api/save.hpp"
@@ -46,6 +47,7 @@ bool Save::settle(Deadline deadline) {
 
 SaveStats Save::wait(Seconds timeout) {
   const cuda::Range range("holdfast: wait for the commit");
+  if (std::isnan(timeout.count())) throw Error(ErrorCode::invalid_argument, "the timeout of SaveFuture::wait() is not a number");
   if (!settle(Deadline(timeout)))
     throw Error(ErrorCode::timeout,
                 fmt::format("the save of step {} is not committed after {} s; it goes on", stats_.step, timeout.count()),

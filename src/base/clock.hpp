@@ -8,6 +8,14 @@ namespace holdfast {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
+/// Times from here on are taken as this: it is for ever, and the clock can count it.
+inline constexpr Seconds longest_time = std::chrono::years(10);
+
+/// A time as the clock counts it; one below 0 is none at all. Not for NaN.
+[[nodiscard]] constexpr Clock::duration on_clock(Seconds time) {
+  return std::chrono::duration_cast<Clock::duration>(std::clamp(time, Seconds(0), longest_time));
+}
+
 /// Seconds since construction.
 class Stopwatch {
  public:
@@ -42,7 +50,7 @@ class Silence {
 /// A point in time at which a wait gives up.
 class Deadline {
  public:
-  explicit Deadline(Seconds timeout) : end_(Clock::now() + std::chrono::duration_cast<Clock::duration>(timeout)) {}
+  explicit Deadline(Seconds timeout) : end_(Clock::now() + on_clock(timeout)) {}
 
   [[nodiscard]] Clock::time_point end() const { return end_; }
   [[nodiscard]] bool over() const { return Clock::now() >= end_; }

@@ -30,7 +30,7 @@ class Mailbox {
   /// Sleeps until an item is there or the time is over.
   [[nodiscard]] std::optional<T> pop(Seconds timeout) {
     std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, timeout, [&] { return !items_.empty(); })) return std::nullopt;
+    if (!arrived_.wait_for(lock, on_clock(timeout), [&] { return !items_.empty(); })) return std::nullopt;
     return take_first();
   }
   /// Never waits.

@@ -19,8 +19,7 @@ class Pace {
   [[nodiscard]] Seconds wait_before(std::uint64_t bytes, Clock::time_point now) {
     if (bytes_per_s_ == 0) return Seconds(0);
     const Clock::time_point begin = std::max(now, free_at_);
-    free_at_ = begin + std::chrono::duration_cast<Clock::duration>(
-                           Seconds(static_cast<double>(bytes) / static_cast<double>(bytes_per_s_)));
+    free_at_ = begin + on_clock(Seconds(static_cast<double>(bytes) / static_cast<double>(bytes_per_s_)));
     return begin - now;
   }
   /// Waits as long as that.

@@ -106,9 +106,5 @@ TEST(ValueRef, OfVectorsAndStringsFollowsTheirSize) {
   check_resizable(std::vector<std::uint16_t>{}, ValueRef::Kind::numbers, DType::u16, 2);
 }
 
-static_assert(!std::constructible_from<ValueRef, std::vector<bool>&>, "its elements have no memory of their own");
-static_assert(!std::constructible_from<ValueRef, long double&>);
-static_assert(!std::constructible_from<ValueRef, const int&>, "a load could not write it");
-
 }  // namespace
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <thread>
 
 namespace holdfast {
@@ -15,6 +16,18 @@ TEST(Deadline, OfNoTimeIsOver) {
 
 TEST(Deadline, InThePastDoesNotWait) {
   EXPECT_EQ(Deadline(Seconds(-5)).poll_ms(1000), 0);
+}
+
+/// The clock counts nanoseconds in 64 bits, which is 292 years.
+TEST(Deadline, WithoutEndIsInTenYears) {
+  const double infinity = std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::max();
+  for (const double timeout_s : {4e8, 1e10, 1e19, most, infinity, Seconds(std::chrono::hours::max()).count()}) {
+    const Deadline deadline{Seconds(timeout_s)};
+    const Seconds left = deadline.end() - Clock::now();
+    EXPECT_LE(left, std::chrono::years(10)) << timeout_s;
+    EXPECT_GT(left, std::chrono::years(9)) << timeout_s;
+    EXPECT_TRUE(Deadline(Seconds(-timeout_s)).over()) << timeout_s;
+  }
 }
 
 TEST(Deadline, PollsAtMostTheCap) {

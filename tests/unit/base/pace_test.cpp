@@ -32,6 +32,12 @@ TEST(Pace, IdleTimeIsNotSaved) {
   EXPECT_NEAR(pace.wait_before(1000, after(100)).count(), 1, 1e-6);
 }
 
+TEST(Pace, OneThatNeverEndsWaitsTenYears) {
+  Pace pace(1);
+  EXPECT_EQ(pace.wait_before(std::uint64_t{1} << 50, start).count(), 0);
+  EXPECT_EQ(pace.wait_before(1, start), std::chrono::years(10));
+}
+
 TEST(Pace, PortionsAreAQuarterOfASecond) {
   const Pace pace(1000);
   EXPECT_EQ(pace.portion(1 << 20), 250U);
