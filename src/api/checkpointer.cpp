@@ -7,7 +7,7 @@
 #include "api/finalize.hpp"
 #include "api/requests.hpp"
 #include "api/saver.hpp"
-#include "base/checksum.hpp"
+#include "api/settings.hpp"
 #include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -36,26 +36,13 @@ void check(const Options& options) {
     if (!(timeout_s > 0)) refuse("the timeouts of Options are positive numbers of seconds");
 }
 
-/// A number that is equal where the options are.
-std::uint64_t fingerprint(const Options& o) {
-  Encoder encoder;
-  encoder(o.directory.string(), o.keep_last, o.keep_every, o.memory_limit_bytes, o.stage_threads, o.read_only, o.launcher,
-          o.transport, o.helper.string(), o.ranks_per_helper, o.launch_timeout_s, o.helper_timeout_s, o.save_timeout_s,
-          o.close_timeout_s, o.end_survivors, o.engine, o.mpi_io, o.alignment_bytes, o.write_limit_bytes_per_s, o.helper_cores,
-          o.file_mode, o.recycle_files, o.preemption_signals);
-  for (const auto& [key, value] : o.mpi_io_hints) encoder(key, value);
-  return checksum(encoder.take());
-}
-
 /// Collective. Completes the options and makes sure that they are good, and the same on all ranks.
 void settle(const mpi::Communicator& comm, Options& options) {
   mpi::all_or_none(comm, [&] {
     options = api::with_environment(std::move(options));
     check(options);
   });
-  std::uint64_t least[] = {fingerprint(options), ~fingerprint(options)};
-  comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
-  if (least[0] != ~least[1]) throw Error(ErrorCode::plan_conflict, "ranks were given different Options");
+  api::require_same(comm, options);
 }
 
 /// The newest step whose file opens.

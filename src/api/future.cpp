@@ -31,18 +31,27 @@ void Save::finish_staging() noexcept {
 }
 
 bool Save::ready() {
-  if (!skipped_ && !done_) done_ = line_->poll(number_);
+  if (!skipped_ && !done_) end_with(line_->poll(number_));
   return skipped_ || done_;
 }
 
 /// The staging thread tells the helper what it met, so its exception is not needed here.
 bool Save::staged_before(Deadline deadline) {
-  return !staging_.valid() || staging_.wait_until(deadline.end()) == std::future_status::ready;
+  if (!staging_.valid()) return true;
+  while (staging_.wait_for(deadline.pause()) == std::future_status::timeout)
+    if (deadline.over()) return false;
+  return true;
 }
 
 bool Save::settle(Deadline deadline) {
-  if (!skipped_ && !done_ && staged_before(deadline)) done_ = line_->wait(number_, deadline);
+  if (!skipped_ && !done_ && staged_before(deadline)) end_with(line_->wait(number_, deadline));
   return skipped_ || done_;
+}
+
+/// What the helper has left behind, it has not written into the event log.
+void Save::end_with(std::optional<transport::Done> done) {
+  done_ = std::move(done);
+  if (done_ && done_->failed && done_->last_word) line_->note_lost(stats_.step, to_error(done_->error));
 }
 
 SaveStats Save::wait(Seconds timeout) {

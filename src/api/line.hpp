@@ -8,6 +8,7 @@
 #include <string>
 #include <type_traits>
 
+#include "api/lost_saves.hpp"
 #include "base/clock.hpp"
 #include "transport/connection.hpp"
 
@@ -20,6 +21,7 @@ class Line {
   struct Terms {
     double helper_timeout_s = 0;    ///< Options::helper_timeout_s
     std::string why_irreplaceable;  ///< HelperLauncher::why_irreplaceable()
+    NoteLostSave note_lost_save;    ///< rank 0's
   };
   Line(std::unique_ptr<transport::Connection> connection, Terms terms)
       : connection_(std::move(connection)), terms_(std::move(terms)) {}
@@ -49,6 +51,10 @@ class Line {
   [[nodiscard]] bool wait_drained(std::uint64_t save, std::uint32_t wave, Deadline deadline);
   /// What cut the line, if anything did. Looks before it answers.
   [[nodiscard]] const std::optional<Error>& lost();
+  /// Of a save that failed with the helper's last word, or without one. Does nothing but on rank 0.
+  void note_lost(std::int64_t step, const Error& error) const {
+    if (terms_.note_lost_save) terms_.note_lost_save(step, error);
+  }
   void disconnect() noexcept { connection_->disconnect(); }
   /// Every save that is not answered yet has failed with `error`; nothing more is received.
   void give_up(const Error& error);

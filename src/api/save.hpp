@@ -43,6 +43,7 @@ class Save {
 
  private:
   bool staged_before(Deadline deadline);
+  void end_with(std::optional<transport::Done> done);
 
   std::shared_ptr<Line> line_;
   std::uint64_t number_ = 0;

@@ -25,7 +25,12 @@ std::int64_t as_number(const SaveOptions& options) {
 }  // namespace
 
 Saver::Saver(const mpi::Communicator& comm, Options options)
-    : comm_(comm), options_(std::move(options)), node_(comm.split_by_node()), grid_(comm), slots_(most_slots) {
+    : comm_(comm),
+      options_(std::move(options)),
+      node_(comm.split_by_node()),
+      grid_(comm),
+      note_lost_save_(comm.rank() == 0 ? lost_saves_log(options_) : NoteLostSave{}),
+      slots_(most_slots) {
   try {
     start_helpers();
   } catch (...) {

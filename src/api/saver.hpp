@@ -78,6 +78,7 @@ class Saver {
   Options options_;
   mpi::Communicator node_;
   mpi::Grid grid_;
+  NoteLostSave note_lost_save_;  ///< rank 0's
   std::unique_ptr<launch::HelperLauncher> launcher_;
   std::shared_ptr<Line> line_;
   std::shared_ptr<stage::Stager> stager_;

@@ -20,10 +20,18 @@ constexpr double exit_timeout_s = 10;
 /// What a living helper gets to end its saves and itself when another one has died.
 constexpr double leftover_timeout_s = 2;
 
-std::string job_in_words() {
+/// Of an array, by the number that its user knows it by, too.
+std::string slurm_job_in_words() {
   const char* job = std::getenv("SLURM_JOB_ID");
-  return fmt::format("host {}, pid {}{}, since {:%Y-%m-%dT%H:%M:%SZ}", host_name(), getpid(),
-                     job ? fmt::format(", Slurm job {}", job) : "", fmt::gmtime(std::time(nullptr)));
+  if (job == nullptr) return {};
+  const char *array = std::getenv("SLURM_ARRAY_JOB_ID"), *task = std::getenv("SLURM_ARRAY_TASK_ID");
+  if (array == nullptr || task == nullptr) return fmt::format(", Slurm job {}", job);
+  return fmt::format(", Slurm job {} (task {} of array {})", job, task, array);
+}
+
+std::string job_in_words() {
+  return fmt::format("host {}, pid {}{}, since {:%Y-%m-%dT%H:%M:%SZ}", host_name(), getpid(), slurm_job_in_words(),
+                     fmt::gmtime(std::time(nullptr)));
 }
 
 std::vector<std::string> flattened(const mpi::Hints& hints) {
@@ -49,7 +57,8 @@ void Saver::start_helpers() {
   launch::Started started = launch::start_helpers(comm_, options_);
   launcher_ = std::move(started.launcher);
   line_ = std::make_shared<Line>(std::move(started.connection), Line::Terms{.helper_timeout_s = options_.helper_timeout_s,
-                                                                            .why_irreplaceable = launcher_->why_irreplaceable()});
+                                                                            .why_irreplaceable = launcher_->why_irreplaceable(),
+                                                                            .note_lost_save = note_lost_save_});
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::CudaStager>(threads);
@@ -62,7 +71,6 @@ void Saver::start_helpers() {
 }
 
 void Saver::say_hello(const Deadline& deadline, const launch::Started& started) {
-  const Seconds left = deadline.end() - Clock::now();
   const transport::Hello hello{.rank = comm_.rank(),
                                .world_size = comm_.size(),
                                .helper_ranks = started.placement.helper_ranks,
@@ -70,7 +78,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .keep_last = options_.keep_last,
                                .keep_every = options_.keep_every,
                                .job = job_in_words(),
-                               .lock_timeout_s = left.count() / 2,  // the answer has to be in time, too
+                               .lock_timeout_s = deadline.left().count() / 2,  // the answer has to be in time, too
                                .launcher = launcher_->name(),
                                .mpi_io = options_.mpi_io,
                                .mpi_io_hints = flattened(options_.mpi_io_hints),

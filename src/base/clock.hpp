@@ -25,48 +25,53 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-/// How long somebody has been silent while this process was running: what passes between two looks counts for a second at most,
-/// so that a whole job which was stopped, and goes on, does not hold its own rest against the others.
-class Silence {
- public:
-  /// Looks at the clock; call it at least once per second.
-  double seconds() {
-    const Clock::time_point now = Clock::now();
-    silent_ += std::min(Seconds(now - looked_), Seconds(1));
-    looked_ = now;
-    return silent_.count();
-  }
-  /// Something was heard.
-  void end() {
-    silent_ = Seconds(0);
-    looked_ = Clock::now();
-  }
+/// The time in which this process ran, for whatever gives up after a while: what passes between two looks of any thread counts for a
+/// second at most, so that a job which was stopped, and goes on, finds neither its own time over nor the others silent. Whoever
+/// waits looks at least once per second.
+struct RunningClock {
+  using duration = Clock::duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<RunningClock>;
+  static constexpr bool is_steady = true;
+  static constexpr Seconds longest_pause{1};
 
- private:
-  Clock::time_point looked_ = Clock::now();
-  Seconds silent_{0};
+  [[nodiscard]] static time_point now() noexcept;
 };
 
-/// A point in time at which a wait gives up.
+/// How long somebody has been silent while this process was running.
+class Silence {
+ public:
+  [[nodiscard]] double seconds() const { return Seconds(RunningClock::now() - heard_).count(); }
+  /// Something was heard.
+  void end() { heard_ = RunningClock::now(); }
+
+ private:
+  RunningClock::time_point heard_ = RunningClock::now();
+};
+
+/// When a wait gives up, after a timeout of running time.
 class Deadline {
  public:
-  explicit Deadline(Seconds timeout) : end_(Clock::now() + on_clock(timeout)) {}
+  explicit Deadline(Seconds timeout) : end_(RunningClock::now() + on_clock(timeout)) {}
 
-  [[nodiscard]] Clock::time_point end() const { return end_; }
-  [[nodiscard]] bool over() const { return Clock::now() >= end_; }
+  [[nodiscard]] Seconds left() const { return end_ - RunningClock::now(); }
+  [[nodiscard]] bool over() const { return left() <= Seconds(0); }
   /// The earlier of this one and one `timeout` from now.
   [[nodiscard]] Deadline or_within(Seconds timeout) const {
     const Deadline other(timeout);
     return other.end_ < end_ ? other : *this;
   }
-  /// Milliseconds left for poll(2), rounded up, at least 0, at most `cap`.
-  [[nodiscard]] int poll_ms(int cap) const {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now()).count();
-    return left < 0 ? 0 : left > cap ? cap : static_cast<int>(left);
+  /// How long to sleep before the next look: what is left, at least 0, at most RunningClock::longest_pause.
+  [[nodiscard]] Seconds pause() const { return std::clamp(left(), Seconds(0), RunningClock::longest_pause); }
+  /// The same in milliseconds for poll(2), rounded up, at most `cap`.
+  [[nodiscard]] int poll_ms(int cap = 1000) const {
+    const auto left_ms = std::chrono::ceil<std::chrono::milliseconds>(pause()).count();
+    return std::min(static_cast<int>(left_ms), cap);
   }
 
  private:
-  Clock::time_point end_;
+  RunningClock::time_point end_;
 };
 
 }  // namespace holdfast

@@ -28,9 +28,10 @@ class Mailbox {
     return take_first();
   }
   /// Sleeps until an item is there or the time is over.
-  [[nodiscard]] std::optional<T> pop(Seconds timeout) {
+  [[nodiscard]] std::optional<T> pop(Deadline deadline) {
     std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, on_clock(timeout), [&] { return !items_.empty(); })) return std::nullopt;
+    while (!arrived_.wait_for(lock, deadline.pause(), [&] { return !items_.empty(); }))
+      if (deadline.over()) return std::nullopt;
     return take_first();
   }
   /// Never waits.

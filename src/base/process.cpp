@@ -16,7 +16,6 @@
 namespace holdfast::process {
 namespace {
 
-constexpr int longest_wait_ms = 60'000;
 /// A process closes its sockets a moment before it counts as ended, and its status is told when its parent has taken notice.
 constexpr double moment_s = 0.3;
 constexpr int pause_ms = 2;
@@ -48,7 +47,7 @@ bool has_ended(int process, Deadline deadline) noexcept {
   if (process < 0) return false;
   pollfd ended{process, POLLIN, 0};
   for (;;) {
-    if (poll(&ended, 1, deadline.poll_ms(longest_wait_ms)) > 0) return true;
+    if (poll(&ended, 1, deadline.poll_ms()) > 0) return true;
     if (deadline.over()) return false;
   }
 }

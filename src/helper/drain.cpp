@@ -20,18 +20,21 @@ struct Round {
   bool all_leave = false;
   bool all_save = false;
   bool same_save = false;
+  int first_with_save = 0;  ///< the lowest helper that has one
 };
 
 /// Collective: one allreduce tells each helper what the others are about to do.
 Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan, std::uint32_t wave) {
   const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan), part = std::int64_t{wave};
   const auto intent = static_cast<std::int64_t>(mine);
-  std::int64_t least[] = {intent, -intent, number, -number, layout, -layout, part, -part};
+  const std::int64_t with_save = mine == Intent::save ? comm.rank() : comm.size();
+  std::int64_t least[] = {intent, -intent, number, -number, layout, -layout, part, -part, with_save};
   comm.allreduce(std::span<std::int64_t>(least), MPI_MIN);
   const auto lowest = static_cast<Intent>(least[0]), highest = static_cast<Intent>(-least[1]);
   return {.all_leave = highest == Intent::leave,
           .all_save = lowest == Intent::save,
-          .same_save = least[2] == -least[3] && least[4] == -least[5] && least[6] == -least[7]};
+          .same_save = least[2] == -least[3] && least[4] == -least[5] && least[6] == -least[7],
+          .first_with_save = static_cast<int>(least[8])};
 }
 
 storage::FileSettings file_settings(const transport::Hello& hello) {
@@ -51,7 +54,7 @@ Drain::Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::f
     : comm_(std::move(comm)), nonce_(std::move(nonce)), peers_(peers), report_(std::move(report)) {}
 
 void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
-  std::optional<Job> job = jobs.pop(Seconds(first_job_timeout_s));
+  std::optional<Job> job = jobs.pop(Deadline(Seconds(first_job_timeout_s)));
   if (!job) log::warning("no rank said hello within {} s; leaving", first_job_timeout_s);
   for (; job && !std::holds_alternative<LeaveJob>(*job); job = jobs.pop()) {
     if (const auto* opening = std::get_if<OpenJob>(&*job))
@@ -90,8 +93,7 @@ Opened Drain::open(const OpenJob& job) {
 Outcome Drain::save(const SaveJob& job) {
   Saved outcome{.save = job.save, .error = {}, .result = {}, .commit_s = 0};
   try {
-    agree_on_save(job);
-    if (job.wave == 0) begin(job);
+    prepare(job);
     std::optional<storage::SaveResult> result = write(job);
     if (!result) return Drained{.save = job.save, .wave = job.wave};
     outcome.result = std::move(*result);
@@ -104,25 +106,35 @@ Outcome Drain::save(const SaveJob& job) {
   return outcome;
 }
 
+/// The store knows nothing of a save that fails here, so the lowest helper that has it sees to its line in the event log.
+void Drain::prepare(const SaveJob& job) {
+  int first_with_save = 0;
+  try {
+    const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan, job.wave);
+    first_with_save = round.first_with_save;
+    if (!round.all_save)
+      throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped", {.host = host_name()});
+    mpi::agree(comm_, job.error);
+    if (!round.same_save) throw Error(ErrorCode::internal, "helpers disagree about which save comes next", {.host = host_name()});
+    if (job.wave == 0) begin(job);
+  } catch (...) {
+    if (comm_.rank() == first_with_save) store_->note_failure(job.step, current_error());
+    throw;
+  }
+}
+
 void Drain::begin(const SaveJob& job) {
   const Layout& layout = layout_of(job);
   mpi::all_or_none(comm_, [&] { make_request(job, layout); });
 }
 
-/// Errors of the store name the helper that met them as a rank of the helpers' world; the host says it in the program's terms.
 std::optional<storage::SaveResult> Drain::write(const SaveJob& job) {
-  try {
-    if (job.wave == 0) store_->begin(request_);
-    const auto [first, last] = std::equal_range(waves_.begin(), waves_.end(), job.wave);
-    store_->write(std::span(request_.chunks)
-                      .subspan(static_cast<std::size_t>(first - waves_.begin()), static_cast<std::size_t>(last - first)));
-    if (job.wave + 1 < job.waves) return std::nullopt;
-    return store_->commit();
-  } catch (const Error& error) {
-    Where where = error.where();
-    where.rank = -1;
-    throw Error(error.code(), error.sentence(), std::move(where));
-  }
+  if (job.wave == 0) store_->begin(request_);
+  const auto [first, last] = std::equal_range(waves_.begin(), waves_.end(), job.wave);
+  store_->write(std::span(request_.chunks)
+                    .subspan(static_cast<std::size_t>(first - waves_.begin()), static_cast<std::size_t>(last - first)));
+  if (job.wave + 1 < job.waves) return std::nullopt;
+  return store_->commit();
 }
 
 /// Returns when every helper leaves. Until then somebody still had a save that this helper knows nothing of; it fails there.
@@ -130,14 +142,6 @@ void Drain::leave() {
   while (!agree_on_round(comm_, Intent::leave, 0, 0, 0).all_leave) {
   }
   store_.reset();
-}
-
-void Drain::agree_on_save(const SaveJob& job) {
-  const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan, job.wave);
-  if (!round.all_save)
-    throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped", {.host = host_name()});
-  mpi::agree(comm_, job.error);
-  if (!round.same_save) throw Error(ErrorCode::internal, "helpers disagree about which save comes next", {.host = host_name()});
 }
 
 /// Collective where the plan is new: every helper learns all definitions, since chunks name datasets by their place among all.

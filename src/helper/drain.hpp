@@ -30,7 +30,7 @@ class Drain {
   Opened open(const OpenJob& job);
   Outcome save(const SaveJob& job);
   void leave();
-  void agree_on_save(const SaveJob& job);
+  void prepare(const SaveJob& job);
   void begin(const SaveJob& job);
   std::optional<storage::SaveResult> write(const SaveJob& job);
 

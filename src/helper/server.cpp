@@ -197,7 +197,9 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
       job.error = Error(ErrorCode::invalid_state, "a rank died before it had staged its part; the save is dropped",
                         {.rank = session.rank, .host = host_name()});
     } else if (staged->second.failed) {
-      job.error = to_error(staged->second.error);
+      ErrorRecord error = staged->second.error;
+      error.rank = session.rank;
+      job.error = to_error(error);
     } else {
       const transport::ServedArena* arena = find_arena(session, staged->second.arena);
       job.waves = session.plans.at(staged->second.plan)->waves;

@@ -21,7 +21,7 @@ bool read_output(int fd, std::string& output, const std::string& enough, Deadlin
   while (output.size() < most && output.find(enough) == std::string::npos) {
     pollfd readable{fd, POLLIN, 0};
     if (deadline.over()) return true;
-    if (poll(&readable, 1, deadline.poll_ms(1000)) <= 0) continue;
+    if (poll(&readable, 1, deadline.poll_ms()) <= 0) continue;
     char buffer[512];
     const ssize_t count = read(fd, buffer, sizeof buffer);
     if (count == 0) break;

@@ -18,6 +18,8 @@ namespace {
 
 /// For ranks and helper of a node to find each other.
 constexpr double meeting_timeout_s = 60;
+/// For one that has come to say who it is.
+constexpr double introduction_timeout_s = 2;
 
 /// What a training rank keeps until MPI_Finalize, when closing the socket sends its helper home.
 struct Kept {
@@ -57,10 +59,12 @@ void require_two_ranks(const Group& group) {
 
 /// Who comes must be of this user and know the nonce; anybody else is sent away.
 bool is_invited(int socket, const std::string& nonce, Deadline deadline) {
+  const Deadline patience = deadline.or_within(Seconds(introduction_timeout_s));
   pollfd readable{socket, POLLIN, 0};
+  while (poll(&readable, 1, patience.poll_ms()) <= 0)
+    if (patience.over()) return false;
   Bytes packet;
-  if (poll(&readable, 1, deadline.poll_ms(1000)) <= 0 || transport::receive_packet(socket, packet) != transport::Arrival::packet)
-    return false;
+  if (transport::receive_packet(socket, packet) != transport::Arrival::packet) return false;
   try {
     transport::require_nonce(transport::read_introduction(packet, transport::peer_of(socket)), nonce);
     return true;
@@ -76,7 +80,7 @@ std::vector<ReservedHelper::Rank> receive_ranks(const Group& group, int listener
   while (ranks.size() + 1 < static_cast<std::size_t>(group.node.size())) {
     if (deadline.over()) throw Error(ErrorCode::launch, "not all ranks of the node came to the helper", {.host = host_name()});
     pollfd somebody{listener, POLLIN, 0};
-    if (poll(&somebody, 1, deadline.poll_ms(1000)) <= 0) continue;
+    if (poll(&somebody, 1, deadline.poll_ms()) <= 0) continue;
     FileDescriptor socket = transport::accept_on(listener);
     if (!socket || !is_invited(socket.get(), group.nonce, deadline)) continue;
     FileDescriptor process = transport::watch_process_of(socket.get());

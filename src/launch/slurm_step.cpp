@@ -28,7 +28,6 @@ namespace holdfast::launch {
 namespace {
 
 constexpr int pause_ms = 20;
-constexpr int longest_wait_ms = 10'000;
 /// How long srun gets to end its step.
 constexpr double terminate_timeout_s = 5;
 
@@ -149,7 +148,8 @@ class Step {
     std::string text;
     while (!text.ends_with('\n')) {
       pollfd readable{fd, POLLIN, 0};
-      if (poll(&readable, 1, deadline.poll_ms(longest_wait_ms)) <= 0) throw failure("the shell that starts srun does not answer");
+      if (deadline.over()) throw failure("the shell that starts srun does not answer in time (Options::launch_timeout_s)");
+      if (poll(&readable, 1, deadline.poll_ms()) <= 0) continue;
       char piece[32];
       const ssize_t count = read(fd, piece, sizeof piece);
       if (count <= 0) throw failure("the shell that starts srun ended without a word");

@@ -94,7 +94,7 @@ class LateWarning {
           std::mutex mutex;
           std::condition_variable_any stopped;
           std::unique_lock lock(mutex);
-          stopped.wait_until(lock, stop, deadline.end(), [] { return false; });
+          while (!stop.stop_requested() && !deadline.over()) stopped.wait_for(lock, stop, deadline.pause(), [] { return false; });
           if (!stop.stop_requested())
             log::write(log::Level::error,
                        fmt::format("MPI_Comm_spawn_multiple has not started the helpers after {} s, and cannot be "

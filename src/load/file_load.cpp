@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "load/same_file.hpp"
 #include "stage/places.hpp"
 #include "storage/extents.hpp"
 
@@ -18,7 +19,9 @@ constexpr Seconds stream_timeout{600};
 }  // namespace
 
 LoadReport FileLoad::run(const std::filesystem::path& path) {
-  mpi::all_or_none(comm_, [&] { open(path); });
+  mpi::LocalWork work;
+  work([&] { open(path); });
+  require_same_file(comm_, path, file_ ? &file_->info() : nullptr, work.error());
   check_names();
   if (options_.verify) orders_ = agree_on_reading(comm_, offers());
   if (options_.verify && !checks_on_the_way()) mpi::all_or_none(comm_, [&] { verify_all(std::exchange(orders_, {})); });

@@ -23,9 +23,14 @@
 
 #include "storage/commit.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "storage/catalog.hpp"
@@ -34,6 +39,16 @@
 
 namespace holdfast::storage {
 namespace {
+
+/// For a file that one writer has made to be seen by the others.
+constexpr Seconds longest_till_seen{3};
+constexpr auto between_looks = std::chrono::milliseconds(20);
+
+/// The lock file as writer 0 has made it.
+struct Signed {
+  std::string host, text;
+  static void fields(auto& c, auto& s) { c(s.host, s.text); }
+};
 
 /// Runs what must not fail a save that is committed.
 template <class Function>
@@ -56,6 +71,27 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
     lock_ = files_->lock(options_.directory / format::lock_file, options_.holder, options_.lock_timeout_s);
     spare_.emplace(*files_, options_.directory, options_.nonce, options_.recycle_files);
     sweep();
+  });
+  require_shared_directory();
+}
+
+/// Every writer must see the lock file as writer 0 has just signed it. Some file systems take a moment to show it to other nodes.
+void CheckpointStore::require_shared_directory() {
+  Signed first;
+  const std::filesystem::path file = options_.directory / format::lock_file;
+  mpi::all_or_none(comm_, [&] {
+    if (leads()) first = {host_name(), files_->read(file)};
+  });
+  mpi::broadcast_value(comm_, first, 0);
+  mpi::all_or_none(comm_, [&] {
+    const auto is_seen = [&] { return files_->exists(file) && files_->read(file) == first.text; };
+    for (const Deadline deadline(longest_till_seen); !is_seen(); std::this_thread::sleep_for(between_looks))
+      if (deadline.over())
+        throw Error(ErrorCode::storage,
+                    fmt::format("the directory is not the one that {} has under this path: the lock file just made there is not "
+                                "seen here; Options::directory has to be on a file system that all nodes share",
+                                first.host),
+                    {.host = host_name(), .path = options_.directory.string()});
   });
 }
 
@@ -154,6 +190,10 @@ void CheckpointStore::publish(const std::filesystem::path& partial, const std::f
 void CheckpointStore::discard(const std::filesystem::path& partial, std::int64_t step, const Error& error) {
   left_over_ = true;  // perhaps: a directory that cannot be reached now may come back with the file in it
   try_to("removing an unfinished checkpoint", [&] { files_->remove(partial); });
+  note_failure(step, error);
+}
+
+void CheckpointStore::note_failure(std::int64_t step, const Error& error) noexcept {
   try_to("writing an event", [&] { files_->append(options_.directory / format::events_file, failed_save_event(step, error)); });
 }
 

@@ -27,7 +27,8 @@ struct StoreOptions {
 /// A directory of checkpoints, opened for writing by the helpers together. While it is open, it holds the process's umask.
 class CheckpointStore final : public StorageWriter {
  public:
-  /// Collective. Makes the directory, takes its lock (writer 0), sweeps away unfinished files. `comm` is borrowed.
+  /// Collective. Makes the directory, takes its lock (writer 0), sweeps away unfinished files. Throws Error(storage) naming a writer's
+  /// host where that sees another directory under this path. `comm` is borrowed.
   CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files, std::unique_ptr<FileEngine> engine,
                   StoreOptions options);
 
@@ -38,6 +39,7 @@ class CheckpointStore final : public StorageWriter {
   void write(std::span<const Chunk> chunks) override;
   /// A step that is there already is replaced. Retention never takes the step just saved.
   SaveResult commit() override;
+  void note_failure(std::int64_t step, const Error& error) noexcept override;
   void abandon() noexcept override;
 
  private:
@@ -50,6 +52,7 @@ class CheckpointStore final : public StorageWriter {
 
   template <class Function>
   auto attempt(double& seconds, Function&& function);
+  void require_shared_directory();
   void sweep();
   void make_file();
   void make_durable();

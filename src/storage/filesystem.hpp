@@ -57,6 +57,8 @@ class FileSystem {
   /// Names (not paths) in the directory, unsorted.
   virtual std::vector<std::string> list(const std::filesystem::path& directory) = 0;
   virtual std::uint64_t free_bytes(const std::filesystem::path& directory) = 0;
+  /// The content of a small file.
+  [[nodiscard]] virtual std::string read(const std::filesystem::path& path) = 0;
   /// Appends in one write.
   virtual void append(const std::filesystem::path& path, const std::string& text) = 0;
   /// Takes the lock, writing `holder` into the file; waits at most `timeout_s`, then throws Error(in_use) with the text
@@ -65,7 +67,8 @@ class FileSystem {
 };
 
 inline constexpr std::uint32_t any_file = 0666, private_file = 0600;
-/// New files get `bits` less those of the umask: any_file leaves it to a FileMode.
+/// New files get `bits`, of which the umask, and so a FileMode, takes its own away: all but those that append() makes with other
+/// bits than any_file.
 [[nodiscard]] std::unique_ptr<FileSystem> make_posix_filesystem(std::uint32_t bits = any_file);
 
 }  // namespace holdfast::storage

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/error_text.hpp"
@@ -61,9 +62,13 @@ class PosixLock final : public DirectoryLock {
 bool take_lock(int fd, const fs::path& file, double timeout_s) {
   constexpr auto pause = std::chrono::milliseconds(20);
   const Deadline deadline{Seconds(timeout_s)};
+  bool told = false;
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) return false;
     if (errno != EWOULDBLOCK && errno != EINTR) fail("locking the directory", errno, file);
+    if (!std::exchange(told, true))
+      log::warning("{}: another run writes checkpoints here: {}; waiting up to {:.0f} s for its end", file.parent_path().string(),
+                   holder_of(fd), timeout_s);
     if (deadline.over())
       throw Error(ErrorCode::in_use, "another run writes checkpoints here: " + holder_of(fd),
                   {.rank = -1, .host = host_name(), .path = file.parent_path().string(), .tensor = {}});
@@ -72,10 +77,11 @@ bool take_lock(int fd, const fs::path& file, double timeout_s) {
   return true;
 }
 
-/// The text is for people; that a full disk has no room for it is no reason to refuse the directory.
+/// The text is for people, and for other nodes to see; that a full disk has no room for it is no reason to refuse the directory.
 void sign(int fd, const std::string& holder, const fs::path& file) {
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, holder.data(), holder.size(), 0) != static_cast<ssize_t>(holder.size()))
     log::warning("{}: the holder's name could not be written: {}", file.string(), errno_text(errno));
+  ::fsync(fd);  // some file systems keep it from other nodes until then
 }
 
 class PosixFileSystem final : public FileSystem {
@@ -165,8 +171,20 @@ class PosixFileSystem final : public FileSystem {
     return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
   }
 
+  std::string read(const fs::path& path) override {
+    const FileDescriptor fd = open_file(path, O_RDONLY, "reading");
+    std::string text;
+    std::array<char, 512> piece{};
+    ssize_t got = 0;
+    while ((got = ::read(fd.get(), piece.data(), piece.size())) > 0) text.append(piece.data(), static_cast<std::size_t>(got));
+    if (got < 0) fail("reading", errno, path);
+    return text;
+  }
+
   void append(const fs::path& path, const std::string& text) override {
     const FileDescriptor fd = open_file(path, O_WRONLY | O_APPEND | O_CREAT, "appending", bits_);
+    struct stat status {};
+    if (bits_ != any_file && ::fstat(fd.get(), &status) == 0 && status.st_size == 0) ::fchmod(fd.get(), static_cast<mode_t>(bits_));
     write_at_once(fd.get(), text, "appending", path);
   }
 
@@ -179,7 +197,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
  private:
-  std::uint32_t bits_;  ///< of new files, before the umask
+  std::uint32_t bits_;  ///< of new files
 };
 
 constexpr std::uint32_t all = 0777;

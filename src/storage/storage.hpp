@@ -59,6 +59,8 @@ class StorageWriter {
   virtual void write(std::span<const Chunk> chunks) = 0;
   /// Durable and visible on return.
   virtual SaveResult commit() = 0;
+  /// Local. A line in the event log for a save that failed before begin() or between the others; those that these throw for have one.
+  virtual void note_failure(std::int64_t step, const Error& error) noexcept = 0;
   /// Local. Gives up what was begun and not committed, if there is such a save.
   virtual void abandon() noexcept = 0;
 

@@ -85,7 +85,7 @@ Bytes receive_answer(int socket, Deadline deadline) {
     }
     if (deadline.over()) throw no_answer("took the connection but did not introduce itself in time");
     pollfd event{socket, POLLIN, 0};
-    poll(&event, 1, deadline.poll_ms(1000));
+    poll(&event, 1, deadline.poll_ms());
   }
 }
 

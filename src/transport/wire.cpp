@@ -16,8 +16,6 @@
 namespace holdfast::transport {
 namespace {
 
-/// Longest sleep at once; a safety net, as every event wakes the sleeper.
-constexpr int longest_sleep_ms = 60'000;
 /// Pause while the helper's receive queue is full: no descriptor tells when there is room, and the worker's stays readable.
 constexpr int congested_ms = 1;
 constexpr int no_descriptor = -1;  // which poll(2) passes over
@@ -116,9 +114,9 @@ void Wire::tell_others() {
 
 void Wire::rest(Lock& lock, Deadline deadline) {
   if (watching_)
-    changed_.wait_for(lock, std::chrono::milliseconds(deadline.poll_ms(longest_sleep_ms)));
+    changed_.wait_for(lock, deadline.pause());
   else if (line_->worker().arm())
-    watch(lock, line_->worker().event_fd(), deadline.poll_ms(longest_sleep_ms));
+    watch(lock, line_->worker().event_fd(), deadline.poll_ms());
   else if (!line_->worker().progress())
     watch(lock, no_descriptor, deadline.poll_ms(congested_ms));
 }

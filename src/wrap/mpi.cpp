@@ -323,7 +323,7 @@ void agree(const Communicator& comm, const std::optional<Error>& error) {
   ErrorRecord record;
   if (first == comm.rank()) {
     record = to_record(*error);
-    if (record.rank < 0) record.rank = comm.rank();
+    if (record.rank < 0 && comm.names_ranks() && (record.host.empty() || record.host == host_name())) record.rank = comm.rank();
   }
   broadcast_value(comm, record, static_cast<int>(first));
   throw to_error(record);

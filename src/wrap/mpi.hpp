@@ -94,8 +94,10 @@ class Communicator {
   /// Collective: ranks of the same node (MPI_COMM_TYPE_SHARED).
   [[nodiscard]] Communicator split_by_node() const;
   [[nodiscard]] Communicator split(int color, int key) const;
-  /// Local: the same communicator, whose owner waits asleep.
+  /// Local: the same communicator for a helper, which waits asleep, and whose number is no rank of the program.
   [[nodiscard]] Communicator asleep() const noexcept;
+  /// Are its ranks those that errors name?
+  [[nodiscard]] bool names_ranks() const noexcept { return waiting_ == Waiting::spinning; }
   void barrier() const;
   /// Waiting::asleep: returns when all have called it, having slept meanwhile; after it a collective call has nobody to wait
   /// for. The members below begin with it; call it before other collective calls. Waiting::spinning: does nothing.
@@ -125,7 +127,8 @@ void broadcast_value(const Communicator& comm, T& value, int root) {
   value = decode<T>(bytes);
 }
 
-/// Collective: if any rank has an error, all throw that of the lowest such rank (its rank filled in); else returns.
+/// Collective: if any rank has an error, all throw that of the lowest such rank; else returns. The rank is filled in where the error
+/// happened on its host: what it has heard of another one, such as a helper's end, is not its own.
 void agree(const Communicator& comm, const std::optional<Error>& error);
 
 /// What a rank does by itself between collective calls. One that has failed goes on without doing anything, so that nobody waits

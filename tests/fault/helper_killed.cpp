@@ -2,10 +2,12 @@
 // died, training goes on, and the next save starts a new helper.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <holdfast/checkpointer.hpp>
 
+#include "support/event_log.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
@@ -46,7 +48,7 @@ class HelperKilled : public testing::Test {
   SampleTensor tensor_{
       "w", DType::f32, {static_cast<std::uint64_t>(ranks_), 100000}, Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 100000}}, 5};
   StateDict state_;
-  Checkpointer checkpointer_{MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"}};
+  Checkpointer checkpointer_{MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .file_mode = 0644}};
   int helper_ = 0;
 };
 
@@ -61,15 +63,29 @@ TEST_F(HelperKilled, WhileItIsIdle) {
 /// A stopped helper takes no part: staging does not need it. Killed, it is missed within a second.
 TEST_F(HelperKilled, WithASaveInFlight) {
   signal_helper(SIGSTOP);
+  if (rank_ == 0) {
+    std::filesystem::remove(directory_.path() / "ckpt" / "events.jsonl");
+  }
+  const mode_t before = umask(077);
   const SaveFuture save = checkpointer_.async_save(2, state_);
   EXPECT_FALSE(save.ready());
   signal_helper(SIGKILL);
   const auto start = std::chrono::steady_clock::now();
   expect_same_error(MPI_COMM_WORLD, ErrorCode::helper_lost, {std::to_string(helper_)}, [&] { save.wait(); });
+  umask(before);
   const std::chrono::duration<double> noticed = std::chrono::steady_clock::now() - start;
   EXPECT_LT(noticed.count(), 1);
   print_noticed(MPI_COMM_WORLD, noticed.count());
   EXPECT_EQ(checkpointer_.latest(), 1);
+  if (rank_ == 0) {
+    const std::vector<std::string> failed = failed_saves(directory_.path() / "ckpt");
+    ASSERT_EQ(failed.size(), 1U);
+    EXPECT_NE(failed[0].find(R"("step":2,"code":"helper_lost")"), std::string::npos) << failed[0];
+    EXPECT_NE(failed[0].find("(pid " + std::to_string(helper_) + ")"), std::string::npos) << failed[0];
+    struct stat status {};
+    ASSERT_EQ(stat((directory_.path() / "ckpt" / "events.jsonl").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0644U) << "the file was made anew, with the run's permission bits";
+  }
 }
 
 }  // namespace

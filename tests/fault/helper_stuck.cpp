@@ -9,6 +9,7 @@
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
 
+#include "support/event_log.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
@@ -89,6 +90,12 @@ class HelperStuck : public testing::Test {
     print_noticed(MPI_COMM_WORLD, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     MPI_Barrier(MPI_COMM_WORLD);
   }
+  void expect_failed_saves(std::size_t count) const {
+    if (rank_ == 0) {
+      EXPECT_EQ(failed_saves(options().directory).size(), count);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
   /// Saves again, with new helpers, and nothing of the failed save is left.
   void expect_goes_on(Checkpointer& checkpointer) {
     EXPECT_EQ(checkpointer.async_save(9, state_).wait(patience).step, 9);
@@ -136,6 +143,7 @@ TEST_F(HelperStuck, OneThatDiesIsMissedByTheOthers) {
   // mpirun of Open MPI 5 ends all helpers with the first one that is killed, so that a rank may see its own one gone.
   expect_lost(save, mpi::open_mpi_version() < 5 ? std::vector{pid} : helpers);
   EXPECT_EQ(checkpointer.latest(), 1);
+  expect_failed_saves(1);
   expect_goes_on(checkpointer);
 }
 
@@ -162,6 +170,7 @@ TEST_F(HelperStuck, OneThatIsStuckInAWriteIsGivenUp) {
   expect_same_error(MPI_COMM_WORLD, ErrorCode::timeout, {"has not written", options().directory.string()},
                     [&] { save.wait(patience); });
   EXPECT_EQ(checkpointer.latest(), 1);
+  expect_failed_saves(1);
   if (rank_ == 0) std::filesystem::remove(flag);
   MPI_Barrier(MPI_COMM_WORLD);
   expect_goes_on(checkpointer);

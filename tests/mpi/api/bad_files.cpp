@@ -6,8 +6,11 @@
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
 
+#include "base/error_text.hpp"
+#include "load/loader.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/sample_tensor.hpp"
+#include "wrap/mpi.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -53,6 +56,16 @@ class BadFiles : public testing::Test {
     const hid_t file = H5Fopen(newest_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT),
                 attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
     H5Awrite(attribute, H5T_NATIVE_INT64, &version);
+    H5Aclose(attribute);
+    H5Fclose(file);
+  }
+  static void set_created(const std::filesystem::path& path) {
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), attribute = H5Aopen(file, "created", H5P_DEFAULT),
+                type = H5Aget_type(attribute);
+    std::string text = "2001-01-01T00:00:00Z";
+    text.resize(std::max(text.size(), H5Tget_size(type)));
+    H5Awrite(attribute, type, text.data());
+    H5Tclose(type);
     H5Aclose(attribute);
     H5Fclose(file);
   }
@@ -124,6 +137,29 @@ TEST_F(BadFiles, WhatADamagedFileOverwroteAndTheOneBeforeHasNot) {
   expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 3 checkpoints", "tensors may hold parts"},
                     [&] { checkpointer_->load(state_, {.strict = false}); });
   EXPECT_EQ(checkpointer_->load(state_, {.strict = false, .verify_first = true}).step, 2);
+}
+
+/// As where each node has a disk of its own under the path.
+TEST_F(BadFiles, ThatAreNotTheSameOnAllNodes) {
+  const mpi::Communicator comm = mpi::Communicator::duplicate(MPI_COMM_WORLD);
+  const int last = comm.size() - 1;
+  if (last == 0) return;
+  const std::filesystem::path here = newest_.parent_path(), there = directory_.path() / "other-disk";
+  if (comm.rank() == last) std::filesystem::copy(here, there);
+  const auto load_newest = [&] { load::load(comm, comm.rank() == last ? there : here, state_, {.step = 2}); };
+  load_newest();
+  EXPECT_EQ(epoch_, 2);
+  const std::string host = " on " + host_name(), other = "rank " + std::to_string(last) + host;
+  if (comm.rank() == last) std::filesystem::resize_file(there / newest_.filename(), 1000);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"do not find the same file", "rank 0" + host + " finds a file of", other},
+                    load_newest);
+  if (comm.rank() == last) std::filesystem::remove(there / newest_.filename());
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", other, "ENOENT", "all nodes share"}, load_newest);
+  if (comm.rank() == last) {
+    std::filesystem::copy_file(here / newest_.filename(), there / newest_.filename());
+    set_created(there / newest_.filename());  // by another run
+  }
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", "at 2001-01-01"}, load_newest);
 }
 
 TEST_F(BadFiles, UnfinishedFilesAreNoCheckpointsAndAreSwept) {

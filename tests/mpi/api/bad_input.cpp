@@ -155,8 +155,13 @@ TEST(BadOptions, AreRefusedTogether) {
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"directory"}, [&] { Checkpointer(MPI_COMM_WORLD, Options{}); });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"keep_last"},
                     [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = -1}); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"},
+  const std::string others = size_of_comm(MPI_COMM_WORLD) == 2 ? "rank 1" : "ranks 1, 2";
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: keep_last is 1 on rank 0, 2 on " + others},
                     [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = rank == 0 ? 1 : 2}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: preemption_signals is [10] on rank 0, [] on " + others}, [&] {
+    Checkpointer(MPI_COMM_WORLD,
+                 {.directory = directory.path(), .preemption_signals = rank == 0 ? std::vector{10} : std::vector<int>{}});
+  });
 }
 
 TEST(BadDirectory, AFile) {

@@ -31,6 +31,7 @@ class FailingFileSystem final : public FileSystem {
   }
   std::vector<std::string> list(const path& p) override { return checked(Call::list, p).list(p); }
   std::uint64_t free_bytes(const path& p) override { return real_->free_bytes(p); }
+  std::string read(const path& p) override { return real_->read(p); }
   void append(const path& p, const std::string& text) override { checked(Call::append, p).append(p, text); }
   std::unique_ptr<DirectoryLock> lock(const path& file, const std::string& holder, double timeout_s) override {
     return real_->lock(file, holder, timeout_s);

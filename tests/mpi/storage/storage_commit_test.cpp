@@ -7,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/error_text.hpp"
 #include "failing_filesystem.hpp"
 #include "sample_save.hpp"
 #include "storage/catalog.hpp"
@@ -102,6 +103,30 @@ TEST_P(FailingStep, CostsOnlyThatSave) {
 
 INSTANTIATE_TEST_SUITE_P(Calls, FailingStep,
                          testing::Values(Call::reserve, Call::check_access, Call::sync_file, Call::rename, Call::sync_directory));
+
+/// As where each node has a disk of its own under the path.
+TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
+  if (comm_.size() == 1) return open();
+  const int victim = comm_.size() - 1;
+  const fs::path mine = comm_.rank() == victim ? dir_ / "own" : dir_;
+  const auto open_mine = [&] {
+    CheckpointStore(comm_, test::make_failing_filesystem(faults_), make_file_engine(comm_),
+                    {.directory = mine, .nonce = "n", .holder = "host n1, pid 1"});
+  };
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage,
+                    {"is not the one that " + host_name(), "all nodes share", "rank " + std::to_string(victim), (dir_ / "own").string()},
+                    open_mine);
+  if (comm_.rank() == victim) {  // what an earlier run has left there is no proof
+    fs::create_directories(mine);
+    std::ofstream(mine / format::lock_file) << "host n1, pid 2";
+  }
+  comm_.barrier();
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"is not the one that "}, open_mine);
+  comm_.barrier();
+  if (comm_.rank() == victim) fs::remove_all(mine);
+  comm_.barrier();
+  open();  // and the lock was given back
+}
 
 /// What comes after the commit point may fail without failing the save.
 class FailingComfort : public Commit, public testing::WithParamInterface<Call> {};

@@ -136,6 +136,22 @@ TEST_F(CommunicatorTest, ARankThatTheErrorNamesIsKept) {
   });
 }
 
+/// A rank that tells of another host's process is not where that is.
+TEST_F(CommunicatorTest, NoRankIsNamedBesideAHostThatIsNotItsOwn) {
+  const std::string text = test::expect_same_error(MPI_COMM_WORLD, ErrorCode::helper_lost, {"gone"}, [&] {
+    agree(comm, Error(ErrorCode::helper_lost, "gone", {.host = "elsewhere"}));
+  });
+  EXPECT_EQ(text.find("rank"), text.npos) << text;
+}
+
+/// A helper's number is no rank of the program.
+TEST_F(CommunicatorTest, HelpersNameNoRank) {
+  const std::string text = test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"full", host_name()}, [&] {
+    agree(comm.asleep(), Error(ErrorCode::storage, "full", {.host = host_name()}));
+  });
+  EXPECT_EQ(text.find("rank"), text.npos) << text;
+}
+
 TEST_F(CommunicatorTest, ForeignExceptionsBecomeErrorsOnAll) {
   test::expect_same_error(MPI_COMM_WORLD, ErrorCode::internal, {"what a library threw", "rank 0"}, [&] {
     all_or_none(comm, [&] {

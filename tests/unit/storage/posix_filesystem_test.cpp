@@ -138,6 +138,10 @@ TEST_F(PosixFileSystemTest, AFileModeHoldsWhateverTheUmask) {
   EXPECT_EQ(mode_of(dir_ / "made"), 0750U);
   make_posix_filesystem(private_file)->append(dir_ / "private", "text");
   EXPECT_EQ(mode_of(dir_ / "private"), 0600U);
+  umask(077);
+  make_posix_filesystem(0644)->append(dir_ / "for-all", "text");
+  umask(before);
+  EXPECT_EQ(mode_of(dir_ / "for-all"), 0644U) << "the umask does not matter";
   EXPECT_TRUE(FileMode::is_possible(0600) && FileMode::is_possible(0664));
   EXPECT_FALSE(FileMode::is_possible(0400) || FileMode::is_possible(0700) || FileMode::is_possible(04600));
 }
@@ -146,6 +150,7 @@ TEST_F(PosixFileSystemTest, ALockIsHeldOnceAndNamesItsHolder) {
   const fs::path file = dir_ / ".lock";
   auto held = files_->lock(file, "host n1, pid 42", 0.1);
   const Stopwatch waited;
+  testing::internal::CaptureStderr();
   try {
     (void)files_->lock(file, "another", 0.1);
     ADD_FAILURE() << "two hold the lock";
@@ -154,6 +159,7 @@ TEST_F(PosixFileSystemTest, ALockIsHeldOnceAndNamesItsHolder) {
     EXPECT_THAT(error.sentence(), HasSubstr("host n1, pid 42"));
     EXPECT_EQ(error.where().path, dir_.string());
   }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("host n1, pid 42; waiting up to"));
   EXPECT_GE(waited.seconds(), 0.1);
   EXPECT_LT(waited.seconds(), 5);
   EXPECT_EQ(content(file), "host n1, pid 42");

@@ -91,7 +91,10 @@ std::string Process::next_line(double timeout_s) {
       return line;
     }
     pollfd event{output_.get(), POLLIN, 0};
-    if (poll(&event, 1, deadline.poll_ms(100'000)) <= 0) return {};
+    if (poll(&event, 1, deadline.poll_ms()) <= 0) {
+      if (deadline.over()) return {};
+      continue;
+    }
     char text[512];
     const ssize_t bytes = read(output_.get(), text, sizeof text);
     if (bytes <= 0) return {};
