@@ -90,6 +90,12 @@ struct Options {
   /// function that was there before; the signal's default action is not taken. Interrupted system calls are restarted.
   std::vector<int> preemption_signals = {};
 
+  /// Compare the bytes of what several ranks hold alike at every save, before it is staged; where they differ, async_save throws
+  /// ErrorCode::plan_conflict with the ranks and the first such tensor by name. Otherwise one of the ranks is believed for each part
+  /// of a tensor. For finding faults: async_save blocks for one more reading of each replica, by one thread, and what is in GPU memory is
+  /// copied to the host for it. false: HOLDFAST_CHECK_REPLICAS, "1" or "0".
+  bool check_replicas = false;
+
   Launcher launcher = Launcher::automatic;
   Transport transport = Transport::automatic;
   /// The helper program. Empty: HOLDFAST_HELPER, then beside the library or program, then ../bin, then PATH.
@@ -110,11 +116,12 @@ struct Options {
 
   // Timeouts are more than 0 seconds; ten years and all above, infinity too, are ten years.
 
+  // What passes while the job is stopped as a whole counts in none of these for more than a second.
   /// Longest wait for the helpers to start and answer, in seconds.
   double launch_timeout_s = 60;
   /// A helper that shows no sign of life for so long, in seconds, to a rank that waits for it or to the other helpers, is given
   /// up: saves in flight fail with ErrorCode::helper_lost. One that has died is noticed at once on its own node. Writing
-  /// slowly is no silence, and neither is a time in which the whole job was stopped.
+  /// slowly is no silence.
   double helper_timeout_s = 30;
   /// Longest wait for a save to be staged, for a free arena, and of SaveFuture::wait(), in seconds. Helpers that take longer
   /// over one save, being stuck in a write, are given up too.

@@ -35,6 +35,13 @@ Engine parse_engine(std::string_view name) {
               {.host = host_name()});
 }
 
+bool parse_switch(const char* name) {
+  const std::string value = variable(name);
+  if (value.empty() || value == "0") return false;
+  if (value == "1") return true;
+  throw Error(ErrorCode::invalid_argument, fmt::format("{} is \"{}\"; it can be 1 or 0", name, value), {.host = host_name()});
+}
+
 void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const std::string& text) {
   std::istringstream stream(text);
   for (std::string entry; std::getline(stream, entry, ';');) {
@@ -56,6 +63,7 @@ Options with_environment(Options options) {
     options.launcher = parse_launcher(name);
   if (const std::string name = variable("HOLDFAST_ENGINE"); options.engine == Engine::automatic && !name.empty())
     options.engine = parse_engine(name);
+  options.check_replicas = options.check_replicas || parse_switch("HOLDFAST_CHECK_REPLICAS");
   if (options.mpi_io.empty()) options.mpi_io = variable("HOLDFAST_MPI_IO");
   add_hints(options.mpi_io_hints, variable("HOLDFAST_MPI_IO_HINTS"));
   return options;

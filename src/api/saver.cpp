@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/replica_check.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
@@ -50,6 +51,8 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
   const Stopwatch watch;
   const Prepared prepared = prepare(step, state, options);
   if (prepared.skip) return SaveFuture(std::make_shared<Save>(step));
+  if (options_.check_replicas)
+    require_equal_replicas(grid_, local_, places_, options.stream, Deadline(Seconds(options_.save_timeout_s)));
   SaveStats stats{
       .step = step, .path = {}, .rank_bytes = plan_.staged_bytes, .plan_cached = prepared.plan_cached, .plan_s = watch.seconds()};
   std::shared_ptr<Save> save = stage(options, std::move(stats));

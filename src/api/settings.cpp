@@ -84,7 +84,7 @@ std::string in_words(const Holders& holders) {
 /// A member that is not named here does not compile.
 std::vector<Setting> settings_of(const Options& options) {
   const auto& [directory, keep_last, keep_every, recycle_files, memory_limit_bytes, stage_threads, engine, mpi_io, mpi_io_hints,
-               alignment_bytes, write_limit_bytes_per_s, file_mode, read_only, preemption_signals, launcher, transport, helper,
+               alignment_bytes, write_limit_bytes_per_s, file_mode, read_only, preemption_signals, check_replicas, launcher, transport, helper,
                ranks_per_helper, helper_cores, end_survivors, launch_timeout_s, helper_timeout_s, save_timeout_s, close_timeout_s] =
       options;
   return {{"directory", in_words(directory)},
@@ -101,6 +101,7 @@ std::vector<Setting> settings_of(const Options& options) {
           {"file_mode", fmt::format("{:#o}", file_mode)},
           {"read_only", in_words(read_only)},
           {"preemption_signals", in_words(preemption_signals)},
+          {"check_replicas", in_words(check_replicas)},
           {"launcher", in_words(launcher)},
           {"transport", in_words(transport)},
           {"helper", in_words(helper)},

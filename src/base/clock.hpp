@@ -26,8 +26,7 @@ class Stopwatch {
 };
 
 /// The time in which this process ran, for whatever gives up after a while: what passes between two looks of any thread counts for a
-/// second at most, so that a job which was stopped, and goes on, finds neither its own time over nor the others silent. Whoever
-/// waits looks at least once per second.
+/// second at most, so that a job which was stopped, and goes on, does not find its time over. Whoever waits looks at least once per second.
 struct RunningClock {
   using duration = Clock::duration;
   using rep = duration::rep;
@@ -39,15 +38,26 @@ struct RunningClock {
   [[nodiscard]] static time_point now() noexcept;
 };
 
-/// How long somebody has been silent while this process was running.
+/// How long somebody has been silent to one who listens: what passes between two looks of this one counts for a second at most, as
+/// who does not look hears nothing.
 class Silence {
  public:
-  [[nodiscard]] double seconds() const { return Seconds(RunningClock::now() - heard_).count(); }
+  /// Looks at the clock; call it at least once per second.
+  double seconds() {
+    const Clock::time_point now = Clock::now();
+    silent_ += std::min(Seconds(now - looked_), Seconds(1));
+    looked_ = now;
+    return silent_.count();
+  }
   /// Something was heard.
-  void end() { heard_ = RunningClock::now(); }
+  void end() {
+    silent_ = Seconds(0);
+    looked_ = Clock::now();
+  }
 
  private:
-  RunningClock::time_point heard_ = RunningClock::now();
+  Clock::time_point looked_ = Clock::now();
+  Seconds silent_{0};
 };
 
 /// When a wait gives up, after a timeout of running time.

@@ -67,7 +67,14 @@ std::vector<CountAnswer> answers_from(const mpi::Grid& grid, std::vector<TallySt
   return std::move(way.front().answers().front());
 }
 
-/// Throws everywhere what one rank makes of all ranks' items of the least of these keys.
+std::vector<RankItem> items_in(const std::vector<Parcel>& parcels) {
+  std::vector<RankItem> all;
+  for (const Parcel& parcel : parcels)
+    for (Item& item : decode<std::vector<Item>>(parcel.bytes)) all.push_back({parcel.rank, std::move(item)});
+  return all;
+}
+
+/// Throws everywhere what one rank makes of all ranks' items of the least of these keys. That rank itself is not named.
 [[noreturn]] void explain(const mpi::Grid& grid, std::span<const Item> items, std::optional<std::uint64_t> conflict) {
   const mpi::Communicator& comm = grid.comm();
   std::uint64_t key = conflict.value_or(std::numeric_limits<std::uint64_t>::max());
@@ -76,14 +83,13 @@ std::vector<CountAnswer> answers_from(const mpi::Grid& grid, std::vector<TallySt
   std::vector<Parcel> out;
   mpi::all_or_none(comm, [&] { out.push_back({owner, encode(items_of_key(items, key))}); });
   const std::vector<Parcel> in = grid.deliver(out);
-  mpi::all_or_none(comm, [&] {
-    if (comm.rank() != owner) return;
-    std::vector<RankItem> all;
-    for (const Parcel& parcel : in)
-      for (Item& item : decode<std::vector<Item>>(parcel.bytes)) all.push_back({parcel.rank, std::move(item)});
-    explain_conflict(std::move(all));
+  mpi::LocalWork work;
+  work([&] {
+    if (comm.rank() == owner) explain_conflict(items_in(in));
   });
-  throw Error(ErrorCode::internal, "ranks disagree about a conflict");
+  ErrorRecord found = work.error() ? to_record(*work.error()) : ErrorRecord{};
+  mpi::broadcast_value(comm, found, owner);
+  throw to_error(found);
 }
 
 /// What is added up over all ranks, in one allreduce.

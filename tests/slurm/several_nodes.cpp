@@ -244,5 +244,38 @@ TEST_F(SeveralNodes, AnMpiIoThatIsNotThereIsRefusedAtTheStart) {
                     [&] { Checkpointer(MPI_COMM_WORLD, options()); });
 }
 
+/// Each node has a /dev/shm of its own.
+TEST_F(SeveralNodes, ADirectoryOfEachNodesOwnIsRefusedAtTheStart) {
+  const std::filesystem::path own = "/dev/shm/holdfast-own";
+  std::filesystem::remove_all(own);
+  MPI_Barrier(MPI_COMM_WORLD);
+  const std::string text = expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"is not the one that n1 has", " n2", own.string()},
+                                             [&] { Checkpointer(MPI_COMM_WORLD, {.directory = own}); });
+  EXPECT_EQ(text.find("rank"), text.npos) << text;
+  MPI_Barrier(MPI_COMM_WORLD);
+  std::filesystem::remove_all(own);
+}
+
+/// Two files of one name, each good by itself.
+TEST_F(SeveralNodes, FilesThatDifferBetweenNodesAreNotLoaded) {
+  const std::filesystem::path own = "/dev/shm/holdfast-own";
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  auto tensors = spread_tensors(place_.rank, place_.ranks);
+  add(tensors);
+  std::filesystem::path files[2];
+  for (const int save : {0, 1}) files[save] = checkpointer.async_save(save, state_).wait().path;
+  checkpointer.close();
+  if (place_.rank_on_node == 0) {
+    std::filesystem::remove_all(own);
+    std::filesystem::create_directories(own);
+    std::filesystem::copy_file(files[place_.node == 0 ? 0 : 1], own / files[0].filename());
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  Checkpointer reader(MPI_COMM_WORLD, {.directory = own, .read_only = true});
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", "on n1", "on n2"}, [&] { reader.load(state_); });
+  reader.close();
+  if (place_.rank_on_node == 0) std::filesystem::remove_all(own);
+}
+
 }  // namespace
 }  // namespace holdfast::test

@@ -146,7 +146,7 @@ TEST_F(BadFiles, ThatAreNotTheSameOnAllNodes) {
   if (last == 0) return;
   const std::filesystem::path here = newest_.parent_path(), there = directory_.path() / "other-disk";
   if (comm.rank() == last) std::filesystem::copy(here, there);
-  const auto load_newest = [&] { load::load(comm, comm.rank() == last ? there : here, state_, {.step = 2}); };
+  const auto load_newest = [&] { static_cast<void>(load::load(comm, comm.rank() == last ? there : here, state_, {.step = 2})); };
   load_newest();
   EXPECT_EQ(epoch_, 2);
   const std::string host = " on " + host_name(), other = "rank " + std::to_string(last) + host;

@@ -1,5 +1,6 @@
 // Saves and loads of state in GPU memory: on a GPU, and on the stand-in for CUDA's driver.
 #include <numeric>
+#include <vector>
 
 #include "gpu_state.hpp"
 #include "tensor/box.hpp"
@@ -112,6 +113,30 @@ TEST_P(GpuSaves, AreLoadedByColumns) {
     }
     EXPECT_EQ(on_device.read(), on_host);
     expect_columns(on_host, dtype);
+  }
+  checkpointer.close();
+}
+
+/// One rank's replica on a device, the others' in host memory; compared behind the stream's work.
+TEST_P(GpuSaves, ReplicasAreComparedWhereverTheyAre) {
+  Options checked = options();
+  checked.check_replicas = true;
+  Checkpointer checkpointer(MPI_COMM_WORLD, checked);
+  std::vector<float> on_host(6'000'000, 3.0F);  // more than one piece
+  const std::size_t bytes = on_host.size() * sizeof(float);
+  GpuMemory on_device(bytes, GpuKind::device, gpu_.device()), later(bytes, GpuKind::pinned, gpu_.device());
+  const auto* const raw = reinterpret_cast<const std::byte*>(on_host.data());
+  later.write({raw, raw + bytes});
+  GpuStream stream(gpu_.device());
+  stream.write_later(on_device, later);
+  StateDict state;
+  state.add("w", replicated(static_cast<void*>(rank_ == 0 ? on_device.data() : reinterpret_cast<std::byte*>(on_host.data())),
+                            DType::f32, {on_host.size()}));
+  EXPECT_EQ(checkpointer.async_save(1, state, {.stream = stream.get()}).wait().step, 1);
+  if (size_of_comm(MPI_COMM_WORLD) > 1) {
+    on_host.back() = 4;
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"rank 0 and rank 1", "tensor w"},
+                      [&] { checkpointer.async_save(2, state, {.stream = stream.get()}); });
   }
   checkpointer.close();
 }

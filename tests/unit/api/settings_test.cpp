@@ -30,6 +30,7 @@ TEST(Settings, AreThoseOfOptions) {
       {"file_mode", [](Options& o) { o.file_mode = 0640; }, "0640"},
       {"read_only", [](Options& o) { o.read_only = true; }, "true"},
       {"preemption_signals", [](Options& o) { o.preemption_signals = {10, 15}; }, "[10, 15]"},
+      {"check_replicas", [](Options& o) { o.check_replicas = true; }, "true"},
       {"launcher", [](Options& o) { o.launcher = Launcher::slurm_step; }, "slurm_step"},
       {"transport", [](Options& o) { o.transport = Transport::put; }, "put"},
       {"helper", [](Options& o) { o.helper = "h"; }, "\"h\""},
