@@ -15,12 +15,12 @@ constexpr std::uint64_t none = 0;
 
 /// What a rank has found, for another one to read.
 struct Found {
-  std::string host;
+  std::string host, path;
   std::uint64_t stamp = none;
   std::string in_words;
   ErrorCode code = ErrorCode::storage;
 
-  static void fields(auto& c, auto& s) { c(s.host, s.stamp, s.in_words, s.code); }
+  static void fields(auto& c, auto& s) { c(s.host, s.path, s.stamp, s.in_words, s.code); }
 };
 
 /// Of files that are not the same, it differs.
@@ -30,23 +30,27 @@ std::uint64_t stamp_of(const CheckpointInfo& info) {
   return std::max<std::uint64_t>(checksum(encoder.take()), none + 1);
 }
 
-Found found(const CheckpointInfo* mine, const std::optional<Error>& error) {
+Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const std::optional<Error>& error) {
   if (mine != nullptr)
     return {.host = host_name(),
+            .path = path.string(),
             .stamp = stamp_of(*mine),
             .in_words = fmt::format("a file of {} bytes, saved by {} ranks at {}", mine->file_bytes, mine->world_size, mine->created)};
-  return {.host = host_name(), .in_words = error ? error->sentence() : "none", .code = error ? error->code() : ErrorCode::storage};
+  return {.host = host_name(),
+          .path = path.string(),
+          .in_words = error ? error->sentence() : "none",
+          .code = error ? error->code() : ErrorCode::storage};
 }
 
 /// The lowest rank that has opened one, and the lowest that has not found the same.
-[[noreturn]] void explain(const std::vector<Found>& all, const std::filesystem::path& path) {
+[[noreturn]] void explain(const std::vector<Found>& all) {
   const auto one = std::ranges::find_if(all, [](const Found& rank) { return rank.stamp != none; });
   const auto other = std::ranges::find_if(all, [&](const Found& rank) { return rank.stamp != one->stamp; });
   throw Error(other->code,
               fmt::format("the ranks do not find the same file: rank {} on {} finds {}, and rank {} on {}: {}; is the directory on a file "
                           "system that all nodes share?",
                           one - all.begin(), one->host, one->in_words, other - all.begin(), other->host, other->in_words),
-              {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = path.string()});
+              {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = other->path});
 }
 
 }  // namespace
@@ -60,8 +64,8 @@ void require_same_file(const mpi::Communicator& comm, const std::filesystem::pat
   if (is_same && is_good) return;
   if (is_same) mpi::agree(comm, error);
   std::vector<Found> all;
-  for (const Bytes& bytes : comm.all_gather(encode(found(mine, error)))) all.push_back(decode<Found>(bytes));
-  explain(all, path);
+  for (const Bytes& bytes : comm.all_gather(encode(found(path, mine, error)))) all.push_back(decode<Found>(bytes));
+  explain(all);
 }
 
 }  // namespace holdfast::load
