@@ -22,17 +22,31 @@ void Line::give_up(const Error& error) {
   if (!lost_) lost_ = error;
 }
 
-bool Line::pump(Deadline deadline, Hearing hearing) {
+bool Line::receive(Deadline deadline) {
+  std::optional<Message> message = connection_->receive(deadline);
+  if (message) sort_in(std::move(*message));
+  return message.has_value();
+}
+
+bool Line::pump(Deadline deadline) {
   if (lost_) return false;
   try {
-    for (;;) {
-      if (std::optional<Message> message = connection_->receive(deadline.or_within(Seconds(longest_hush_s)))) {
-        sort_in(std::move(*message));
-        return true;
-      }
-      if (hearing == Hearing::strict) ask_for_a_sign();
+    while (!receive(deadline.or_within(Seconds(longest_hush_s)))) {
+      ask_for_a_sign();
       if (deadline.over()) return false;
     }
+    return true;
+  } catch (...) {
+    lose(current_error());
+    return false;
+  }
+}
+
+/// It asks for no sign, which would wake the helper at every save. Whoever waits for it asks.
+bool Line::pump_what_came() {
+  if (lost_) return false;
+  try {
+    return receive(Deadline(Seconds(0)));
   } catch (...) {
     lose(current_error());
     return false;
@@ -117,17 +131,22 @@ bool Line::wait_drained(std::uint64_t save, std::uint32_t wave, Deadline deadlin
   return is_drained() && !known(save);
 }
 
-/// A glance at the start of every save: it asks for no sign, which would wake the helper each time. Whoever waits for it asks.
 const std::optional<Error>& Line::lost() {
-  while (pump(Deadline(Seconds(0)), Hearing::patient)) {
+  while (pump_what_came()) {
   }
   return lost_;
 }
 
-Message Line::await_reply(std::uint32_t number, MessageType type, Deadline deadline, Hearing hearing) {
+transport::ArenaReady Line::open_arena(std::uint32_t slot, std::uint64_t bytes, Deadline deadline) {
+  auto ready = ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes}, deadline);
+  if (ready.slot == slot && ready.bytes == bytes && (ready.arena != 0) == (bytes != 0)) return ready;
+  throw Error(ErrorCode::communication, "the helper made another arena than it was asked for", {.host = host_name()});
+}
+
+Message Line::await_reply(std::uint32_t number, MessageType type, Deadline deadline) {
   asked_[number];
   silence_.end();
-  while (!asked_[number] && pump(deadline, hearing)) {
+  while (!asked_[number] && pump(deadline)) {
   }
   std::optional<Message> reply = std::move(asked_.extract(number).mapped());
   if (!reply) throw lost_ ? *lost_ : Error(ErrorCode::timeout, "the helper did not answer in time", {.host = host_name()});

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
 
 #include "api/lost_saves.hpp"
 #include "base/clock.hpp"
@@ -31,15 +30,15 @@ class Line {
     return transport::send(*connection_, message, deadline);
   }
   /// Sends a request and waits for its own answer: one to a request that was given up is passed over, whenever it comes. Throws
-  /// what the helper refused it with, or Error(timeout): then nobody knows whether it was done. A helper is silent
-  /// while it makes an arena, so only one that has nothing else to do is held to answer pings meanwhile.
+  /// what the helper refused it with, or Error(timeout): then nobody knows whether it was done. The helper answers pings
+  /// meanwhile, whatever it is doing.
   template <class Answer, class Request>
   Answer ask(const Request& request, Deadline deadline) {
-    constexpr bool may_be_silent = !std::is_same_v<Request, transport::Bye>;
     const std::uint32_t number = send(request, deadline);
-    return decode<Answer>(
-        await_reply(number, Answer::type, deadline, may_be_silent ? Hearing::patient : Hearing::strict).payload);
+    return decode<Answer>(await_reply(number, Answer::type, deadline).payload);
   }
+  /// Has the helper replace the arena of a slot by one of `bytes`, or by none (0).
+  [[nodiscard]] transport::ArenaReady open_arena(std::uint32_t slot, std::uint64_t bytes, Deadline deadline);
   [[nodiscard]] transport::Connection& connection() noexcept { return *connection_; }
 
   /// What became of a save, once: the answer is handed over. poll() asks the line and never waits; wait() has nothing when
@@ -60,14 +59,14 @@ class Line {
   void give_up(const Error& error);
 
  private:
-  /// Whether a helper that says nothing is asked if it is there.
-  enum class Hearing { patient, strict };
-
-  transport::Message await_reply(std::uint32_t number, transport::MessageType type, Deadline deadline, Hearing hearing);
+  transport::Message await_reply(std::uint32_t number, transport::MessageType type, Deadline deadline);
   [[nodiscard]] bool known(std::uint64_t save) const { return lost_ || done_.contains(save); }
   std::optional<transport::Done> take(std::uint64_t save);
-  /// Takes one message off the line; false when none came before the deadline, or the line is cut.
-  bool pump(Deadline deadline, Hearing hearing = Hearing::strict);
+  /// Takes one message off the line; false when none came before the deadline, or the line is cut. A helper that says nothing is
+  /// asked if it is there.
+  bool pump(Deadline deadline);
+  bool pump_what_came();
+  bool receive(Deadline deadline);
   void sort_in(transport::Message message);
   void keep_reply(transport::Message message);
   void ask_for_a_sign();

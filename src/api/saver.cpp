@@ -186,10 +186,7 @@ void Saver::send_plan() {
 void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
   if (slots_[slot].bytes == bytes) return;
   slots_[slot] = {.landing = {}, .bytes = {}, .save = {}};
-  const auto ready = line_->ask<transport::ArenaReady>(transport::OpenArena{.slot = slot, .bytes = bytes},
-                                                       Deadline(Seconds(options_.save_timeout_s)));
-  if (ready.slot != slot || ready.bytes != bytes)
-    throw Error(ErrorCode::communication, "the helper made another arena than it was asked for", {.host = host_name()});
+  const transport::ArenaReady ready = line_->open_arena(slot, bytes, Deadline(Seconds(options_.save_timeout_s)));
   if (bytes != 0)
     slots_[slot].landing = std::make_shared<Landing>(
         Landing{.number = ready.arena, .arena = line_->connection().map(ready), .pinned = {}});

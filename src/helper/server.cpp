@@ -11,6 +11,12 @@ namespace {
 /// More than any rank has.
 constexpr std::uint32_t max_slots = 16;
 
+Error of_rank(const Error& error, int rank) {
+  Where where = error.where();
+  where.rank = rank;
+  return {error.code(), error.sentence(), std::move(where)};
+}
+
 }  // namespace
 
 using transport::MessageType;
@@ -28,6 +34,7 @@ void Server::run() {
                     },
                 .received = [this](SessionId id, const transport::Message& message) { on_message(id, message); },
                 .lost = [this](SessionId id) { on_lost(id); },
+                .arena_made = [this](const transport::MadeArena& made) { on_arena_made(made); },
                 .woken = [this] { on_woken(); },
                 .restless = [this] { return restless(); }});
 }
@@ -104,25 +111,32 @@ void Server::on_outcome(const Opened& opened) {
   }
 }
 
+/// A rank that asks once more for a slot has given up the wish before, which then is not answered.
 void Server::on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number) {
   require(opened_ && wish.slot < max_slots, "a rank asked for an arena that it cannot have");
-  if (auto old = session.arenas.find(wish.slot); old != session.arenas.end()) {
-    require(std::ranges::none_of(session.staged,
-                                 [&](const auto& entry) { return entry.second.arena == old->second.ready.arena; }),
-            "a rank asked for another arena while a save is written from the one that it has");
-    service_.close_arena(old->second.memory.data());
-    session.arenas.erase(old);
-  }
-  if (wish.bytes == 0) return send(session, transport::ArenaReady{.slot = wish.slot, .remote_key = {}}, number);
-  try {
-    transport::ServedArena arena = service_.open_arena(session.id, wish.bytes);
-    arena.ready.slot = wish.slot;
-    arena.ready.arena = ++last_arena_;
-    send(session, arena.ready, number);
-    session.arenas.emplace(wish.slot, std::move(arena));
-  } catch (...) {
-    send(session, transport::Refused{to_record(current_error({.rank = session.rank}))}, number);
-  }
+  Lent& lent = session.arenas[wish.slot];
+  require(lent.number == 0 ||
+              std::ranges::none_of(session.staged, [&](const auto& entry) { return entry.second.arena == lent.number; }),
+          "a rank asked for another arena while a save is written from the one that it has");
+  const Lent old = std::exchange(lent, {.number = ++last_arena_, .question = number});
+  service_.replace_arena({.old = old.number, .number = lent.number, .bytes = wish.bytes});
+}
+
+void Server::on_arena_made(const transport::MadeArena& made) {
+  for (auto& [id, session] : sessions_)
+    for (auto& [slot, lent] : session.arenas)
+      if (lent.number == made.number) return lend(session, slot, made);
+}
+
+void Server::lend(Session& session, std::uint32_t slot, const transport::MadeArena& made) {
+  Lent& lent = session.arenas.at(slot);
+  transport::ArenaReady ready = made.ready;
+  ready.slot = slot;
+  if (made.error)
+    send(session, transport::Refused{to_record(of_rank(*made.error, session.rank))}, lent.question);
+  else
+    send(session, ready, lent.question);
+  lent = {.number = ready.arena, .question = 0, .memory = made.memory};
 }
 
 void Server::on_plan(Session& session, const transport::Plan& plan) {
@@ -145,14 +159,14 @@ void Server::on_staged(Session& session, transport::Staged staged) {
     const auto drained = drained_.find(staged.save);
     require(staged.wave < plan->second->waves && staged.wave == (drained == drained_.end() ? 0 : drained->second),
             "a rank staged a wave whose turn it is not");
-    const transport::ServedArena* arena = find_arena(session, staged.arena);
-    if (arena == nullptr && staged.arena != 0) {
+    const auto arena = find_arena(session, staged.arena);
+    if (arena) {
+      check_fits(*plan->second, arena->size());
+    } else {
       staged.failed = true;
       staged.error = to_record(Error(ErrorCode::communication,
                                      "the rank staged into an arena that the helper has given up; the save is dropped",
                                      {.rank = session.rank, .host = host_name()}));
-    } else {
-      check_fits(*plan->second, arena == nullptr ? 0 : arena->memory.size());
     }
   }
   const std::uint64_t save = staged.save;
@@ -160,10 +174,11 @@ void Server::on_staged(Session& session, transport::Staged staged) {
   hand_over(save);
 }
 
-const transport::ServedArena* Server::find_arena(const Session& session, std::uint64_t number) {
-  for (const auto& [slot, arena] : session.arenas)
-    if (arena.ready.arena == number) return &arena;
-  return nullptr;
+std::optional<std::span<std::byte>> Server::find_arena(const Session& session, std::uint64_t number) {
+  if (number == 0) return std::span<std::byte>();
+  for (const auto& [slot, lent] : session.arenas)
+    if (lent.number == number && !lent.memory.empty()) return lent.memory;
+  return std::nullopt;
 }
 
 void Server::hand_over(std::uint64_t save) {
@@ -201,9 +216,9 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
       error.rank = session.rank;
       job.error = to_error(error);
     } else {
-      const transport::ServedArena* arena = find_arena(session, staged->second.arena);
       job.waves = session.plans.at(staged->second.plan)->waves;
-      job.parts.push_back({.layout = session.plans.at(staged->second.plan), .arena = arena == nullptr ? nullptr : arena->memory.data()});
+      job.parts.push_back(
+          {.layout = session.plans.at(staged->second.plan), .arena = find_arena(session, staged->second.arena).value().data()});
     }
   }
   return job;

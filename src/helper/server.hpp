@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <variant>
 
 #include "base/mailbox.hpp"
@@ -39,6 +40,12 @@ class Server {
   void await_ranks_end() const noexcept;
 
  private:
+  /// An arena, or the wish for one.
+  struct Lent {
+    std::uint64_t number = 0;
+    std::uint32_t question = 0;        ///< the number of the message that asked for it
+    std::span<std::byte> memory = {};  ///< once it is made
+  };
   /// One rank's line, from its introduction until it said bye or died.
   struct Session {
     transport::SessionId id = 0;
@@ -46,8 +53,8 @@ class Server {
     int pid = -1;
     FileDescriptor process;  ///< pidfd, if there is one
     bool connected = true;
-    std::optional<std::uint32_t> hello, bye;                 ///< numbers of the messages, once they were said
-    std::map<std::uint32_t, transport::ServedArena> arenas;  ///< by slot
+    std::optional<std::uint32_t> hello, bye;  ///< numbers of the messages, once they were said
+    std::map<std::uint32_t, Lent> arenas;     ///< by slot
     std::map<std::uint64_t, std::shared_ptr<const RankLayout>> plans;
     std::map<std::uint64_t, transport::Staged> staged;  ///< by save, until the wave is written
   };
@@ -55,6 +62,7 @@ class Server {
 
   void on_message(transport::SessionId id, const transport::Message& message);
   void on_lost(transport::SessionId id);
+  void on_arena_made(const transport::MadeArena& made);
   void on_woken();
 
   static void require(bool sense, const char* otherwise);
@@ -87,8 +95,9 @@ class Server {
   /// `about`: the number of the session's message that this one answers, if any.
   template <class T>
   void send(const Session& session, const T& message, std::uint32_t about = 0);
-  /// Its arena of this number; nullptr if it has none.
-  [[nodiscard]] static const transport::ServedArena* find_arena(const Session& session, std::uint64_t number);
+  void lend(Session& session, std::uint32_t slot, const transport::MadeArena& made);
+  /// The memory of its arena of this number, or of none; nothing if it has no such arena.
+  [[nodiscard]] static std::optional<std::span<std::byte>> find_arena(const Session& session, std::uint64_t number);
 
   transport::Service& service_;
   Mailbox<Job>& jobs_;

@@ -14,12 +14,10 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "transport/arena_directory.hpp"
 #include "transport/introduction.hpp"
 #include "transport/line.hpp"
-#include "transport/memory_limit.hpp"
-#include "transport/shared_memory.hpp"
 #include "transport/socket.hpp"
-#include "wrap/large_pages.hpp"
 
 namespace holdfast::transport {
 namespace {
@@ -32,11 +30,8 @@ constexpr double linger_s = 1;
 /// can be done is to look again after a pause.
 constexpr int congested_ms = 1;
 
-/// Left free of a memory limit when an arena is made, for what the helper needs to serve and write.
-constexpr std::uint64_t reserve_bytes = 16 << 20;
-
 /// What an epoll event is about. Workers need no number: all are looked at whenever anything happens.
-enum class Source : std::uint32_t { listener, wake, newcomer, lifeline, worker };
+enum class Source : std::uint32_t { listener, wake, arenas, newcomer, lifeline, worker };
 
 void require(bool good, const char* call) {
   if (!good) throw Error(ErrorCode::launch, fmt::format("{}: {}", call, errno_text(errno)), {.host = host_name()});
@@ -96,6 +91,11 @@ bool progress(const Session& session, bool to_the_end) {
   return any;
 }
 
+void clear(int event) {
+  eventfd_t ignored = 0;
+  eventfd_read(event, &ignored);
+}
+
 int at_most_a_second(int timeout_ms) {
   return timeout_ms < 0 ? 1000 : std::min(timeout_ms, 1000);
 }
@@ -103,9 +103,13 @@ int at_most_a_second(int timeout_ms) {
 class UcxService final : public Service {
  public:
   explicit UcxService(const Address& address)
-      : nonce_(address.nonce), listener_(listen_on(address.socket_name)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      : nonce_(address.nonce),
+        listener_(listen_on(address.socket_name)),
+        wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+        maker_(arena_directory_of(address.socket_name)) {
     require(static_cast<bool>(wake_), "eventfd");
     watch_.add(wake_.get(), Source::wake);
+    watch_.add(maker_.event_fd(), Source::arenas);
     watch_.add(listener_.get(), Source::listener, 0, EPOLLET);  // so that a failing accept does not spin
   }
 
@@ -130,8 +134,7 @@ class UcxService final : public Service {
     if (found == sessions_.end() || !found->second.process) return {};
     return FileDescriptor(fcntl(found->second.process.get(), F_DUPFD_CLOEXEC, 0));
   }
-  ServedArena open_arena(SessionId session, std::uint64_t bytes) override;
-  void close_arena(std::byte* memory) override { arenas_.erase(memory); }
+  void replace_arena(const ArenaWish& wish) override { maker_.push(wish); }
   void drop(SessionId id) override {
     if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.dropped = true;
   }
@@ -155,12 +158,7 @@ class UcxService final : public Service {
   const std::shared_ptr<const ucx::Context> context_ = std::make_shared<const ucx::Context>();
   std::map<std::uint32_t, Newcomer> newcomers_;
   std::map<SessionId, Session> sessions_;
-  /// Memory that ranks map, and this process's view of it.
-  struct Lent {
-    std::unique_ptr<ucx::Memory> memory;
-    Pages view;
-  };
-  std::map<std::byte*, Lent> arenas_;
+  ArenaMaker maker_;
   std::uint32_t next_id_ = 1;
   bool stopped_ = false;
 };
@@ -224,9 +222,12 @@ void UcxService::on_event(const Watch::Event& event, const Callbacks& callbacks)
     case Source::lifeline:
       if (const auto found = sessions_.find(event.id); found != sessions_.end()) found->second.cut = true;
       return;
+    case Source::arenas:
+      clear(maker_.event_fd());
+      while (const auto made = maker_.take()) callbacks.arena_made(*made);
+      return;
     case Source::wake:
-      eventfd_t ignored = 0;
-      eventfd_read(wake_.get(), &ignored);
+      clear(wake_.get());
       return callbacks.woken();
   }
 }
@@ -312,24 +313,6 @@ void UcxService::send(SessionId id, MessageType type, const Bytes& payload, std:
   }
 }
 
-ServedArena UcxService::open_arena(SessionId /*session*/, std::uint64_t bytes) {
-  require_shared_memory(bytes, "an arena");
-  require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
-  Lent lent{.memory = std::make_unique<ucx::Memory>(context_, std::max<std::uint64_t>(bytes, 1)), .view = {}};
-  std::span<std::byte> all = lent.memory->span();
-  const auto address = reinterpret_cast<std::uint64_t>(all.data());
-  lent.view = Pages::view(all);
-  if (lent.view) {
-    all = lent.view.bytes();
-    lay_on_large_pages(all);
-  }
-  fault_in(all);
-  ServedArena arena{.memory = all.first(bytes),
-                    .ready = {.slot = 0, .bytes = bytes, .address = address, .remote_key = lent.memory->key()}};
-  arenas_.emplace(all.data(), std::move(lent));
-  return arena;
-}
-
 /// The last messages may still stand in the queue of a rank that was busy.
 void UcxService::linger() {
   const Deadline deadline{Seconds(linger_s)};
@@ -346,6 +329,7 @@ void UcxService::linger() {
 }  // namespace
 
 std::unique_ptr<Service> listen(const Address& address) {
+  sweep_arena_directories();
   return std::make_unique<UcxService>(address);
 }
 

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 
 #include "base/unique_handle.hpp"
+#include "transport/arena_maker.hpp"
 #include "transport/connection.hpp"
 #include "transport/messages.hpp"
 
@@ -15,19 +15,14 @@ namespace holdfast::transport {
 /// Identifies a connected rank within one Service.
 using SessionId = std::uint32_t;
 
-/// Memory that the helper lends a rank.
-struct ServedArena {
-  std::span<std::byte> memory;
-  ArenaReady ready;  ///< what the rank needs to reach it (slot and arena are the caller's)
-};
-
 /// The helper's end of all lines: one thread calls run(), which sleeps until something happens and calls back from there.
 class Service {
  public:
   struct Callbacks {
     std::function<void(SessionId, const Introduction&)> connected;
     std::function<void(SessionId, Message)> received;
-    std::function<void(SessionId)> lost;  ///< the lifeline's end: the rank said bye, or died
+    std::function<void(SessionId)> lost;               ///< the lifeline's end: the rank said bye, or died
+    std::function<void(const MadeArena&)> arena_made;  ///< a wish is done, or cannot be
     std::function<void()> woken;          ///< after wake(), and while restless() once per second at least
     std::function<bool()> restless = {};  ///< before each sleep: is there anything that no event would tell?
   };
@@ -44,11 +39,10 @@ class Service {
   [[nodiscard]] virtual FileDescriptor process_of(SessionId session) const = 0;
   /// `about`: the number of the message that this one answers; 0: it answers none.
   virtual void send(SessionId session, MessageType type, const Bytes& payload, std::uint32_t about) = 0;
-  /// Memory of `bytes`, faulted in. Throws Error(out_of_memory) saying how much was needed and what the node's shared memory
-  /// has, or the helper's control group leaves. Freed by close_arena or with the Service; it outlives its session, as a staged
-  /// save may still be written.
-  virtual ServedArena open_arena(SessionId session, std::uint64_t bytes) = 0;
-  virtual void close_arena(std::byte* memory) = 0;
+  /// Begins to free an arena and to make another, whose memory is faulted in; arena_made tells the end. Its error is
+  /// Error(out_of_memory) saying how much was needed and what the node's shared memory has, or the helper's control group leaves.
+  /// Arenas end with the Service, not with the session that wanted them, as a staged save may still be written.
+  virtual void replace_arena(const ArenaWish& wish) = 0;
   virtual void drop(SessionId session) = 0;
 };
 

@@ -13,8 +13,6 @@
 namespace holdfast::transport {
 namespace {
 
-constexpr const char* shared_memory_path = "/dev/shm";
-
 /// Kernels before 5.14 cannot populate a shared mapping for writing by a call. An atomic add of nothing dirties the page
 /// and loses no byte that the other process may write at the same time.
 void touch_pages(std::span<std::byte> memory, std::size_t page_bytes) {

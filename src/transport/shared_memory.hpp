@@ -7,6 +7,8 @@
 
 namespace holdfast::transport {
 
+inline constexpr const char* shared_memory_path = "/dev/shm";
+
 /// Free bytes of the node's shared memory, /dev/shm.
 [[nodiscard]] std::uint64_t free_shared_memory();
 

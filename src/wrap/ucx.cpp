@@ -47,6 +47,18 @@ const void* object_of(const void* address) {
   return true;
 }();
 
+void set(ucp_config_t* config, const std::string& name, const std::string& value) {
+  check(ucp_config_modify(config, name.c_str(), value.c_str()), "ucp_config_modify");
+}
+
+/// Newer versions of UCX want these settings by their full names. Each passes over names that it does not know.
+void set_memory_directory(ucp_config_t* config, const std::string& directory) {
+  for (const std::string prefix : {"", "POSIX_"}) {
+    set(config, prefix + "DIR", directory);
+    set(config, prefix + "USE_PROC_LINK", "y");
+  }
+}
+
 void on_completion(void* request, ucs_status_t status, void* operation) {
   static_cast<Operation*>(operation)->status = status;
   ucp_request_free(request);
@@ -60,11 +72,12 @@ void check(ucs_status_t status, const char* call) {
   throw Error(code, std::string(call) + ": " + ucs_status_string(status), {.host = host_name()});
 }
 
-Context::Context() {
+Context::Context(const std::string& memory_directory) {
   ucp_config_t* config = nullptr;
   check(ucp_config_read(nullptr, nullptr, &config), "ucp_config_read");
   const UniqueHandle<HandleTraits<ucp_config_t*, ucp_config_release>> released(config);
-  for (const auto& [name, value] : settings) check(ucp_config_modify(config, name, value), "ucp_config_modify");
+  for (const auto& [name, value] : settings) set(config, name, value);
+  if (!memory_directory.empty()) set_memory_directory(config, memory_directory);
 
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_NAME;
@@ -206,6 +219,7 @@ Bytes Memory::key() const {
 
 RemoteMemory::RemoteMemory(std::shared_ptr<Endpoint> endpoint, const Bytes& key, std::uint64_t address)
     : endpoint_(std::move(endpoint)), address_(address) {
+  if (key.empty()) throw Error(ErrorCode::communication, "a peer's memory came without a key", {.host = host_name()});
   ucp_rkey_h handle = nullptr;
   check(ucp_ep_rkey_unpack(endpoint_->get(), key.data(), &handle), "ucp_ep_rkey_unpack");
   key_.reset(handle);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/codec.hpp"
@@ -30,7 +31,8 @@ struct HandleTraits {
 /// what the environment says for the program's MPI matter.
 class Context {
  public:
-  Context();
+  /// `memory_directory`: where shared memory has a name while it is made; empty: in UCX's own place.
+  explicit Context(const std::string& memory_directory = {});
   [[nodiscard]] ucp_context_h get() const noexcept { return context_.get(); }
 
  private:

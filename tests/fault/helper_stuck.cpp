@@ -31,18 +31,6 @@ std::filesystem::path make_sticky_helper(const std::filesystem::path& directory,
   return script;
 }
 
-/// Has every thread been stopped? One of them takes the signal when it is scheduled; until then the others run on.
-bool is_stopped(int pid) {
-  std::error_code gone;
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
-    std::ifstream file(thread.path() / "stat");
-    const std::string stat((std::istreambuf_iterator<char>(file)), {});
-    const std::size_t name_end = stat.rfind(')');
-    if (name_end == std::string::npos || stat.compare(name_end, 4, ") T ") != 0) return false;
-  }
-  return !gone;
-}
-
 class HelperStuck : public testing::Test {
  protected:
   void SetUp() override {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "base/checksum.hpp"
 #include "helper/server.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 using namespace transport;
 
-constexpr std::size_t max_arena_bytes = 1 << 16;
+constexpr std::size_t max_arena_bytes = 1 << 15;
 
 /// The bytes of the script, taken one after the other; 0 when there are no more.
 class Script {
@@ -67,30 +68,25 @@ class ScriptedService final : public Service {
   void wake() override {}
   [[nodiscard]] FileDescriptor process_of(SessionId) const override { return {}; }
   void send(SessionId, MessageType, const Bytes&, std::uint32_t) override {}
-  ServedArena open_arena(SessionId, std::uint64_t bytes) override {
-    if (bytes > max_arena_bytes) throw Error(ErrorCode::out_of_memory, "more than there is");
-    auto memory = std::make_unique<Bytes>(bytes);
-    ServedArena arena{.memory = *memory, .ready = {.bytes = bytes, .remote_key = {}}};
-    arenas_.push_back(std::move(memory));
-    return arena;
-  }
-  void close_arena(std::byte* memory) override {
-    if (std::erase_if(arenas_, [&](const auto& arena) { return arena->data() == memory; }) != 1) std::abort();
+  void replace_arena(const ArenaWish& wish) override {
+    if (!numbers_.insert(wish.number).second || (wish.old != 0 && !numbers_.contains(wish.old))) std::abort();
+    wishes_.push_back(wish);
   }
   void drop(SessionId id) override { live_.erase(id); }
 
  private:
   void step(const Callbacks& callbacks) {
-    const std::uint8_t what = script_.next() % 12;
+    const std::uint8_t what = script_.next() % 14;
     if (what == 0 && sessions_ < 4) {
       live_[++sessions_] = true;
       return callbacks.connected(sessions_,
                                  {.rank = static_cast<std::int32_t>(sessions_) - 1, .worker_address = {}, .refusal = {}});
     }
     if (what == 1) return static_cast<void>(finish_one(callbacks));
+    if (what == 2) return fulfil_one(callbacks);
     const SessionId id = script_.next() % 4 + 1U;
     if (!live_.contains(id)) return;
-    if (what == 2) {
+    if (what == 3) {
       live_.erase(id);
       return callbacks.lost(id);
     }
@@ -99,7 +95,7 @@ class ScriptedService final : public Service {
 
   Message message(std::uint8_t what) {
     switch (what) {
-      case 3: {
+      case 4: {
         const std::int32_t world = script_.next() % 4;
         return packed(Hello{.rank = script_.next() % 4,
                             .world_size = world,
@@ -108,11 +104,12 @@ class ScriptedService final : public Service {
                             .helper_timeout_s = 30,
                             .end_survivors = true});
       }
-      case 4:
-        return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
       case 5:
+      case 6:
+        return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
+      case 7:
         return packed(Plan{.plan = script_.next() % 3U, .content = encode(layout_of(script_))});
-      case 6: {
+      case 8: {
         const std::uint64_t save = script_.next() % 4U;
         return packed(Staged{.save = save,
                              .step = script_.next(),
@@ -120,7 +117,7 @@ class ScriptedService final : public Service {
                              .arena = script_.next() % 8U,
                              .wave = script_.next() % 3U});
       }
-      case 7:
+      case 9:
         return packed(Bye{});
       default:
         const auto type = static_cast<MessageType>(script_.next() % 16);
@@ -130,6 +127,26 @@ class ScriptedService final : public Service {
   template <class T>
   Message packed(const T& message) {
     return {.type = T::type, .number = ++messages_, .payload = encode(message)};
+  }
+
+  /// The maker's part: any wish but one whose old arena is still to be made.
+  void fulfil_one(const Callbacks& callbacks) {
+    if (wishes_.empty()) return;
+    auto chosen = wishes_.begin() + script_.next() % static_cast<std::ptrdiff_t>(wishes_.size());
+    if (std::any_of(wishes_.begin(), chosen, [&](const ArenaWish& wish) { return wish.number == chosen->old; }))
+      chosen = wishes_.begin();
+    const ArenaWish wish = *chosen;
+    wishes_.erase(chosen);
+    arenas_.erase(wish.old);
+    MadeArena made{.number = wish.number, .memory = {}, .ready = {.remote_key = {}}, .error = {}};
+    if (wish.bytes > max_arena_bytes) {
+      made.error = Error(ErrorCode::out_of_memory, "more than there is");
+    } else if (wish.bytes != 0) {
+      made.memory = *arenas_.emplace(wish.number, std::make_unique<Bytes>(wish.bytes)).first->second;
+      made.ready.bytes = wish.bytes;
+      made.ready.arena = wish.number;
+    }
+    callbacks.arena_made(made);
   }
 
   /// The drain's part: opens, or reads what it would write.
@@ -155,7 +172,9 @@ class ScriptedService final : public Service {
   Mailbox<helper::Job>& jobs_;
   helper::Server* server_ = nullptr;
   std::map<SessionId, bool> live_;
-  std::vector<std::unique_ptr<Bytes>> arenas_;
+  std::vector<ArenaWish> wishes_;
+  std::set<std::uint64_t> numbers_;  ///< that were given to arenas
+  std::map<std::uint64_t, std::unique_ptr<Bytes>> arenas_;
   SessionId sessions_ = 0;
   std::uint32_t messages_ = 0;
   std::uint64_t sum_ = 0;

@@ -83,6 +83,17 @@ std::vector<int> helpers_of_this_job() {
   return pids;
 }
 
+bool is_stopped(int pid) {
+  std::error_code gone;
+  for (const auto& thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    std::ifstream file(thread.path() / "stat");
+    const std::string stat((std::istreambuf_iterator<char>(file)), {});
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos || stat.compare(name_end, 4, ") T ") != 0) return false;
+  }
+  return !gone;
+}
+
 double cpu_seconds(int pid) {
   const auto fields = stat_of(pid).fields;
   return static_cast<double>(std::stoul(fields.at(11)) + std::stoul(fields.at(12))) / static_cast<double>(sysconf(_SC_CLK_TCK));

@@ -11,6 +11,9 @@ namespace holdfast::test {
 /// process. Under srun, where they belong to another step, all of this node of the test cluster.
 std::vector<int> helpers_of_this_job();
 
+/// Has every thread been stopped? One of them takes the signal when it is scheduled; until then the others run on.
+bool is_stopped(int pid);
+
 /// User and system time of a process so far.
 double cpu_seconds(int pid);
 /// Its user time alone.

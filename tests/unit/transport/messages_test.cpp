@@ -162,11 +162,24 @@ TEST_P(Arenas, OfAllSlotsAreApart) {
   for (std::uint32_t slot = 0; slot < 3; ++slot) EXPECT_EQ(helpers_checksum(slot), checksum(pattern(10'000, slot)));
 }
 
-TEST_P(Arenas, OfNoBytesAreFine) {
-  const auto arena = open_arena(*connection, 0, 0);
-  EXPECT_EQ(arena->memory().size(), 0U);
-  arena->deliver(0, soon());
-  EXPECT_EQ(helpers_checksum(0), checksum({}));
+TEST_P(Arenas, OfNoBytesAreNone) {
+  const std::uint32_t question = send(*connection, OpenArena{.slot = 0, .bytes = 0}, soon());
+  const auto answer = connection->receive(soon());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->about, question);
+  const auto ready = decode<ArenaReady>(answer->payload);
+  EXPECT_EQ(ready.bytes, 0U);
+  EXPECT_THROW(static_cast<void>(connection->map(ready)), Error);
+}
+
+/// Making one takes as long as its pages take; an answer needs none.
+TEST_P(Arenas, AreMadeWhileTheHelperAnswers) {
+  const std::uint32_t wish = send(*connection, OpenArena{.slot = 0, .bytes = 256 << 20}, soon());
+  const std::uint32_t question = connection->send(MessageType::plan, Bytes(10), soon());
+  const auto first = connection->receive(soon()), second = connection->receive(soon());
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->about, question);
+  EXPECT_EQ(second->about, wish);
 }
 
 TEST_P(Arenas, RefuseToDeliverMoreThanTheyHold) {

@@ -1,26 +1,31 @@
 // The second process of the transport tests.
-//   peer serve SOCKET NONCE               a helper that echoes, opens arenas and tells their checksums
+//   peer serve SOCKET NONCE               a helper that echoes, opens arenas and tells their checksums; with at most
+//                                         PEER_ADDRESS_SPACE bytes of addresses beyond those that it starts with
 //   peer rank SOCKET NONCE RANK WHAT      a rank that does WHAT until it is killed (or has done it)
 // It says what happens in lines on its standard output.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
 #include "transport/service.hpp"
+#include "unit/transport/address_space.hpp"
 
 namespace {
 
 using namespace holdfast;
 using namespace holdfast::transport;
+using holdfast::transport::test::LimitedAddressSpace;
 
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
@@ -40,6 +45,7 @@ class EchoServer {
                        },
                    .received = [this](SessionId id, const Message& message) { on_message(id, message); },
                    .lost = [this](SessionId id) { say("lost {}", ranks_[id]); },
+                   .arena_made = [this](const MadeArena& made) { on_arena_made(made); },
                    .woken = [] { say("woken"); }});
     say("served");
   }
@@ -67,22 +73,25 @@ class EchoServer {
         say("unexpected message");
     }
   }
-  void open_arena(SessionId id, const OpenArena& wish, std::uint32_t number) {
-    if (const auto old = arenas_.find({id, wish.slot}); old != arenas_.end()) {
-      service_->close_arena(old->second.memory.data());
-      arenas_.erase(old);
-    }
-    try {
-      ServedArena arena = service_->open_arena(id, wish.bytes);
-      arena.ready.slot = wish.slot;
-      arena.ready.arena = wish.slot + 1;
-      service_->send(id, MessageType::arena_ready, encode(arena.ready), number);
-      arenas_[{id, wish.slot}] = arena;
-    } catch (...) {
-      service_->send(id, MessageType::refused, encode(Refused{to_record(current_error())}), number);
-    }
+  void open_arena(SessionId id, const OpenArena& wish, std::uint32_t question) {
+    const Lent old = std::exchange(arenas_[{id, wish.slot}], {.number = ++last_arena_, .question = question, .memory = {}});
+    service_->replace_arena({.old = old.number, .number = last_arena_, .bytes = wish.bytes});
   }
-  /// Answers with the checksum of the arena, whose number is that of its slot and 1, where Done has its bytes.
+  /// The arena's number for the rank is its slot and 1.
+  void on_arena_made(const MadeArena& made) {
+    const auto found = std::ranges::find(arenas_, made.number, [](const auto& entry) { return entry.second.number; });
+    if (found == arenas_.end()) return;
+    const auto [id, slot] = found->first;
+    found->second.memory = made.memory;
+    ArenaReady ready = made.ready;
+    ready.slot = slot;
+    if (ready.arena != 0) ready.arena = slot + 1;
+    if (made.error)
+      service_->send(id, MessageType::refused, encode(Refused{to_record(*made.error)}), found->second.question);
+    else
+      service_->send(id, MessageType::arena_ready, encode(ready), found->second.question);
+  }
+  /// Answers with the checksum of the arena where Done has its bytes.
   void check(SessionId id, const Staged& staged) {
     const Done done{.save = staged.save, .error = {}, .path = {}, .bytes = checksum(arenas_.at({id, staged.arena - 1}).memory)};
     service_->send(id, MessageType::done, encode(done), 0);
@@ -91,7 +100,13 @@ class EchoServer {
   std::unique_ptr<Service> service_;
   std::map<SessionId, int> ranks_;
   std::set<SessionId> greeted_;
-  std::map<std::pair<SessionId, std::uint32_t>, ServedArena> arenas_;
+  struct Lent {
+    std::uint64_t number = 0;
+    std::uint32_t question = 0;
+    std::span<std::byte> memory;
+  };
+  std::map<std::pair<SessionId, std::uint32_t>, Lent> arenas_;  ///< by slot
+  std::uint64_t last_arena_ = 0;
 };
 
 void flood(Connection& connection, std::size_t bytes) {
@@ -136,6 +151,8 @@ int main(int argc, char** argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   try {
     const std::string mode = argc > 3 ? argv[1] : "";
+    std::optional<LimitedAddressSpace> limited;
+    if (const char* bytes = std::getenv("PEER_ADDRESS_SPACE")) limited.emplace(std::stoull(bytes));
     if (mode == "serve")
       EchoServer({argv[2], argv[3]}).run();
     else if (mode == "rank" && argc == 6)

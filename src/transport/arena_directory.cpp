@@ -1,0 +1,109 @@
+#include "transport/arena_directory.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/error_text.hpp"
+#include "base/log.hpp"
+#include "transport/shared_memory.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* prefix = "holdfast-";
+/// An empty file that takes the name of UCX's memory, since UCX wants to take away what it has named.
+constexpr const char* stand_in = "stand-in";
+/// Somebody who sweeps may take a new directory before it is locked.
+constexpr int most_tries = 10;
+constexpr std::chrono::milliseconds between_looks(1);
+
+FileDescriptor open_directory(const fs::path& path) {
+  return FileDescriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/// Returns how many bytes had a name there.
+std::uint64_t remove_with_content(const fs::path& path) {
+  std::uint64_t bytes = 0;
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(path, gone)) {
+    struct stat status {};
+    if (lstat(entry.path().c_str(), &status) == 0) bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    unlink(entry.path().c_str());
+  }
+  rmdir(path.c_str());
+  return bytes;
+}
+
+/// Memory of another user is not ours to remove, even where this one may do everything.
+void sweep(const fs::path& path) {
+  const FileDescriptor directory = open_directory(path);
+  struct stat status {};
+  if (!directory || fstat(directory.get(), &status) != 0 || status.st_uid != geteuid()) return;
+  if (flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return;
+  log::warning("{} is removed, with {} bytes of shared memory: its helper was killed while it made an arena", path.string(),
+               remove_with_content(path));
+}
+
+}  // namespace
+
+fs::path arena_directory_of(const std::string& socket_name) {
+  return fs::path(shared_memory_path) / socket_name;
+}
+
+ArenaDirectory::ArenaDirectory(fs::path path) : path_(std::move(path)) {
+  for (int tries = 0; tries < most_tries; ++tries) {
+    if (try_to_make()) return;
+    remove_with_content(path_);
+  }
+  throw Error(ErrorCode::out_of_memory, fmt::format("no directory for an arena can be made: {}", errno_text(errno)),
+              {.host = host_name(), .path = path_.string()});
+}
+
+ArenaDirectory::~ArenaDirectory() {
+  remove_with_content(path_);
+}
+
+bool ArenaDirectory::try_to_make() {
+  if (mkdir(path_.c_str(), S_IRWXU) != 0) return false;
+  lock_ = open_directory(path_);
+  struct stat status {};
+  if (!lock_ || flock(lock_.get(), LOCK_EX) != 0 || fstat(lock_.get(), &status) != 0 || status.st_nlink == 0) return false;
+  const FileDescriptor made(open((path_ / stand_in).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  return static_cast<bool>(made);
+}
+
+void ArenaDirectory::hide_memory(const std::stop_token& stop) const noexcept {
+  try {
+    while (!stop.stop_requested() && !hide_one()) std::this_thread::sleep_for(between_looks);
+  } catch (const std::exception& error) {  // UCX will do it, later
+    log::debug("{} keeps its names for a while: {}", path_.string(), error.what());
+  }
+}
+
+bool ArenaDirectory::hide_one() const {
+  std::error_code error;
+  for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error))
+    if (entry->path().filename() != stand_in) return rename((path_ / stand_in).c_str(), entry->path().c_str()) == 0;
+  return false;
+}
+
+void sweep_arena_directories() noexcept {
+  try {
+    std::error_code error;
+    for (fs::directory_iterator entry(shared_memory_path, error), end; !error && entry != end; entry.increment(error))
+      if (entry->path().filename().string().starts_with(prefix)) sweep(entry->path());
+  } catch (const std::exception& error) {
+    log::warning("{} could not be swept: {}", shared_memory_path, error.what());
+  }
+}
+
+}  // namespace holdfast::transport

@@ -1,0 +1,77 @@
+#include "transport/arena_maker.hpp"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error_text.hpp"
+#include "transport/arena_directory.hpp"
+#include "transport/memory_limit.hpp"
+#include "transport/shared_memory.hpp"
+
+namespace holdfast::transport {
+namespace {
+
+/// Left free of a memory limit when an arena is made, for what the helper needs to serve and write.
+constexpr std::uint64_t reserve_bytes = 16 << 20;
+
+}  // namespace
+
+ArenaMaker::ArenaMaker(std::filesystem::path directory)
+    : directory_(std::move(directory)), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!event_) throw Error(ErrorCode::launch, fmt::format("eventfd: {}", errno_text(errno)), {.host = host_name()});
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+ArenaMaker::~ArenaMaker() {
+  thread_.request_stop();
+  wishes_.push(std::nullopt);
+}
+
+void ArenaMaker::run(const std::stop_token& stop) {
+  for (auto wish = wishes_.pop(); wish && !stop.stop_requested(); wish = wishes_.pop()) {
+    made_.push(fulfil(*wish));
+    eventfd_write(event_.get(), 1);
+  }
+}
+
+MadeArena ArenaMaker::fulfil(const ArenaWish& wish) {
+  MadeArena made{.number = wish.number, .memory = {}, .ready = {.remote_key = {}}, .error = {}};
+  arenas_.erase(wish.old);
+  if (wish.bytes == 0) return made;
+  try {
+    make(wish.bytes, made);
+  } catch (...) {
+    made.error = current_error();
+  }
+  return made;
+}
+
+/// UCX's own mapping may begin where no large page can; where there cannot be another, it does.
+void ArenaMaker::make(std::uint64_t bytes, MadeArena& made) {
+  require_shared_memory(bytes, "an arena");
+  require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
+  Lent lent{.memory = allocate(bytes), .view = {}};
+  std::span<std::byte> all = lent.memory->span();
+  const auto address = reinterpret_cast<std::uint64_t>(all.data());
+  lent.view = Pages::view(all);
+  if (lent.view) {
+    all = lent.view.bytes();
+    lay_on_large_pages(all);
+  }
+  fault_in(all);
+  made.memory = all.first(bytes);
+  made.ready = {.slot = 0, .bytes = bytes, .arena = made.number, .address = address, .remote_key = lent.memory->key()};
+  arenas_.emplace(made.number, std::move(lent));
+}
+
+std::unique_ptr<ucx::Memory> ArenaMaker::allocate(std::uint64_t bytes) {
+  const ArenaDirectory directory(directory_);
+  if (!context_) context_ = std::make_shared<const ucx::Context>(directory_.string());
+  const std::jthread hiding([&](const std::stop_token& stop) { directory.hide_memory(stop); });
+  return std::make_unique<ucx::Memory>(context_, bytes);
+}
+
+}  // namespace holdfast::transport

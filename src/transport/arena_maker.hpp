@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "base/mailbox.hpp"
+#include "base/unique_handle.hpp"
+#include "transport/messages.hpp"
+#include "wrap/large_pages.hpp"
+#include "wrap/ucx.hpp"
+
+namespace holdfast::transport {
+
+/// Free one arena and make another. Their numbers are the caller's, who uses none twice.
+struct ArenaWish {
+  std::uint64_t old = 0;  ///< 0: none
+  std::uint64_t number = 0;
+  std::uint64_t bytes = 0;  ///< 0: make none
+};
+
+/// What became of a wish.
+struct MadeArena {
+  std::uint64_t number = 0;
+  std::span<std::byte> memory;  ///< empty if none was wished, or it could not be made
+  ArenaReady ready;             ///< what a rank needs to reach it (the slot is the caller's)
+  std::optional<Error> error;
+};
+
+/// Makes and frees arenas in a thread of its own, since that takes seconds for large ones, and whoever serves ranks has to answer
+/// them meanwhile. Wishes are done in their order. It has a UCX context of its own, which no other thread uses.
+class ArenaMaker {
+ public:
+  /// `directory`: where UCX names memory while it makes it (ArenaDirectory).
+  explicit ArenaMaker(std::filesystem::path directory);
+  ArenaMaker(const ArenaMaker&) = delete;
+  ArenaMaker& operator=(const ArenaMaker&) = delete;
+  /// Waits for an arena that is being made, forgets wishes that are not begun, and frees all arenas.
+  ~ArenaMaker();
+
+  void push(const ArenaWish& wish) { wishes_.push(wish); }
+  /// What was done since, in its order; never waits. After event_fd() was readable.
+  [[nodiscard]] std::optional<MadeArena> take() { return made_.try_pop(); }
+  [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
+
+ private:
+  /// Memory that ranks map, and this process's view of it.
+  struct Lent {
+    std::unique_ptr<ucx::Memory> memory;
+    Pages view;
+  };
+
+  void run(const std::stop_token& stop);
+  MadeArena fulfil(const ArenaWish& wish);
+  void make(std::uint64_t bytes, MadeArena& made);
+  std::unique_ptr<ucx::Memory> allocate(std::uint64_t bytes);
+
+  const std::filesystem::path directory_;
+  const FileDescriptor event_;
+  std::shared_ptr<const ucx::Context> context_;
+  std::map<std::uint64_t, Lent> arenas_;  ///< by number
+  Mailbox<std::optional<ArenaWish>> wishes_;
+  Mailbox<MadeArena> made_;
+  std::jthread thread_;  // last, so that it ends first
+};
+
+}  // namespace holdfast::transport
