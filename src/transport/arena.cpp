@@ -23,6 +23,7 @@ constexpr std::uint64_t piece_bytes = 16 << 20;
 class HelperMemory {
  public:
   HelperMemory(std::shared_ptr<Wire> wire, const ArenaReady& ready) : wire_(std::move(wire)), bytes_(ready.bytes) {
+    require_addresses(bytes_, "the helper's arena");
     wire_->with_line([&](const Line& line) { memory_.emplace(line.endpoint(), ready.remote_key, ready.address); });
   }
   ~HelperMemory() {

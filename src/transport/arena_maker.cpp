@@ -52,6 +52,7 @@ MadeArena ArenaMaker::fulfil(const ArenaWish& wish) {
 /// UCX's own mapping may begin where no large page can; where there cannot be another, it does.
 void ArenaMaker::make(std::uint64_t bytes, MadeArena& made) {
   require_shared_memory(bytes, "an arena");
+  require_addresses(bytes, "an arena");
   require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
   Lent lent{.memory = allocate(bytes), .view = {}};
   std::span<std::byte> all = lent.memory->span();

@@ -7,11 +7,14 @@ namespace {
 
 /// A worker's receive queue (0.7 MB) and what it may still need.
 constexpr std::uint64_t line_bytes = 2 << 20;
+/// Queues of both sides, and what UCX needs beside them.
+constexpr std::uint64_t line_addresses = 16 << 20;
 
 }  // namespace
 
 Line::Line(std::shared_ptr<const ucx::Context> context) {
   require_shared_memory(line_bytes, "a line between rank and helper");
+  require_addresses(line_addresses, "a line between rank and helper");
   worker_ = std::make_shared<ucx::Worker>(std::move(context), [this](auto header, auto payload) { on_message(header, payload); });
 }
 

@@ -38,6 +38,16 @@ void require_shared_memory(std::uint64_t bytes, std::string_view what) {
               {.host = host_name(), .path = shared_memory_path});
 }
 
+void require_addresses(std::uint64_t bytes, std::string_view what) {
+  void* const addresses = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (addresses == MAP_FAILED)
+    throw Error(ErrorCode::out_of_memory,
+                fmt::format("{} needs {} bytes to be mapped into this process: {} (is there a limit, such as that of ulimit -v?)",
+                            what, bytes, errno_text(errno)),
+                {.host = host_name()});
+  munmap(addresses, bytes);
+}
+
 void fault_in(std::span<std::byte> memory) {
   if (memory.empty()) return;
   const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

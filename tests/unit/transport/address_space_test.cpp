@@ -1,0 +1,95 @@
+// Processes that may have few addresses (RLIMIT_AS, `ulimit -v`): what cannot be mapped is an error, and the next thing works.
+#include "unit/transport/address_space.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/checksum.hpp"
+#include "unit/transport/processes.hpp"
+
+namespace holdfast::transport::test {
+namespace {
+
+constexpr std::uint64_t MiB = 1 << 20;
+
+void expect_no_room(Connection& connection, std::uint64_t bytes) {
+  try {
+    static_cast<void>(open_arena(connection, 0, bytes));
+    FAIL() << bytes << " bytes cannot be mapped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::out_of_memory) << error.what();
+    EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(bytes)));
+    EXPECT_FALSE(error.where().host.empty());
+  }
+}
+
+void expect_it_works(Connection& connection, std::uint64_t bytes) {
+  const auto arena = open_arena(connection, 0, bytes);
+  std::fill(arena->memory().begin(), arena->memory().end(), std::byte{7});
+  arena->deliver(bytes, soon());
+  send(connection, Staged{.arena = 1, .error = {}}, soon());
+  const auto answer = connection.receive(soon());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(decode<Done>(answer->payload).bytes, checksum(Bytes(bytes, std::byte{7})));
+}
+
+class AddressSpace : public testing::TestWithParam<Transport> {
+ protected:
+  const Address address = unique_address();
+};
+
+TEST_P(AddressSpace, TooSmallForTheRanksMappingIsAnError) {
+  const auto helper = start_helper(address);
+  const auto connection = connect(address, 0, GetParam(), soon());
+  {
+    const LimitedAddressSpace limited(32 * MiB);
+    expect_no_room(*connection, 64 * MiB);
+    expect_no_room(*connection, 64 * MiB);
+    expect_it_works(*connection, 4 * MiB);
+  }
+  expect_it_works(*connection, 64 * MiB);
+}
+
+TEST_P(AddressSpace, WithRoomForOneMappingIsEnoughForMapped) {
+  if (GetParam() == Transport::put) return;
+  const auto helper = start_helper(address);
+  const auto connection = connect(address, 0, GetParam(), soon());
+  const LimitedAddressSpace limited(96 * MiB);
+  expect_it_works(*connection, 64 * MiB);
+  EXPECT_EQ(connection->transport(), Transport::mapped);
+}
+
+/// A line needs some too; whatever is left, there is a line or an error.
+TEST_P(AddressSpace, TooSmallForALineIsAnError) {
+  const auto helper = start_helper(address);
+  bool refused = false, let_in = false;
+  for (std::uint64_t more = 0; more <= 64 * MiB; more += 4 * MiB) {
+    try {
+      const LimitedAddressSpace limited(more);
+      const auto connection = connect(address, 0, GetParam(), soon());
+      let_in = true;
+    } catch (const Error&) {
+      refused = true;
+    }
+  }
+  EXPECT_TRUE(refused && let_in);
+}
+
+TEST_P(AddressSpace, TooSmallForTheHelpersArenaIsAnErrorAndItServesOn) {
+  setenv("PEER_ADDRESS_SPACE", std::to_string(96 * MiB).c_str(), 1);
+  const auto helper = start_helper(address);
+  unsetenv("PEER_ADDRESS_SPACE");
+  const auto connection = connect(address, 0, GetParam(), soon());
+  for (int i = 0; i < 2; ++i) {
+    expect_no_room(*connection, 256 * MiB);
+    expect_it_works(*connection, 8 * MiB);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Transport, AddressSpace, testing::Values(Transport::automatic, Transport::put),
+                         [](const auto& tested) { return tested.param == Transport::put ? "put" : "automatic"; });
+
+}  // namespace
+}  // namespace holdfast::transport::test
