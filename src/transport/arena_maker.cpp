@@ -72,7 +72,11 @@ std::unique_ptr<ucx::Memory> ArenaMaker::allocate(std::uint64_t bytes) {
   const ArenaDirectory directory(directory_);
   if (!context_) context_ = std::make_shared<const ucx::Context>(directory_.string());
   const std::jthread hiding([&](const std::stop_token& stop) { directory.hide_memory(stop); });
-  return std::make_unique<ucx::Memory>(context_, bytes);
+  try {
+    return std::make_unique<ucx::Memory>(context_, bytes);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("an arena of {} bytes cannot be made: {}", bytes, error.sentence()), error.where());
+  }
 }
 
 }  // namespace holdfast::transport

@@ -109,6 +109,7 @@ bool is_listening(const Address& address) {
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
   const Transport chosen = wanted(transport);
   FileDescriptor socket = connect_to(address.socket_name, deadline);
+  Line::require_room();
   auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
   if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, line->address()))))
     throw no_answer("closed its socket before this rank had introduced itself");

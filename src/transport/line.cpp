@@ -12,9 +12,13 @@ constexpr std::uint64_t line_addresses = 16 << 20;
 
 }  // namespace
 
-Line::Line(std::shared_ptr<const ucx::Context> context) {
+void Line::require_room() {
   require_shared_memory(line_bytes, "a line between rank and helper");
   require_addresses(line_addresses, "a line between rank and helper");
+}
+
+Line::Line(std::shared_ptr<const ucx::Context> context) {
+  require_room();
   worker_ = std::make_shared<ucx::Worker>(std::move(context), [this](auto header, auto payload) { on_message(header, payload); });
 }
 

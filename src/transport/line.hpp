@@ -14,7 +14,9 @@ namespace holdfast::transport {
 /// blocks no other line, and destroying the worker ends everything at once. Not thread-safe.
 class Line {
  public:
-  /// Throws Error(out_of_memory) if the node's shared memory has no room for the queue.
+  /// Throws Error(out_of_memory) if the node's shared memory or this process's addresses have no room for a line. The constructor
+  /// asks too; whoever makes a context for it asks before, as UCX ends a process that has no memory left.
+  static void require_room();
   explicit Line(std::shared_ptr<const ucx::Context> context);
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;

@@ -25,14 +25,20 @@ void expect_no_room(Connection& connection, std::uint64_t bytes) {
   }
 }
 
-void expect_it_works(Connection& connection, std::uint64_t bytes) {
-  const auto arena = open_arena(connection, 0, bytes);
-  std::fill(arena->memory().begin(), arena->memory().end(), std::byte{7});
-  arena->deliver(bytes, soon());
+/// What is put into it arrives.
+void expect_right(Connection& connection, Arena& arena) {
+  const std::span<std::byte> memory = arena.memory();
+  std::fill(memory.begin(), memory.end(), std::byte{7});
+  arena.deliver(memory.size(), soon());
   send(connection, Staged{.arena = 1, .error = {}}, soon());
   const auto answer = connection.receive(soon());
   ASSERT_TRUE(answer);
-  EXPECT_EQ(decode<Done>(answer->payload).bytes, checksum(Bytes(bytes, std::byte{7})));
+  EXPECT_EQ(decode<Done>(answer->payload).bytes, checksum(memory));
+}
+
+void expect_it_works(Connection& connection, std::uint64_t bytes) {
+  const auto arena = open_arena(connection, 0, bytes);
+  expect_right(connection, *arena);
 }
 
 class AddressSpace : public testing::TestWithParam<Transport> {
@@ -56,8 +62,12 @@ TEST_P(AddressSpace, WithRoomForOneMappingIsEnoughForMapped) {
   if (GetParam() == Transport::put) return;
   const auto helper = start_helper(address);
   const auto connection = connect(address, 0, GetParam(), soon());
-  const LimitedAddressSpace limited(96 * MiB);
-  expect_it_works(*connection, 64 * MiB);
+  std::unique_ptr<Arena> arena;
+  {
+    const LimitedAddressSpace limited(96 * MiB);
+    arena = open_arena(*connection, 0, 64 * MiB);
+  }
+  expect_right(*connection, *arena);
   EXPECT_EQ(connection->transport(), Transport::mapped);
 }
 
@@ -78,12 +88,12 @@ TEST_P(AddressSpace, TooSmallForALineIsAnError) {
 }
 
 TEST_P(AddressSpace, TooSmallForTheHelpersArenaIsAnErrorAndItServesOn) {
-  setenv("PEER_ADDRESS_SPACE", std::to_string(96 * MiB).c_str(), 1);
+  setenv("PEER_ADDRESS_SPACE", std::to_string(512 * MiB).c_str(), 1);
   const auto helper = start_helper(address);
   unsetenv("PEER_ADDRESS_SPACE");
   const auto connection = connect(address, 0, GetParam(), soon());
   for (int i = 0; i < 2; ++i) {
-    expect_no_room(*connection, 256 * MiB);
+    expect_no_room(*connection, 1024 * MiB);
     expect_it_works(*connection, 8 * MiB);
   }
 }
