@@ -35,7 +35,8 @@ Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const
     return {.host = host_name(),
             .path = path.string(),
             .stamp = stamp_of(*mine),
-            .in_words = fmt::format("a file of {} bytes, saved by {} ranks at {}", mine->file_bytes, mine->world_size, mine->created)};
+            .in_words = fmt::format("one of step {} and {} bytes, saved by {} ranks at {}", mine->step, mine->file_bytes, mine->world_size,
+                                    mine->created)};
   return {.host = host_name(),
           .path = path.string(),
           .in_words = error ? error->sentence() : "none",
@@ -47,7 +48,7 @@ Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const
   const auto one = std::ranges::find_if(all, [](const Found& rank) { return rank.stamp != none; });
   const auto other = std::ranges::find_if(all, [&](const Found& rank) { return rank.stamp != one->stamp; });
   throw Error(other->code,
-              fmt::format("the ranks do not find the same file: rank {} on {} finds {}, and rank {} on {}: {}; is the directory on a file "
+              fmt::format("the ranks do not find the same file: rank {} on {} finds: {}, and rank {} on {} finds: {}; is the directory on a file "
                           "system that all nodes share?",
                           one - all.begin(), one->host, one->in_words, other - all.begin(), other->host, other->in_words),
               {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = other->path});
