@@ -22,3 +22,5 @@ run staged
 "$holdfast" verify "$directory/staged/step-000000000002.h5" || fail "staged: the save is lost"
 run copying
 ! committed copying || fail "copying: a save that not all had staged is visible"
+told="$(grep -c '"event":"save_failed".*"step":2,"code":"invalid_state".*"rank":1,' "$directory/copying/events.jsonl" || true)"
+[[ "$told" -eq 1 ]] || fail "copying: $told lines in events.jsonl about the save that was dropped"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
@@ -60,8 +61,12 @@ TEST_F(Lifecycle, PartsOfTheWorldSaveOnTheirOwn) {
 }
 
 TEST_F(Lifecycle, ASecondRunInTheDirectoryIsRefusedAndToldByWhom) {
+  const char* const of_an_array[][2] = {{"SLURM_JOB_ID", "12"}, {"SLURM_ARRAY_JOB_ID", "10"}, {"SLURM_ARRAY_TASK_ID", "2"}};
+  for (const auto& [variable, value] : of_an_array) setenv(variable, value, 1);
   Checkpointer holder(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use, {(directory_.path() / "ckpt").string(), "pid"},
+  for (const auto& [variable, value] : of_an_array) unsetenv(variable);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use,
+                    {(directory_.path() / "ckpt").string(), "pid", "Slurm job 12 (task 2 of array 10)"},
                     [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 4}); });
   save(holder, 1);
   holder.close();
