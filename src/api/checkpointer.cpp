@@ -40,6 +40,7 @@ void check(const Options& options) {
 void settle(const mpi::Communicator& comm, Options& options) {
   mpi::all_or_none(comm, [&] {
     options = api::with_environment(std::move(options));
+    api::copy_as_environment_says();
     check(options);
   });
   api::require_same(comm, options);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
 #include "base/error_text.hpp"
+#include "base/stream_copy.hpp"
 #include "launch/launcher.hpp"
 
 namespace holdfast::api {
@@ -56,6 +58,12 @@ void add_hints(std::vector<std::pair<std::string, std::string>>& hints, const st
   }
 }
 
+std::string names_of_copy_ways() {
+  std::string names;
+  for (const CopyWay way : copy_ways()) names += fmt::format(", {}", name_of(way));
+  return names;
+}
+
 }  // namespace
 
 Options with_environment(Options options) {
@@ -67,6 +75,17 @@ Options with_environment(Options options) {
   if (options.mpi_io.empty()) options.mpi_io = variable("HOLDFAST_MPI_IO");
   add_hints(options.mpi_io_hints, variable("HOLDFAST_MPI_IO_HINTS"));
   return options;
+}
+
+void copy_as_environment_says() {
+  const std::string name = variable("HOLDFAST_COPY");
+  if (name.empty()) return;
+  const std::optional<CopyWay> way = copy_way_of(name);
+  if (!way && name != "automatic")
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("HOLDFAST_COPY is \"{}\"; on this processor it can be automatic{}", name, names_of_copy_ways()),
+                {.host = host_name()});
+  force_copy(way);
 }
 
 }  // namespace holdfast::api

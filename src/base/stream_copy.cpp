@@ -1,70 +1,93 @@
 #include "base/stream_copy.hpp"
 
-#include <cstdint>
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "base/clock.hpp"
+#include "base/copy_choice.hpp"
+#include "base/log.hpp"
 
 namespace holdfast {
-
-#ifdef __SSE2__
-
 namespace {
 
-constexpr std::size_t line_bytes = 64;
 /// Below, the target is as likely in the caches as not.
 constexpr std::size_t stream_from_bytes = 32 << 10;
-/// So many pages are copied side by side, a line of each in turn: memory gives and takes more when asked in several places, and
-/// the processor fetches ahead in each page for itself (docs/decisions/0023-side-by-side.md).
-constexpr std::size_t pages = 4, page_bytes = 4096;
+/// Longer copies are made in blocks of so many bytes, for each of which the way can be another.
+constexpr std::size_t block_bytes = 256 << 10;
 
-/// `to` is at the start of a line.
-void stream_line(std::byte* to, const std::byte* from) noexcept {
-  auto* target = reinterpret_cast<__m128i*>(to);
-  const auto* source = reinterpret_cast<const __m128i*>(from);
-  const __m128i a = _mm_loadu_si128(source), b = _mm_loadu_si128(source + 1), c = _mm_loadu_si128(source + 2),
-                d = _mm_loadu_si128(source + 3);
-  _mm_stream_si128(target, a);
-  _mm_stream_si128(target + 1, b);
-  _mm_stream_si128(target + 2, c);
-  _mm_stream_si128(target + 3, d);
+constexpr int found_out = -1;
+std::atomic<int> forced = found_out;
+
+/// memcpy is not tried: when it ends, what it wrote is still in the caches, and the next copies take the time to get it out.
+std::span<const CopyWay> tried_ways() noexcept {
+  return copy_ways().size() == 1 ? copy_ways() : copy_ways().subspan(1);
 }
 
-void stream_pages(std::byte* to, const std::byte* from) noexcept {
-  for (std::size_t line = 0; line < page_bytes; line += line_bytes)
-    for (std::size_t page = 0; page < pages; ++page) stream_line(to + page * page_bytes + line, from + page * page_bytes + line);
+/// Sources of short copies are mostly in the caches: loads copy blocks that they have just read, in steps of this size.
+CopyChoice& short_copies() noexcept {
+  static CopyChoice choice(tried_ways());
+  return choice;
+}
+CopyChoice& long_copies() noexcept {
+  static CopyChoice choice(tried_ways());
+  return choice;
 }
 
-/// Whole lines; `to` is at the start of one.
-void stream_lines(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
-  std::size_t done = 0;
-  for (; bytes - done >= pages * page_bytes; done += pages * page_bytes) stream_pages(to + done, from + done);
-  for (; done < bytes; done += line_bytes) stream_line(to + done, from + done);
-  _mm_sfence();
+void tell(const CopyChoice& choice) noexcept {
+  try {
+    log::info("copies of {} 256 KiB are made by {}", &choice == &long_copies() ? "more than" : "up to", choice.in_words());
+  } catch (...) {  // a line in the log is not worth a copy
+  }
+}
+
+void copy_timed(CopyChoice& choice, CopyChoice::Turn turn, std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  const Clock::time_point start = Clock::now();
+  copy_by(turn.way, to, from, bytes);
+  const std::chrono::nanoseconds time = Clock::now() - start;
+  if (choice.note(turn, bytes, static_cast<std::uint64_t>(time.count()))) tell(choice);
+}
+
+void copy_block(CopyChoice& choice, std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  const CopyChoice::Turn turn = choice.next();
+  if (turn.timed)
+    copy_timed(choice, turn, to, from, bytes);
+  else
+    copy_by(turn.way, to, from, bytes);
+}
+
+/// The first block ends where a line does, so that the others begin there; the last one takes what would be a short one.
+void copy_blocks(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  const std::size_t past_line = reinterpret_cast<std::uintptr_t>(to) % cache_line_bytes;
+  for (std::size_t done = 0; done < bytes;) {
+    const std::size_t left = bytes - done, block = done == 0 ? block_bytes - past_line : block_bytes;
+    const std::size_t next = left < 2 * block_bytes ? left : block;
+    copy_block(long_copies(), to + done, from + done, next);
+    done += next;
+  }
 }
 
 }  // namespace
 
 void stream_copy(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
-  if (bytes < stream_from_bytes) {
+  if (bytes < stream_from_bytes)
     std::memcpy(to, from, bytes);
-    return;
-  }
-  const std::size_t before = (line_bytes - reinterpret_cast<std::uintptr_t>(to) % line_bytes) % line_bytes;
-  std::memcpy(to, from, before);
-  const std::size_t streamed = (bytes - before) / line_bytes * line_bytes, done = before + streamed;
-  stream_lines(to + before, from + before, streamed);
-  std::memcpy(to + done, from + done, bytes - done);
+  else if (const int way = forced.load(std::memory_order_relaxed); way != found_out)
+    copy_by(static_cast<CopyWay>(way), to, from, bytes);
+  else if (bytes <= block_bytes)
+    copy_block(short_copies(), to, from, bytes);
+  else
+    copy_blocks(to, from, bytes);
 }
 
-#else
-
-void stream_copy(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
-  std::memcpy(to, from, bytes);
+void force_copy(std::optional<CopyWay> way) noexcept {
+  forced.store(way ? static_cast<int>(*way) : found_out, std::memory_order_relaxed);
 }
 
-#endif
+std::string copy_in_words() {
+  if (const int way = forced.load(std::memory_order_relaxed); way != found_out)
+    return std::string(name_of(static_cast<CopyWay>(way))) + ", set";
+  return std::string(name_of(long_copies().way())) + (long_copies().is_tried() ? ", measured" : ", not measured");
+}
 
 }  // namespace holdfast
