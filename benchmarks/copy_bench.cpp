@@ -53,16 +53,18 @@ void host_to_arena(std::byte* to, std::byte* from, std::uint64_t bytes, int thre
   stage::HostStager(threads).stage(std::span(&copy, 1));
 }
 
-/// As a load that goes around the page cache.
-void block_to_tensor(std::byte* to, std::byte* from, std::uint64_t bytes, int threads) {
-  constexpr std::uint64_t block = 2 * mebibyte;
+/// With 2 MiB, as a load that goes around the page cache.
+template <std::uint64_t block>
+void in_blocks(std::byte* to, std::byte* from, std::uint64_t bytes, int threads) {
   std::atomic<std::uint64_t> next = 0;
   run_in_threads(threads, [&] {
     for (std::uint64_t at = next.fetch_add(block); at < bytes; at = next.fetch_add(block)) stream_copy(to + at, from + at, block);
   });
 }
 
-constexpr Kind kinds[] = {{"host_to_arena", host_to_arena}, {"block_to_tensor", block_to_tensor}};
+constexpr Kind kinds[] = {{"host_to_arena", host_to_arena}, {"block_to_tensor", in_blocks<2 * mebibyte>}};
+/// Reported without a goal.
+constexpr Kind small_kinds[] = {{"runs_of_32KiB", in_blocks<mebibyte / 32>}, {"runs_of_256KiB", in_blocks<mebibyte / 4>}};
 
 class Copies {
  public:
@@ -138,17 +140,21 @@ void copy(benchmark::State& state, const Kind& kind, std::uint64_t bytes, int th
   report(state, bytes, times);
 }
 
+void add(const Kind& kind, std::uint64_t size, int threads) {
+  const std::string name =
+      std::string("copy/") + kind.name + "/" + std::to_string(size) + "MiB/" + std::to_string(threads) + "_threads";
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [&kind, size, threads](benchmark::State& state) { copy(state, kind, size * mebibyte, threads); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond)
+      ->Iterations(size > 1000 ? 9 : 18);
+}
+
 [[maybe_unused]] const bool registered = [] {
   for (const Kind& kind : kinds)
     for (const std::uint64_t size : {64, 512, 2048})
-      for (const int threads : {1, 2})
-        benchmark::RegisterBenchmark(
-            ("copy/" + std::string(kind.name) + "/" + std::to_string(size) + "MiB/" + std::to_string(threads) + "_threads")
-                .c_str(),
-            [&kind, size, threads](benchmark::State& state) { copy(state, kind, size * mebibyte, threads); })
-            ->UseManualTime()
-            ->Unit(benchmark::kMillisecond)
-            ->Iterations(size > 1000 ? 9 : 18);
+      for (const int threads : {1, 2}) add(kind, size, threads);
+  for (const Kind& kind : small_kinds) add(kind, 64, 1);
   return true;
 }();
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/stream_copy.hpp"
+
 namespace holdfast::api {
 
 void Landing::prepare(stage::Stager& stager, std::span<const stage::Copy> copies) {
@@ -47,6 +49,7 @@ double Staging::finish() {
   attempt([&] {
     if (landing_) landing_->arena->deliver(bytes_, deadline);
   });
+  staged_.copy = copy_in_words();
   line_->send(staged_, deadline);
   if (staged_.failed) throw to_error(staged_.error);
   return watch.seconds();

@@ -160,7 +160,12 @@ const Drain::Layout& Drain::layout_of(const SaveJob& job) {
 }
 
 void Drain::make_request(const SaveJob& job, const Layout& layout) {
-  request_ = {.step = job.step, .plan = job.plan, .world_size = job.world_size, .datasets = layout.datasets, .chunks = {}};
+  request_ = {.step = job.step,
+              .plan = job.plan,
+              .world_size = job.world_size,
+              .datasets = layout.datasets,
+              .chunks = {},
+              .copy = job.copy};
   waves_.clear();
   std::vector<std::pair<const StagedPart*, const plan::Piece*>> pieces;
   for (const StagedPart& part : job.parts)

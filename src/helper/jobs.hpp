@@ -4,6 +4,7 @@
 #include <holdfast/error.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct SaveJob {
   std::uint32_t wave = 0, waves = 1;
   int world_size = 0;
   std::vector<StagedPart> parts;
+  std::string copy;  ///< how rank 0 copied its part, if this helper serves it
   std::optional<Error> error;
   Stopwatch since_staged;
 };

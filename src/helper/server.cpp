@@ -204,6 +204,7 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
               .wave = any.wave,
               .world_size = hello_->world_size,
               .parts = {},
+              .copy = {},
               .error = {},
               .since_staged = {}};
   for (const auto& [id, session] : sessions_) {
@@ -216,6 +217,7 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
       error.rank = session.rank;
       job.error = to_error(error);
     } else {
+      if (session.rank == 0) job.copy = staged->second.copy;
       job.waves = session.plans.at(staged->second.plan)->waves;
       job.parts.push_back(
           {.layout = session.plans.at(staged->second.plan), .arena = find_arena(session, staged->second.arena).value().data()});

@@ -220,7 +220,8 @@ void CheckpointStore::announce(const SaveRequest& request, const SaveResult& res
 
 void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& result) {
   std::string lines;
-  if (!std::exchange(settings_told_, true)) lines = settings_event(engine_->settings(), options_.launcher, comm_.size());
+  if (std::exchange(copy_told_, request.copy) != request.copy)
+    lines = settings_event(engine_->settings(), options_.launcher, comm_.size(), request.copy);
   files_->append(options_.directory / format::events_file, lines + save_event(request, result));
 }
 

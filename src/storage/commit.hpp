@@ -73,7 +73,7 @@ class CheckpointStore final : public StorageWriter {
   std::unique_ptr<DirectoryLock> lock_;
   std::optional<Unfinished> unfinished_;
   std::optional<SpareFile> spare_;  ///< writer 0's
-  bool settings_told_ = false;
+  std::optional<std::string> copy_told_;  ///< with the settings
   bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there
 };
 

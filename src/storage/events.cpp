@@ -46,7 +46,7 @@ std::string failed_save_event(std::int64_t step, const Error& error) {
                {"tensor", where.tensor}});
 }
 
-std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers) {
+std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers, const std::string& copy) {
   nlohmann::ordered_json hints = nlohmann::ordered_json::object();
   for (const auto& [key, value] : settings.mpi_io_hints) hints[key] = value;
   return line({{"event", "settings"},
@@ -55,6 +55,7 @@ std::string settings_event(const FileSettings& settings, const std::string& laun
                {"helpers", writers},
                {"engine", settings.engine == Engine::direct ? "direct" : "mpi_io"},
                {"method", settings.method},
+               {"copy", copy},
                {"alignment_bytes", settings.alignment_bytes},
                {"write_limit_bytes_per_s", settings.write_limit_bytes_per_s},
                {"mpi_io", settings.mpi_io},

@@ -13,7 +13,8 @@ namespace holdfast::storage {
 [[nodiscard]] std::string save_event(const SaveRequest& request, const SaveResult& result);
 [[nodiscard]] std::string failed_save_event(std::int64_t step, const Error& error);
 /// What is in force, once the first save has shown it.
-[[nodiscard]] std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers);
+[[nodiscard]] std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers,
+                                         const std::string& copy);
 [[nodiscard]] std::string load_event(const LoadReport& report, int world_size);
 
 /// Now, in UTC: "2025-01-31T23:59:59Z".

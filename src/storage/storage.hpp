@@ -29,6 +29,7 @@ struct SaveRequest {
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
   std::vector<Chunk> chunks;
+  std::string copy;  ///< how rank 0 copied its part, where the first writer has it; for the event log
 };
 
 /// How files are laid out and written; what Options says, with the environment under it.

@@ -119,10 +119,11 @@ struct Staged {
   std::uint64_t plan = 0;
   std::uint64_t arena = 0;  ///< ArenaReady::arena; 0: this rank has no bytes to save
   std::uint32_t wave = 0;
+  std::string copy;  ///< how this rank copies, for the event log
   bool failed = false;
   ErrorRecord error;
   static void fields(auto& c, auto& s) {
-    c(s.save, s.sequence, s.parent, s.step, s.plan, s.arena, s.wave, s.failed, s.error);
+    c(s.save, s.sequence, s.parent, s.step, s.plan, s.arena, s.wave, s.copy, s.failed, s.error);
   }
 };
 /// helper -> rank: the wave is written, and its slot is free for the next one. The last wave is answered by done, as is any

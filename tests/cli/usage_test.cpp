@@ -66,14 +66,5 @@ TEST_F(CommandLine, OutputThatCannotBeWrittenIsAnError) {
   EXPECT_THAT(ended.err, HasSubstr("No space left"));
 }
 
-TEST_F(CommandLine, ColoursAreForTerminalsThatWantThem) {
-  const std::string command = "ls " + directory.path().string();
-  const std::string on_terminal = "script -qec '" + std::string("$HOLDFAST_CLI ") + command + "' /dev/null";
-  EXPECT_THAT(holdfast({"ls", directory.path()}).out, Not(HasSubstr("\x1b[")));
-  EXPECT_THAT(shell("TERM=xterm NO_COLOR= " + on_terminal).out, HasSubstr("\x1b["));
-  EXPECT_THAT(shell("TERM=xterm NO_COLOR=1 " + on_terminal).out, Not(HasSubstr("\x1b[")));
-  EXPECT_THAT(shell("TERM=dumb NO_COLOR= " + on_terminal).out, Not(HasSubstr("\x1b[")));
-}
-
 }  // namespace
 }  // namespace holdfast::test

@@ -53,13 +53,6 @@ TEST_F(CommandLine, VerifyAsJson) {
   EXPECT_EQ(json["files"][1]["bytes"], 91);
 }
 
-TEST_F(CommandLine, VerifyDrawsABarOnATerminalAndClearsIt) {
-  const Ended ended = shell("TERM=xterm script -qec '$HOLDFAST_CLI verify " + first.string() + "' /dev/null");
-  EXPECT_EQ(ended.status, 0);
-  EXPECT_THAT(ended.out, ContainsRegex("\\[#*\\.*\\] +[0-9]+%"));
-  EXPECT_THAT(ended.out, ContainsRegex("\r\x1b\\[K[^%]*valid[^%]*$"));
-}
-
 TEST_F(CommandLine, DiffOfEqualIsZero) {
   const auto again = small_sample().save(directory.path(), 300);
   const Ended ended = holdfast({"diff", first, again});

@@ -263,10 +263,39 @@ TEST_F(SaveAndLoad, EventLogHasALinePerSaveAndLoad) {
   for (std::string line; std::getline(log, line);) events.push_back(nlohmann::json::parse(line));
   ASSERT_EQ(events.size(), 4U);
   EXPECT_EQ(events[0].at("event"), "settings");
+  EXPECT_TRUE(events[0].at("copy").get<std::string>().ends_with("measured")) << events[0];
   EXPECT_EQ(events[1].at("event"), "save");
   EXPECT_EQ(events[2].at("step"), 2);
   EXPECT_GT(events[2].at("bytes"), 0);
   EXPECT_EQ(events[3].at("event"), "load");
+}
+
+/// The way stays in force for the process, so the end of the test goes back to the one that is found out.
+TEST_F(SaveAndLoad, RanksCopyInTheWayThatTheEnvironmentNames) {
+  setenv("HOLDFAST_COPY", "memcpy", 1);
+  auto weight = rows("weight", 4096, 9, 256);
+  StateDict state;
+  state.add(weight.name(), weight.view());
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  checkpointer.async_save(1, state).wait();
+  weight.clear();
+  checkpointer.load(state);
+  EXPECT_EQ(weight.mistake(), "");
+  checkpointer.close();
+  setenv("HOLDFAST_COPY", "automatic", 1);
+  Checkpointer(MPI_COMM_WORLD, {.directory = options().directory, .read_only = true}).close();
+  unsetenv("HOLDFAST_COPY");
+  std::ifstream log(options().directory / "events.jsonl");
+  std::string line;
+  std::getline(log, line);
+  EXPECT_EQ(nlohmann::json::parse(line).at("copy"), "memcpy, set");
+}
+
+TEST_F(SaveAndLoad, AWayOfCopyingThatThereIsNotIsRefusedOnAllRanks) {
+  if (rank_in(MPI_COMM_WORLD) == 0) setenv("HOLDFAST_COPY", "magic", 1);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"HOLDFAST_COPY", "magic", "automatic", "memcpy"},
+                    [&] { Checkpointer checkpointer(MPI_COMM_WORLD, options()); });
+  unsetenv("HOLDFAST_COPY");
 }
 
 TEST_F(SaveAndLoad, PartialLoadReportsWhatIsMissingAndUnexpected) {

@@ -331,6 +331,21 @@ TEST_F(Commit, EverySaveIsALineOfEvents) {
   EXPECT_EQ(all[2].at("bytes"), sample_.bytes());
 }
 
+TEST_F(Commit, SettingsAreToldAgainWhereRanksCopyInAnotherWay) {
+  open();
+  for (const auto& [step, copy] :
+       {std::pair{10, "page_avx, not measured"}, {20, "page_avx, measured"}, {30, "page_avx, measured"}}) {
+    SaveRequest request = sample_.request(step, comm_.rank());
+    request.copy = copy;
+    store_->save(request);
+  }
+  comm_.barrier();
+  std::vector<std::string> told;
+  for (const auto& event : events(dir_))
+    told.push_back(event.at("event") == "settings" ? event.at("copy").get<std::string>() : event.at("step").dump());
+  EXPECT_THAT(told, ElementsAre("page_avx, not measured", "10", "page_avx, measured", "20", "30"));
+}
+
 /// MPI-IO says itself which hints it took.
 TEST_F(Commit, HintsAndAlignmentReachTheFile) {
   const FileSettings settings{.mpi_io_hints = {{"cb_buffer_size", "1048576"}, {"striping_factor", "1"}},
