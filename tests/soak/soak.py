@@ -14,7 +14,8 @@ import argparse, collections, os, pathlib, random, shlex, shutil, signal, statis
 RANKS = 2
 DISK_BYTES = 24 << 20  # six files of the program
 HANG_S = 60  # far above the program's own timeouts: 3 s for a silent helper, 20 s for a stuck save
-WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the two looks at least
+WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the first look and the last at least
+STRETCHES = 5  # into which the measured saves are divided
 
 
 class Processes:
@@ -50,13 +51,25 @@ def send(pid, number):
 
 def own_memory(pid):
     """Bytes that belong to a process alone."""
-    try:
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
+    try:  # RssAnon of /proc/PID/status may be off by some hundred kilobytes
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Anonymous:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
     return None
+
+
+def growth_per_save(looks):
+    """Bytes, of a process that was looked at after so many saves and had so many bytes; None if there were too few saves to tell. What
+    is lost with each save is so all the time; what is taken once, such as a large page or the heap of another thread, in one
+    stretch of saves. So the stretch in the middle counts."""
+    warm = [look for look in looks if look[0] >= looks[0][0] + WARM_SAVES]
+    measured = warm[-1][0] - warm[0][0] if warm else 0
+    if measured < MEASURED_SAVES:
+        return None
+    ends = [next(look for look in warm if look[0] >= warm[0][0] + measured * i // STRETCHES) for i in range(STRETCHES + 1)]
+    return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in zip(ends, ends[1:]) if later != earlier)
 
 
 def within(seconds, condition):
@@ -93,8 +106,8 @@ class Soak:
                                      self.arguments.program, self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
         self.seen = {}  # helpers, and how many saves were acknowledged when they were seen first
         # Of each process while it has the same helpers (Open MPI keeps some 100 KB of each MPI_Comm_spawn for ever): saves and
-        # bytes at the first look that counts, and at the last one.
-        self.memory = {}
+        # bytes at each look.
+        self.memory = collections.defaultdict(list)
         self.acknowledged_at, self.last_progress = self.saves(), time.monotonic()
 
     def saves(self):
@@ -127,10 +140,7 @@ class Soak:
         for pid in self.processes.named("soaked") + helpers:
             memory = own_memory(pid)
             if memory is not None:
-                begin = self.memory.setdefault((pid, *helpers), [saves + WARM_SAVES, 0, 0, 0])
-                if begin[1] == 0 and saves >= begin[0]:
-                    begin[0:2] = saves, memory
-                begin[2:4] = saves, memory
+                self.memory[pid, *helpers].append((saves, memory))
 
     def serving(self):
         """Helpers that have written saves, so that all ranks are connected to them."""
@@ -205,10 +215,9 @@ class Soak:
 
     def look_after(self):
         self.done["runs"] += 1
-        for begin, before, saves, memory in self.memory.values():
-            if before and saves - begin >= MEASURED_SAVES:
-                self.done["times measured"] += 1
-                self.growth = max(self.growth, (memory - before) / (saves - begin))
+        for growth in filter(lambda it: it is not None, map(growth_per_save, self.memory.values())):
+            self.done["times measured"] += 1
+            self.growth = max(self.growth, growth)
         if not within(20, lambda: not self.processes.all()):
             self.counts["processes left"] += len(self.processes.all())
             print(f"left: {self.processes.all()}", flush=True)
