@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "api/settings.hpp"
+
 namespace holdfast::api {
 namespace {
 
@@ -39,6 +41,13 @@ Numbers numbers_of(const mpi::Communicator& comm, const Proposal& mine) {
   return numbers;
 }
 
+/// As Saver::propose() makes a number of them.
+std::vector<Setting> save_settings(std::int64_t number) {
+  const std::array when_busy{"wait", "skip", "fail"};
+  return {{"when_busy", when_busy.at(static_cast<std::size_t>(number / 2))},
+          {"overlap_staging", number % 2 != 0 ? "true" : "false"}};
+}
+
 }  // namespace
 
 Verdict agree(const mpi::Communicator& comm, const Proposal& mine) {
@@ -49,7 +58,7 @@ Verdict agree(const mpi::Communicator& comm, const Proposal& mine) {
     throw Error(ErrorCode::plan_conflict,
                 fmt::format("ranks disagree about the step to save: {} and {}", least[step], ~least[step_complement]));
   if (least[settings] != ~least[settings_complement])
-    throw Error(ErrorCode::plan_conflict, "ranks were given different SaveOptions");
+    explain_difference(comm, "SaveOptions", save_settings(mine.settings));
   const bool same_values = least[values] == ~least[values_complement];
   return {.plan_known = least[plan_known] != 0 && same_values,
           .arena_free = least[arena_free] != 0,

@@ -64,21 +64,6 @@ std::string in_words(const Holders& holders) {
                      fmt::join(std::span(holders.ranks).first(told), ", "), more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
-/// Which one differs is found by comparing with rank 0; then its value is asked of all.
-[[noreturn]] void explain_difference(const mpi::Communicator& comm, const std::vector<Setting>& mine) {
-  std::vector<Setting> of_rank_0 = mine;
-  mpi::broadcast_value(comm, of_rank_0, 0);
-  const auto first = std::ranges::mismatch(mine, of_rank_0, {}, &Setting::value, &Setting::value).in1;
-  std::uint64_t place[] = {static_cast<std::uint64_t>(first - mine.begin())};
-  comm.allreduce(std::span<std::uint64_t>(place), MPI_MIN);
-  const Setting& setting = mine.at(place[0]);
-  std::vector<std::string> told;
-  for (const Holders& holders : holders_of(comm.all_gather(encode(setting.value))))
-    if (told.size() < most_values) told.push_back(in_words(holders));
-  throw Error(ErrorCode::plan_conflict,
-              fmt::format("ranks were given different Options: {} is {}", setting.name, fmt::join(told, ", ")));
-}
-
 }  // namespace
 
 /// A member that is not named here does not compile.
@@ -114,12 +99,27 @@ std::vector<Setting> settings_of(const Options& options) {
           {"close_timeout_s", in_words(close_timeout_s)}};
 }
 
+/// Which one differs is found by comparing with rank 0; then its value is asked of all.
+void explain_difference(const mpi::Communicator& comm, const char* what, const std::vector<Setting>& mine) {
+  std::vector<Setting> of_rank_0 = mine;
+  mpi::broadcast_value(comm, of_rank_0, 0);
+  const auto first = std::ranges::mismatch(mine, of_rank_0, {}, &Setting::value, &Setting::value).in1;
+  std::uint64_t place[] = {static_cast<std::uint64_t>(first - mine.begin())};
+  comm.allreduce(std::span<std::uint64_t>(place), MPI_MIN);
+  const Setting& setting = mine.at(place[0]);
+  std::vector<std::string> told;
+  for (const Holders& holders : holders_of(comm.all_gather(encode(setting.value))))
+    if (told.size() < most_values) told.push_back(in_words(holders));
+  throw Error(ErrorCode::plan_conflict,
+              fmt::format("ranks were given different {}: {} is {}", what, setting.name, fmt::join(told, ", ")));
+}
+
 void require_same(const mpi::Communicator& comm, const Options& options) {
   const std::vector<Setting> mine = settings_of(options);
   const std::uint64_t fingerprint = checksum(encode(mine));
   std::uint64_t least[] = {fingerprint, ~fingerprint};
   comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
-  if (least[0] != ~least[1]) explain_difference(comm, mine);
+  if (least[0] != ~least[1]) explain_difference(comm, "Options", mine);
 }
 
 }  // namespace holdfast::api

@@ -8,7 +8,7 @@
 
 namespace holdfast::api {
 
-/// One of the Options: its name there, and its value in words.
+/// One of Options or SaveOptions: its name there, and its value in words.
 struct Setting {
   std::string name, value;
 
@@ -18,8 +18,12 @@ struct Setting {
 /// All of them, in their order there.
 [[nodiscard]] std::vector<Setting> settings_of(const Options& options);
 
-/// Collective: one small allreduce where all is well. Throws Error(plan_conflict) on all ranks where the options are not the same
-/// everywhere; it names the first one that differs, its values, and the ranks.
+/// Collective, where the ranks' settings, `what`, are known not to be the same: throws Error(plan_conflict) on all ranks, which names the
+/// first one that differs, its values, and the ranks.
+[[noreturn]] void explain_difference(const mpi::Communicator& comm, const char* what, const std::vector<Setting>& mine);
+
+/// Collective: one small allreduce where all is well. Explains the difference where the options are not the same
+/// everywhere.
 void require_same(const mpi::Communicator& comm, const Options& options);
 
 }  // namespace holdfast::api

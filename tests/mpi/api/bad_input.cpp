@@ -47,6 +47,16 @@ TEST_F(BadInput, NamesOnOneRankOnly) {
   }
 }
 
+TEST_F(BadInput, SaveOptionsThatAreNotTheSame) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), DType::f32, {4}));
+  const std::string last = std::to_string(ranks_ - 1), others = ranks_ == 2 ? "rank 0" : "ranks 0, 1";
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"SaveOptions: when_busy is wait on " + others + ", skip on rank " + last},
+                    [&] { checkpointer_->async_save(1, state, {.when_busy = bad_rank() ? WhenBusy::skip : WhenBusy::wait}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"SaveOptions: overlap_staging is false on " + others},
+                    [&] { checkpointer_->async_save(1, state, {.overlap_staging = bad_rank()}); });
+}
+
 TEST_F(BadInput, ANameUsedTwice) {
   StateDict state;
   state.add("w", replicated(memory_.data(), DType::f32, {4}));
