@@ -61,15 +61,20 @@ def own_memory(pid):
 
 
 def growth_per_save(looks):
-    """Bytes, of a process that was looked at after so many saves and had so many bytes; None if there were too few saves to tell. What
-    is lost with each save is so all the time; what is taken once, such as a large page or the heap of another thread, in one
-    stretch of saves. So the stretch in the middle counts."""
+    """Bytes, of a process that was looked at after so many saves and had so many bytes; None if there were too few saves to tell. A save
+    that is under way has memory which is given back: in the helper, two blocks of 2 MiB for what does not lie in the arena as in
+    the file. So of each stretch of saves the least counts. And what is taken once, such as the heap of another thread, makes one of
+    the steps between stretches, where what is lost with each save makes all: so the step in the middle counts."""
     warm = [look for look in looks if look[0] >= looks[0][0] + WARM_SAVES]
     measured = warm[-1][0] - warm[0][0] if warm else 0
     if measured < MEASURED_SAVES:
         return None
-    ends = [next(look for look in warm if look[0] >= warm[0][0] + measured * i // STRETCHES) for i in range(STRETCHES + 1)]
-    return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in zip(ends, ends[1:]) if later != earlier)
+    least = {}
+    for saves, memory in warm:
+        stretch = min((saves - warm[0][0]) * STRETCHES // measured, STRETCHES - 1)
+        least[stretch] = min(memory, least.get(stretch, memory))
+    ends = sorted(least.items())
+    return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in zip(ends, ends[1:])) * STRETCHES / measured
 
 
 def within(seconds, condition):
