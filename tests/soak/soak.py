@@ -277,6 +277,9 @@ class Soak:
         for what in ["acknowledged saves lost", "damaged files", "hangs", "processes left", "shared memory left",
                      "deaths that mpirun kept to itself", "sanitizers' reports", "bad ends"]:
             print(f"{what}: {self.counts[what]}")
+        if not self.done["times measured"]:
+            print(f"memory was not measured: no process with the same helper was there for {WARM_SAVES + MEASURED_SAVES} saves")
+            return
         print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {self.arguments.growth})")
 
 
