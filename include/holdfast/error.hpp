@@ -22,7 +22,7 @@ enum class ErrorCode {
   launch,               ///< the helper is missing, exited, or did not answer in time
   helper_lost,          ///< a helper died while it was needed
   timeout,              ///< a bounded wait ran out
-  busy,                 ///< both arenas are in use and SaveOptions said fail
+  busy,                 ///< no arena is free and SaveOptions said fail
   in_use,               ///< another run holds the directory
   communication,        ///< MPI or UCX failed
   device,               ///< a GPU, or CUDA, failed

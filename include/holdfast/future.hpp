@@ -18,7 +18,8 @@ struct SaveStats {
   std::string path;              ///< of the committed file
   std::uint64_t bytes = 0;       ///< tensor and value bytes in the file, replicas counted once
   std::uint64_t rank_bytes = 0;  ///< bytes that this rank staged
-  bool plan_cached = false;      ///< the plan of the save before was used again
+  bool plan_cached = false;      ///< the plan of one of the last saves was used again
+  bool arena_made = false;       ///< some rank's arena had to be made for it, or to grow
   double plan_s = 0;             ///< agreeing, and planning where needed
   double stage_s = 0;            ///< copying into the arena
   double blocked_s = 0;          ///< async_save from call to return

@@ -32,7 +32,8 @@ enum class Engine {
   direct,     ///< around the page cache (O_DIRECT) to where HDF5 laid the tensors, by io_uring where the system allows it
 };
 
-/// What async_save does when both arenas still hold saves that are being written.
+/// What async_save does when no arena is free: both hold saves that are being written, or the one does for which there is memory.
+/// A new layout of the state changes nothing about that.
 enum class WhenBusy {
   wait,  ///< until one is free, at most Options::save_timeout_s
   skip,  ///< return a future that says skipped()
@@ -53,14 +54,19 @@ struct Options {
   /// open, or knows by a hard link, is left alone. false: it is removed at once.
   bool recycle_files = true;
 
-  /// Most shared memory that the arenas of one node may take together, in bytes. 0: no limit but the node's.
+  /// Most shared memory that the arenas of one node may take together, in bytes. 0: no limit but the node's, which is what /dev/shm
+  /// and the job's memory limit leave when arenas are made or grow, less a reserve of an eighth, at most 16 MiB. The node with the
+  /// least room decides for all.
   /// Two saves' worth is used where it fits, one otherwise. With less than one, a save goes through the arenas in waves:
   /// async_save returns (or begins to overlap) when all but the last one are written. ErrorCode::out_of_memory if the values, or
-  /// one row of a tensor, are too large even for that.
+  /// one element of a tensor, are too large even for that, or if it would take more than 1,000 waves. An arena that has to grow
+  /// gets an eighth more than it needs, where that costs neither the second arena nor waves.
   std::uint64_t memory_limit_bytes = 0;
 
   /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks
-  /// of its node, at most 8.
+  /// of its node, at most 8. A binding holds all of them: on a rank that is bound to one core, as mpirun does by default for
+  /// few ranks and OMP_PROC_BIND does to the main thread, there is one, and more would take turns on that core. Bind wider
+  /// (mpirun --bind-to none, or --map-by slot:PE=4) where a node has cores to spare. The log says so once.
   int stage_threads = 0;
 
   /// automatic: HOLDFAST_ENGINE ("mpi_io" or "direct") if that is set. What was chosen is in events.jsonl.

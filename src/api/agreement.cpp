@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "api/settings.hpp"
@@ -12,8 +13,6 @@ namespace {
 /// The numbers that are reduced by minimum. A value and its complement together tell the least and the greatest.
 enum Field {
   erring_rank,
-  plan_known,
-  arena_free,
   helper_up,
   step,
   step_complement,
@@ -21,16 +20,28 @@ enum Field {
   settings_complement,
   values,
   values_complement,
-  fields
+  plan_known,
+  slot_free = plan_known + kept_plans,
+  slot_holds = slot_free + most_slots,  ///< by plan
+  fields = slot_holds + kept_plans * most_slots
 };
 using Numbers = std::array<std::int64_t, fields>;
+
+template <std::size_t size>
+void put(const std::array<bool, size>& flags, std::int64_t* numbers) {
+  std::ranges::copy(flags, numbers);
+}
+
+SlotFlags slot_flags(const std::int64_t* numbers) {
+  SlotFlags flags{};
+  std::transform(numbers, numbers + most_slots, flags.begin(), [](std::int64_t number) { return number != 0; });
+  return flags;
+}
 
 Numbers numbers_of(const mpi::Communicator& comm, const Proposal& mine) {
   Numbers numbers{};
   const auto content = static_cast<std::int64_t>(mine.values);
   numbers[erring_rank] = mine.error ? comm.rank() : comm.size();
-  numbers[plan_known] = mine.plan_known;
-  numbers[arena_free] = mine.arena_free;
   numbers[helper_up] = mine.helper_up;
   numbers[step] = mine.step;
   numbers[step_complement] = ~mine.step;
@@ -38,6 +49,9 @@ Numbers numbers_of(const mpi::Communicator& comm, const Proposal& mine) {
   numbers[settings_complement] = ~mine.settings;
   numbers[values] = content;
   numbers[values_complement] = ~content;
+  put(mine.plan_known, &numbers[plan_known]);
+  put(mine.free, &numbers[slot_free]);
+  for (std::size_t plan = 0; plan < kept_plans; ++plan) put(mine.holds[plan], &numbers[slot_holds + plan * most_slots]);
   return numbers;
 }
 
@@ -59,10 +73,12 @@ Verdict agree(const mpi::Communicator& comm, const Proposal& mine) {
                 fmt::format("ranks disagree about the step to save: {} and {}", least[step], ~least[step_complement]));
   if (least[settings] != ~least[settings_complement])
     explain_difference(comm, "SaveOptions", save_settings(mine.settings));
-  const bool same_values = least[values] == ~least[values_complement];
-  return {.plan_known = least[plan_known] != 0 && same_values,
-          .arena_free = least[arena_free] != 0,
-          .helper_up = least[helper_up] != 0};
+  Verdict verdict{.plan = {}, .free = slot_flags(&least[slot_free]), .helper_up = least[helper_up] != 0};
+  if (least[values] != ~least[values_complement]) return verdict;
+  for (std::size_t plan = kept_plans; plan-- > 0;)
+    if (least[plan_known + plan] != 0) verdict.plan = plan;
+  if (verdict.plan) verdict.holds = slot_flags(&least[slot_holds + *verdict.plan * most_slots]);
+  return verdict;
 }
 
 }  // namespace holdfast::api

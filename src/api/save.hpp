@@ -30,6 +30,7 @@ class Save {
   void blocked_for(double seconds) { stats_.blocked_s = seconds; }
 
   [[nodiscard]] std::int64_t step() const noexcept { return stats_.step; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] bool skipped() const noexcept { return skipped_; }
   void wait_staged();
   void wait_staged(CUstream_st* stream);

@@ -3,22 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "api/replica_check.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "helper/layout.hpp"
 #include "plan/exchange.hpp"
-#include "plan/waves.hpp"
-#include "stage/cuda_stager.hpp"
 #include "stage/places.hpp"
 #include "transport/messages.hpp"
 
 namespace holdfast::api {
 namespace {
 
-/// Of an arena that a save goes through in waves, in bytes.
-constexpr std::uint64_t window_granule = 64;
 std::int64_t as_number(const SaveOptions& options) {
   return static_cast<std::int64_t>(options.when_busy) * 2 + options.overlap_staging;
 }
@@ -30,8 +27,7 @@ Saver::Saver(const mpi::Communicator& comm, Options options)
       options_(std::move(options)),
       node_(comm.split_by_node()),
       grid_(comm),
-      note_lost_save_(comm.rank() == 0 ? lost_saves_log(options_) : NoteLostSave{}),
-      slots_(most_slots) {
+      note_lost_save_(comm.rank() == 0 ? lost_saves_log(options_) : NoteLostSave{}) {
   try {
     start_helpers();
   } catch (...) {
@@ -42,7 +38,10 @@ Saver::Saver(const mpi::Communicator& comm, Options options)
 }
 
 void Saver::warm_up(const StateDict& state) {
-  static_cast<void>(prepare(0, state, {}));
+  const Prepared prepared = prepare(0, state, {});
+  const std::size_t other = 1 - *prepared.slot;
+  if (plans_.front().arenas != 1 && prepared.free[other]) for_plan([&] { make_room(other, false); });
+  finish_staging();
   for (Slot& slot : slots_)
     if (slot.landing) slot.landing->prepare(*stager_, copies_of({0, local_.tensors, 0}, slot));
 }
@@ -50,12 +49,16 @@ void Saver::warm_up(const StateDict& state) {
 SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const Stopwatch watch;
   const Prepared prepared = prepare(step, state, options);
-  if (prepared.skip) return SaveFuture(std::make_shared<Save>(step));
+  if (!prepared.slot) return SaveFuture(std::make_shared<Save>(step));
   if (options_.check_replicas)
     require_equal_replicas(grid_, local_, places_, options.stream, Deadline(Seconds(options_.save_timeout_s)));
-  SaveStats stats{
-      .step = step, .path = {}, .rank_bytes = plan_.staged_bytes, .plan_cached = prepared.plan_cached, .plan_s = watch.seconds()};
-  std::shared_ptr<Save> save = stage(options, std::move(stats));
+  SaveStats stats{.step = step,
+                  .path = {},
+                  .rank_bytes = plans_.front().plan.staged_bytes,
+                  .plan_cached = prepared.plan_cached,
+                  .arena_made = prepared.arena_made,
+                  .plan_s = watch.seconds()};
+  std::shared_ptr<Save> save = stage(slots_[*prepared.slot], options, std::move(stats));
   save->blocked_for(watch.seconds());
   return SaveFuture(std::move(save));
 }
@@ -63,18 +66,31 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
 /// Everything before the copy: afterwards all ranks have a plan for this state, and a free arena that fits it.
 Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const cuda::Range range("holdfast: plan");
-  Prepared prepared;
-  const Verdict verdict = agree(comm_, propose(step, state, options));
-  if (!verdict.helper_up)
+  Verdict verdict = agree(comm_, propose(step, state, options));
+  if (!verdict.helper_up) {
     restart();
-  else if (!verdict.arena_free) {
-    if (options.when_busy != WhenBusy::skip) throw Error(ErrorCode::busy, "both arenas hold saves that are still being written");
-    prepared.skip = true;
-    return prepared;
+    verdict = {.plan = {}, .free = {true, true}, .helper_up = true};
   }
-  prepared.plan_cached = verdict.plan_known && verdict.helper_up;
-  if (!prepared.plan_cached) replan();
+  Prepared prepared{.slot = {}, .free = verdict.free, .plan_cached = verdict.plan.has_value()};
+  if (std::ranges::find(verdict.free, true) != verdict.free.end()) {
+    choose_plan(verdict);
+    for_plan([&] { prepared.slot = choose_slot(verdict, options.when_busy); });
+  }
+  if (!prepared.slot && options.when_busy != WhenBusy::skip)
+    throw Error(ErrorCode::busy, "no arena is free: they hold saves that are still being written");
+  if (!prepared.slot) return prepared;
+  prepared.arena_made = !verdict.holds[*prepared.slot];
+  if (!plans_.front().sent) for_plan([&] { mpi::all_or_none(comm_, [&] { send_plan(); }); });
   return prepared;
+}
+
+/// Collective. A plan for which something failed is not used again: helpers may have it or not.
+template <class Function>
+void Saver::for_plan(Function&& function) try {
+  function();
+} catch (...) {
+  plans_.front() = {};
+  throw;
 }
 
 /// Local, and never throws: what this rank has to say, its error included.
@@ -86,8 +102,11 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
     plan::update(local_, state);
     if (cuda::present() || places_.size() != local_.items.size()) places_ = stage::find_places(local_);
     mine.values = local_.values;
-    mine.plan_known = fingerprint_ == local_.fingerprint;
-    mine.arena_free = make_free(slots_[next_save_ % slots_.size()], options.when_busy);
+    mine.free = free_slots(options.when_busy);
+    for (std::size_t plan = 0; plan < kept_plans; ++plan) {
+      mine.plan_known[plan] = plans_[plan].fingerprint == local_.fingerprint;
+      for (std::size_t slot = 0; slot < most_slots; ++slot) mine.holds[plan][slot] = holds(slots_[slot], plans_[plan]);
+    }
     mine.helper_up = !line_->lost();
   } catch (...) {
     mine.error = current_error();
@@ -95,121 +114,52 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
   return mine;
 }
 
-/// True when the slot's last save has ended; waits for that only if the caller wants it.
-bool Saver::make_free(Slot& slot, WhenBusy when_busy) {
-  if (!slot.save) return true;
-  const double timeout_s = when_busy == WhenBusy::wait ? options_.save_timeout_s : 0;
-  if (slot.save->settle(Deadline(Seconds(timeout_s)))) {
-    note_failure(*slot.save);
-    slot.save.reset();
-    return true;
-  }
-  if (when_busy != WhenBusy::wait) return false;
-  throw Error(
-      ErrorCode::timeout,
-      fmt::format("no arena became free in {} s: the save of step {} is still being written", timeout_s, slot.save->step()),
-      {.host = host_name(), .path = options_.directory.string()});
-}
-
-void Saver::settle_all(Deadline deadline) {
-  for (Slot& slot : slots_) {
-    if (!slot.save) continue;
-    if (!slot.save->settle(deadline))
-      throw Error(ErrorCode::timeout, fmt::format("the save of step {} did not end in time", slot.save->step()),
-                  {.host = host_name(), .path = options_.directory.string()});
-    note_failure(*slot.save);
-    slot.save.reset();
-  }
-}
-
-/// A failure that the program has not asked for must not pass in silence: it is logged, and close() throws the first one.
-void Saver::note_failure(const Save& save) {
-  const std::optional<Error> failure = save.unseen_failure();
-  if (!failure) return;
-  if (comm_.rank() == 0) log::warning("the save of step {} failed: {}", save.step(), failure->what());
-  if (!unseen_failure_) unseen_failure_ = failure;
-}
-
 // --- planning ------------------------------------------------------------------------------------------------------
 
-void Saver::replan() {
-  fingerprint_.reset();
-  mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
+/// Collective. Makes a plan unless one of those that are kept is known to all; it is the first of them then.
+void Saver::choose_plan(Verdict& verdict) {
+  if (verdict.plan) return std::swap(plans_.front(), plans_[*verdict.plan]);
+  plans_.back() = std::exchange(plans_.front(), {});
   mpi::LocalWork work;
-  plan_ = plan::exchange(grid_, local_, next_plan_++, work);
-  const std::size_t slots = fit_memory();
-  work([&] {
-    open_arenas(slots);
-    send_plan();
-  });
-  mpi::agree(comm_, work.error());
-  fingerprint_ = local_.fingerprint;
+  Planned& planned = plans_.front();
+  planned.plan = plan::exchange(grid_, local_, next_plan_++, work);
+  std::array<std::int64_t, most_slots + 1> least{};
+  std::ranges::transform(slots_, least.begin(), [&](const Slot& slot) { return holds(slot, planned); });
+  least.back() = !work.error();
+  comm_.allreduce(std::span<std::int64_t>(least), MPI_MIN);
+  if (least.back() == 0) mpi::agree(comm_, work.error());
+  planned.fingerprint = local_.fingerprint;
+  std::copy_n(least.begin(), most_slots, verdict.holds.begin());
 }
 
-/// Two arenas per rank where the memory limit allows it, else one, else one that a save goes through in waves (plan/waves.hpp);
-/// the same number of arenas and waves on all ranks.
-std::size_t Saver::fit_memory() {
-  std::uint64_t node_bytes[] = {plan_.arena_bytes};
-  node_.allreduce(std::span<std::uint64_t>(node_bytes), MPI_SUM);
-  const std::uint64_t limit = options_.memory_limit_bytes;
-  std::uint64_t slots[] = {limit == 0 || node_bytes[0] == 0 ? most_slots
-                                                            : std::min<std::uint64_t>(most_slots, limit / node_bytes[0])};
-  const bool fits = slots[0] > 0;
-  comm_.allreduce(std::span<std::uint64_t>(slots), MPI_MIN);
-  if (slots[0] > 0) return slots[0];
-  std::uint64_t waves[] = {1};
-  mpi::all_or_none(comm_, [&] {
-    if (fits) return;
-    const double share = static_cast<double>(limit) / static_cast<double>(node_bytes[0]);
-    const auto window = static_cast<std::uint64_t>(static_cast<double>(plan_.arena_bytes) * share);
-    waves[0] = plan::place_in_waves(plan_, local_.items, window - window % window_granule);
-  });
-  comm_.allreduce(std::span<std::uint64_t>(waves), MPI_MAX);
-  plan_.waves = static_cast<std::uint32_t>(waves[0]);
-  return 1;
-}
-
-/// `count` arenas that hold a save of this plan; what is beyond them is given back first.
-void Saver::open_arenas(std::size_t count) {
-  for (std::size_t slot = count; slot < slots_.size(); ++slot) open_arena(static_cast<std::uint32_t>(slot), 0);
-  slots_.resize(count);
-  for (std::size_t slot = 0; slot < count; ++slot)
-    if (!slots_[slot].bytes || *slots_[slot].bytes < plan_.arena_bytes)
-      open_arena(static_cast<std::uint32_t>(slot), plan_.arena_bytes);
-}
-
+/// The helper gives up plans that are not named here and by which nothing is staged, so what is under way is staged first.
 void Saver::send_plan() {
-  const helper::RankLayout layout{.rank = comm_.rank(), .owned = plan_.owned, .pieces = plan_.pieces, .waves = plan_.waves};
-  line_->send(transport::Plan{.plan = plan_.id, .content = encode(layout)}, Deadline(Seconds(options_.save_timeout_s)));
-}
-
-void Saver::open_arena(std::uint32_t slot, std::uint64_t bytes) {
-  if (slots_[slot].bytes == bytes) return;
-  slots_[slot] = {.landing = {}, .bytes = {}, .save = {}};
-  const transport::ArenaReady ready = line_->open_arena(slot, bytes, Deadline(Seconds(options_.save_timeout_s)));
-  if (bytes != 0)
-    slots_[slot].landing = std::make_shared<Landing>(
-        Landing{.number = ready.arena, .arena = line_->connection().map(ready), .pinned = {}});
-  slots_[slot].bytes = bytes;
+  finish_staging();
+  Planned& planned = plans_.front();
+  const helper::RankLayout layout{
+      .rank = comm_.rank(), .owned = planned.plan.owned, .pieces = planned.plan.pieces, .waves = planned.plan.waves};
+  line_->send(transport::Plan{.plan = planned.plan.id,
+                              .other = plans_.back().sent ? plans_.back().plan.id : 0,
+                              .content = encode(layout)},
+              Deadline(Seconds(options_.save_timeout_s)));
+  planned.sent = true;
 }
 
 // --- staging -------------------------------------------------------------------------------------------------------
 
 /// Values are copied here in any case: a loop counter changes as soon as async_save returns. All waves but the last one are
 /// staged here, too.
-std::shared_ptr<Save> Saver::stage(const SaveOptions& options, SaveStats stats) {
+std::shared_ptr<Save> Saver::stage(Slot& slot, const SaveOptions& options, SaveStats stats) {
   const std::uint64_t number = next_save_++;
-  const std::size_t index = number % slots_.size();
-  Slot& slot = slots_[index];
-  for (Slot& other : slots_)
-    if (other.save) other.save->finish_staging();  // a stager does one thing at a time
+  const plan::RankPlan& plan = plans_.front().plan;
+  finish_staging();
   transport::Staged staged{.save = number,
                            .step = stats.step,
-                           .plan = plan_.id,
+                           .plan = plan.id,
                            .arena = slot.landing ? slot.landing->number : 0,
                            .error = {}};
   slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
-  for (; staged.wave + 1 < plan_.waves; ++staged.wave)
+  for (; staged.wave + 1 < plan.waves; ++staged.wave)
     if (!stage_early(begin_staging(options, slot, staged), staged)) return slot.save;
   Staging staging = begin_staging(options, slot, std::move(staged));
   const std::shared_ptr<stage::Underway> underway = staging.underway();
@@ -222,7 +172,7 @@ std::shared_ptr<Save> Saver::stage(const SaveOptions& options, SaveStats stats) 
 
 Staging Saver::begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged) {
   const std::uint32_t wave = staged.wave;
-  Staging staging(line_, stager_, slot.landing, plan_.arena_bytes, std::move(staged), options_.save_timeout_s);
+  Staging staging(line_, stager_, slot.landing, plans_.front().plan.arena_bytes, std::move(staged), options_.save_timeout_s);
   staging.copy_now(copies_of({local_.tensors, local_.items.size(), wave}, slot));
   staging.begin(copies_of({0, local_.tensors, wave}, slot), options.stream);
   return staging;
@@ -247,7 +197,7 @@ bool Saver::stage_early(Staging staging, transport::Staged& staged) {
 }
 
 std::vector<stage::Copy> Saver::copies_of(const Selection& selection, const Slot& slot) const {
-  return api::copies_of(plan_, local_, places_, selection, slot.landing ? slot.landing->memory() : nullptr);
+  return api::copies_of(plans_.front().plan, local_, places_, selection, slot.landing ? slot.landing->memory() : nullptr);
 }
 
 }  // namespace holdfast::api

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <holdfast/future.hpp>
 #include <holdfast/options.hpp>
@@ -15,6 +16,7 @@
 #include "launch/launcher.hpp"
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
+#include "plan/waves.hpp"
 #include "stage/stager.hpp"
 #include "wrap/mpi_grid.hpp"
 
@@ -42,7 +44,13 @@ class Saver {
     std::shared_ptr<Save> save;
   };
 
-  static constexpr std::size_t most_slots = 2;
+  /// A plan that is kept, since the next state is seldom laid out in another way.
+  struct Planned {
+    plan::RankPlan plan;
+    std::optional<std::uint64_t> fingerprint;  ///< of the local plan that it was made for; nothing: there is no plan
+    bool sent = false;                         ///< the helper has it
+    std::size_t arenas = 0;                    ///< that its saves may use, on all ranks; 0: it was not asked yet
+  };
 
   // saver_helpers.cpp:
   void start_helpers();
@@ -52,24 +60,35 @@ class Saver {
   void part() noexcept;
   void end_lost_helper();
 
-  bool make_free(Slot& slot, WhenBusy when_busy);
+  // saver_arenas.cpp:
+  SlotFlags free_slots(WhenBusy when_busy);
+  bool release(Slot& slot, Deadline deadline);
+  void settle(Slot& slot, Deadline deadline);
   void settle_all(Deadline deadline);
   void note_failure(const Save& save);
+  void finish_staging();
+  [[nodiscard]] static bool holds(const Slot& slot, const Planned& planned) noexcept;
+  std::optional<std::size_t> choose_slot(Verdict& verdict, WhenBusy when_busy);
+  bool make_room(std::size_t slot, bool other_busy);
+  [[nodiscard]] std::uint64_t ask_room();
+  void go_in_waves(const std::optional<plan::Window>& window);
+  void replace_arenas(std::size_t slot, std::uint64_t bytes, bool close_other);
+  void open_arena(std::size_t slot, std::uint64_t bytes);
 
-  void replan();
-  [[nodiscard]] std::size_t fit_memory();
-  void open_arenas(std::size_t count);
+  template <class Function>
+  void for_plan(Function&& function);
+  void choose_plan(Verdict& verdict);
   void send_plan();
-  void open_arena(std::uint32_t slot, std::uint64_t bytes);
 
-  /// What async_save finds before the copy, beside local_ and places_.
+  /// What async_save finds before the copy, beside local_, places_ and the first of plans_.
   struct Prepared {
-    bool skip = false;  ///< WhenBusy::skip, and no arena is free
-    bool plan_cached = false;
+    std::optional<std::size_t> slot;  ///< none: WhenBusy::skip, and no arena is free
+    SlotFlags free{};                 ///< all slots that no save was in flight in
+    bool plan_cached = false, arena_made = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
   Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept;
-  std::shared_ptr<Save> stage(const SaveOptions& options, SaveStats stats);
+  std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
   Staging begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged);
   bool stage_early(Staging staging, transport::Staged& staged);
   [[nodiscard]] std::vector<stage::Copy> copies_of(const Selection& selection, const Slot& slot) const;
@@ -82,11 +101,10 @@ class Saver {
   std::unique_ptr<launch::HelperLauncher> launcher_;
   std::shared_ptr<Line> line_;
   std::shared_ptr<stage::Stager> stager_;
-  std::vector<Slot> slots_;
+  std::array<Slot, most_slots> slots_;
   plan::LocalPlan local_;            ///< of the state that is being saved; kept, since the next one is seldom another
   std::vector<cuda::Place> places_;  ///< of its items
-  plan::RankPlan plan_;
-  std::optional<std::uint64_t> fingerprint_;  ///< of the local plan that plan_ was made for
+  std::array<Planned, kept_plans> plans_;  ///< the one that was used last comes first
   std::uint64_t next_plan_ = 1;
   std::uint64_t next_save_ = 1;
   std::optional<Error> unseen_failure_;

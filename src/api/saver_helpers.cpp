@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "api/finalize.hpp"
 #include "api/saver.hpp"
+#include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "stage/cuda_stager.hpp"
@@ -40,6 +42,14 @@ std::vector<std::string> flattened(const mpi::Hints& hints) {
   return words;
 }
 
+/// Once in a process.
+void tell_of_binding(int stage_threads, int ranks_on_node) {
+  static std::atomic<bool> told = false;
+  const std::string words = stage::binding_in_words(stage_threads, allowed_cores(), online_cores(), ranks_on_node);
+  if (words.empty() || told.exchange(true)) return;
+  log::write(stage_threads == 0 ? log::Level::info : log::Level::warning, words);
+}
+
 /// Ends a helper when the program ends.
 class LastKill final : public FinalizeListener {
  public:
@@ -62,6 +72,7 @@ void Saver::start_helpers() {
   const int threads =
       options_.stage_threads > 0 ? options_.stage_threads : stage::default_stage_threads(started.placement.ranks_on_node);
   stager_ = std::make_shared<stage::CudaStager>(threads);
+  if (comm_.rank() == 0) tell_of_binding(options_.stage_threads, started.placement.ranks_on_node);
   try {
     mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
   } catch (...) {
@@ -102,9 +113,9 @@ void Saver::restart() {
     if (const auto& lost = line_->lost(); lost && !launcher_->why_irreplaceable().empty()) throw *lost;
   });
   log::info("starting new helpers");
-  fingerprint_.reset();
+  plans_ = {};
   give_up_saves();
-  slots_ = std::vector<Slot>(most_slots);
+  slots_ = {};
   line_->disconnect();
   if (!launcher_->finish(line_->connection(), Deadline(Seconds(leftover_timeout_s)))) line_->connection().kill_helper();
   start_helpers();
@@ -154,7 +165,7 @@ std::optional<Error> Saver::close() {
     problem = current_error();
   }
   if (!let_go && line_->lost()) end_lost_helper();
-  slots_.clear();
+  slots_ = {};
   line_->disconnect();
   return problem ? problem : unseen_failure_;
 }

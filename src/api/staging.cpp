@@ -49,6 +49,7 @@ double Staging::finish() {
   attempt([&] {
     if (landing_) landing_->arena->deliver(bytes_, deadline);
   });
+  landing_.reset();  // a future may keep this for longer than the arena is there
   staged_.copy = copy_in_words();
   line_->send(staged_, deadline);
   if (staged_.failed) throw to_error(staged_.error);

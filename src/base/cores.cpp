@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <filesystem>
@@ -49,6 +50,17 @@ std::vector<int> parse_cores(const std::string& list) {
     for (int core = first; core <= last; ++core) cores.insert(core);
   }
   return {cores.begin(), cores.end()};
+}
+
+int allowed_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  // Fails on machines with more cores than a cpu_set_t has room for; those have enough for anybody.
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : online_cores();
+}
+
+int online_cores() {
+  return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 void run_on_cores(const std::vector<int>& cores) {

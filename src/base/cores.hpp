@@ -9,6 +9,11 @@ namespace holdfast {
 /// Error(invalid_argument) for anything else.
 [[nodiscard]] std::vector<int> parse_cores(const std::string& list);
 
+/// How many cores the calling thread may run on; all that are there, where that cannot be told.
+[[nodiscard]] int allowed_cores();
+/// How many cores the node has.
+[[nodiscard]] int online_cores();
+
 /// This process, all its threads and those that they will start, run on these cores and on no others. Throws
 /// Error(invalid_argument) where the process may not use one of them.
 void run_on_cores(const std::vector<int>& cores);

@@ -65,6 +65,8 @@ void Server::on_message(SessionId id, const transport::Message& message) {
     switch (message.type) {
       case MessageType::hello:
         return on_hello(session, decode<transport::Hello>(message.payload), message.number);
+      case MessageType::ask_room:
+        return on_ask_room(session, message.number);
       case MessageType::open_arena:
         return on_open_arena(session, decode<transport::OpenArena>(message.payload), message.number);
       case MessageType::plan:
@@ -111,6 +113,12 @@ void Server::on_outcome(const Opened& opened) {
   }
 }
 
+void Server::on_ask_room(Session& session, std::uint32_t number) try {
+  send(session, transport::Room{.bytes = service_.room()}, number);
+} catch (...) {
+  send(session, transport::Refused{to_record(current_error({.rank = session.rank}))}, number);
+}
+
 /// A rank that asks once more for a slot has given up the wish before, which then is not answered.
 void Server::on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number) {
   require(opened_ && wish.slot < max_slots, "a rank asked for an arena that it cannot have");
@@ -144,8 +152,9 @@ void Server::on_plan(Session& session, const transport::Plan& plan) {
   const auto layout = std::make_shared<const RankLayout>(decode<RankLayout>(plan.content));
   check(*layout);
   std::erase_if(session.plans, [&](const auto& entry) {
-    return std::none_of(session.staged.begin(), session.staged.end(),
-                        [&](const auto& staged) { return staged.second.plan == entry.first; });
+    return entry.first != plan.other && std::none_of(session.staged.begin(), session.staged.end(), [&](const auto& staged) {
+             return staged.second.plan == entry.first;
+           });
   });
   require(!session.plans.contains(plan.plan), "a rank sent a plan anew that is in use");
   session.plans[plan.plan] = layout;

@@ -67,6 +67,7 @@ class Server {
 
   static void require(bool sense, const char* otherwise);
   void on_hello(Session& session, const transport::Hello& hello, std::uint32_t number);
+  void on_ask_room(Session& session, std::uint32_t number);
   void on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number);
   void on_plan(Session& session, const transport::Plan& plan);
   void on_staged(Session& session, transport::Staged staged);

@@ -12,23 +12,23 @@ namespace {
 
 /// At most this part of a wave stays empty because the next slab does not fit into it.
 constexpr std::uint64_t slabs_per_wave = 8;
+constexpr std::uint64_t most_waves = 1000;
 
 /// Fills one wave after the other.
 class Waves {
  public:
-  explicit Waves(std::uint64_t window_bytes) : window_(window_bytes) {}
+  explicit Waves(const Window& window) : window_(window) {}
 
   void add(Piece piece, const std::string& name) {
     std::uint64_t offset = arena_offset_after(end_, piece.bytes);
-    if (offset + piece.bytes > window_) {
+    if (offset + piece.bytes > window_.bytes) {
       ++wave_;
       offset = 0;
     }
-    if (piece.bytes > window_)
-      throw Error(
-          ErrorCode::out_of_memory,
-          fmt::format("it takes {} bytes at once; Options::memory_limit_bytes leaves {} for this rank", piece.bytes, window_),
-          {.tensor = name});
+    if (piece.bytes > window_.bytes)
+      throw Error(ErrorCode::out_of_memory,
+                  fmt::format("it takes {} bytes at once; {} leaves {} for this rank", piece.bytes, window_.limit, window_.bytes),
+                  {.tensor = name});
     piece.wave = wave_;
     piece.arena_offset = offset;
     end_ = offset + piece.bytes;
@@ -40,7 +40,7 @@ class Waves {
   [[nodiscard]] std::vector<Piece> take() noexcept { return std::move(placed_); }
 
  private:
-  const std::uint64_t window_;
+  const Window& window_;
   std::uint32_t wave_ = 0;
   std::uint64_t end_ = 0, largest_ = 0;
   std::vector<Piece> placed_;
@@ -58,11 +58,15 @@ void add_in_slabs(Waves& waves, const Piece& piece, const std::string& name, std
 
 }  // namespace
 
-std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, std::uint64_t window_bytes) {
+std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, const Window& window) {
+  if (plan.arena_bytes / most_waves > window.bytes)
+    throw Error(ErrorCode::out_of_memory, fmt::format("a save takes {} bytes of this rank; {} leaves {} for it, too little even "
+                                                      "for waves",
+                                                      plan.arena_bytes, window.limit, window.bytes));
   const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == Kind::tensor; };
   std::stable_partition(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { return !is_tensor(piece); });
-  const std::uint64_t slab_bytes = std::max<std::uint64_t>(window_bytes / slabs_per_wave, 1);
-  Waves waves(window_bytes);
+  const std::uint64_t slab_bytes = std::max<std::uint64_t>(window.bytes / slabs_per_wave, 1);
+  Waves waves(window);
   for (Piece& piece : plan.pieces) {
     const std::string& name = items[piece.item].name;
     if (is_tensor(piece) && piece.bytes > slab_bytes)
@@ -70,10 +74,9 @@ std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, std::u
     else
       waves.add(std::move(piece), name);
     if (!is_tensor(piece) && waves.wave() > 0)
-      throw Error(
-          ErrorCode::out_of_memory,
-          fmt::format("values take more than the {} bytes that Options::memory_limit_bytes leaves for this rank", window_bytes),
-          {.tensor = name});
+      throw Error(ErrorCode::out_of_memory,
+                  fmt::format("values take more than the {} bytes that {} leaves for this rank", window.bytes, window.limit),
+                  {.tensor = name});
   }
   plan.pieces = waves.take();
   plan.arena_bytes = waves.largest();

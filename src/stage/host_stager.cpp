@@ -1,12 +1,12 @@
 #include "stage/host_stager.hpp"
 
-#include <sched.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <vector>
 
+#include "base/cores.hpp"
 #include "base/threads.hpp"
 
 namespace holdfast::stage {
@@ -33,13 +33,6 @@ std::vector<Copy> cut(std::span<const Copy> copies) {
     }
   }
   return parts;
-}
-
-int allowed_cores() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  // Fails on machines with more cores than a cpu_set_t has room for; those have enough for anybody.
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 class HostUnderway final : public Underway {
@@ -83,8 +76,19 @@ void HostStager::stage(std::span<const Copy> copies) const {
 
 int default_stage_threads(int ranks_on_node) {
   const int cores = allowed_cores();
-  const bool bound = cores * ranks_on_node <= sysconf(_SC_NPROCESSORS_ONLN);
+  const bool bound = cores * ranks_on_node <= online_cores();
   return std::clamp(bound ? cores : cores / ranks_on_node, 1, most_threads);
+}
+
+std::string binding_in_words(int asked, int allowed, int online, int ranks_on_node) {
+  if (allowed >= online) return {};
+  if (asked > allowed)
+    return fmt::format("Options::stage_threads is {}, but the process is bound to {} of {} cores, on which they take turns", asked,
+                       allowed, online);
+  if (asked != 0 || allowed > 1 || ranks_on_node >= online) return {};
+  return fmt::format("the process is bound to one of {} cores, so it stages with one thread; bind wider, such as by mpirun "
+                     "--map-by slot:PE=2, where cores are to spare",
+                     online);
 }
 
 }  // namespace holdfast::stage

@@ -23,4 +23,8 @@ class HostStager final : public Stager {
 /// by binding; 1 to 8.
 [[nodiscard]] int default_stage_threads(int ranks_on_node);
 
+/// What to say to a rank whose binding, and not its node, holds the threads that copy; empty if there is nothing. `asked` is
+/// Options::stage_threads. Pure.
+[[nodiscard]] std::string binding_in_words(int asked, int allowed, int online, int ranks_on_node);
+
 }  // namespace holdfast::stage

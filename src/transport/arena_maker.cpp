@@ -16,6 +16,8 @@ namespace {
 
 /// Left free of a memory limit when an arena is made, for what the helper needs to serve and write.
 constexpr std::uint64_t reserve_bytes = 16 << 20;
+/// Of the node's free shared memory, this part stays for others who use it, MPI among them, but at most reserve_bytes.
+constexpr std::uint64_t reserve_part = 8;
 
 }  // namespace
 
@@ -28,6 +30,13 @@ ArenaMaker::ArenaMaker(std::filesystem::path directory)
 ArenaMaker::~ArenaMaker() {
   thread_.request_stop();
   wishes_.push(std::nullopt);
+}
+
+std::uint64_t ArenaMaker::room() {
+  const std::uint64_t free = free_shared_memory();
+  const std::uint64_t shared = free - std::min(free / reserve_part, reserve_bytes);
+  const auto limit = memory_limit();
+  return limit ? std::min(shared, limit->left_bytes - std::min(limit->left_bytes, reserve_bytes)) : shared;
 }
 
 void ArenaMaker::run(const std::stop_token& stop) {

@@ -43,6 +43,9 @@ class ArenaMaker {
   /// Waits for an arena that is being made, forgets wishes that are not begun, and frees all arenas.
   ~ArenaMaker();
 
+  /// How much arenas may take beyond those that are there, in bytes: what the node's shared memory and this process's control
+  /// groups leave, less a reserve. In any thread. Throws Error(out_of_memory) where there is no shared memory.
+  [[nodiscard]] static std::uint64_t room();
   void push(const ArenaWish& wish) { wishes_.push(wish); }
   /// What was done since, in its order; never waits. After event_fd() was readable.
   [[nodiscard]] std::optional<MadeArena> take() { return made_.try_pop(); }

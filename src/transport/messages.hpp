@@ -30,6 +30,8 @@ enum class MessageType : std::uint16_t {
   hello,
   welcome,
   refused,
+  ask_room,
+  room,
   open_arena,
   arena_ready,
   plan,
@@ -79,11 +81,21 @@ struct Welcome {
   std::int64_t head_sequence = 0;    ///< of the newest valid checkpoint; 0: none
   static void fields(auto& c, auto& s) { c(s.helpers, s.newest_sequence, s.head_sequence); }
 };
-/// The answer to hello or open_arena when it cannot be done.
+/// The answer to hello, ask_room or open_arena when it cannot be done.
 struct Refused {
   static constexpr auto type = MessageType::refused;
   ErrorRecord error;
   static void fields(auto& c, auto& s) { c(s.error); }
+};
+/// rank -> helper: how much may arenas take, beyond those that are there? Ranks ask together, while none of them has an arena made.
+struct AskRoom {
+  static constexpr auto type = MessageType::ask_room;
+  static void fields(auto&, auto&) {}
+};
+struct Room {
+  static constexpr auto type = MessageType::room;
+  std::uint64_t bytes = 0;
+  static void fields(auto& c, auto& s) { c(s.bytes); }
 };
 /// rank -> helper: replace the arena of `slot` by one of `bytes`, or by none (0). Only while no save uses the slot. Answered when
 /// it is made; wishes for different slots in any order.
@@ -102,12 +114,13 @@ struct ArenaReady {
   Bytes remote_key;           ///< UCX
   static void fields(auto& c, auto& s) { c(s.slot, s.bytes, s.arena, s.address, s.remote_key); }
 };
-/// rank -> helper: this rank's part of a plan; saves that follow refer to its id.
+/// rank -> helper: this rank's part of a plan; saves that follow refer to its id, or to that of `other`.
 struct Plan {
   static constexpr auto type = MessageType::plan;
   std::uint64_t plan = 0;
-  Bytes content;  ///< helper::RankLayout
-  static void fields(auto& c, auto& s) { c(s.plan, s.content); }
+  std::uint64_t other = 0;  ///< the one of those sent before that the rank goes on using; 0: none
+  Bytes content;            ///< helper::RankLayout
+  static void fields(auto& c, auto& s) { c(s.plan, s.other, s.content); }
 };
 /// rank -> helper: the arena holds this rank's part of the save's wave (or `error` says why not, which ends the save).
 struct Staged {

@@ -134,6 +134,7 @@ class UcxService final : public Service {
     if (found == sessions_.end() || !found->second.process) return {};
     return FileDescriptor(fcntl(found->second.process.get(), F_DUPFD_CLOEXEC, 0));
   }
+  [[nodiscard]] std::uint64_t room() const override { return ArenaMaker::room(); }
   void replace_arena(const ArenaWish& wish) override { maker_.push(wish); }
   void drop(SessionId id) override {
     if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.dropped = true;

@@ -39,6 +39,8 @@ class Service {
   [[nodiscard]] virtual FileDescriptor process_of(SessionId session) const = 0;
   /// `about`: the number of the message that this one answers; 0: it answers none.
   virtual void send(SessionId session, MessageType type, const Bytes& payload, std::uint32_t about) = 0;
+  /// ArenaMaker::room().
+  [[nodiscard]] virtual std::uint64_t room() const = 0;
   /// Begins to free an arena and to make another, whose memory is faulted in; arena_made tells the end. Its error is
   /// Error(out_of_memory) saying how much was needed and what the node's shared memory has, or the helper's control group leaves.
   /// Arenas end with the Service, not with the session that wanted them, as a staged save may still be written.

@@ -90,7 +90,7 @@ TEST_F(RankCounts, ASaveInSteadyState) {
   Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = 1});
   StateDict state;
   fill(state, 1000);
-  for (std::int64_t step = 0; step < 3; ++step) checkpointer.async_save(step, state).wait();  // the plan, and both arenas
+  for (std::int64_t step = 0; step < 3; ++step) checkpointer.async_save(step, state).wait();  // the plan, and the arena
   epoch = 3;
   const Counts counts = count_save(checkpointer, state, 3);
   EXPECT_TRUE(counts.stats.plan_cached);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
 
@@ -13,6 +12,7 @@
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
+#include "support/sticky_helper.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::test {
@@ -21,15 +21,6 @@ namespace {
 constexpr double helper_timeout_s = 3, save_timeout_s = 4;
 /// Far above the timeouts, far below what would be waited for without them.
 constexpr std::chrono::seconds patience(30);
-
-/// A helper program that hangs in fsync() while `flag` is there. The address sanitizer would want to be loaded first.
-std::filesystem::path make_sticky_helper(const std::filesystem::path& directory, const std::filesystem::path& flag) {
-  const std::filesystem::path script = directory / "sticky-helper";
-  std::ofstream(script) << "#!/bin/sh\nexec env ASAN_OPTIONS=\"$ASAN_OPTIONS:verify_asan_link_order=0\" STUCK_FSYNC=" << flag
-                        << " LD_PRELOAD=" << HOLDFAST_STUCK_FSYNC << ' ' << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
-  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
-  return script;
-}
 
 class HelperStuck : public testing::Test {
  protected:
@@ -145,22 +136,18 @@ TEST_F(HelperStuck, OneThatIsStoppedIsMissedByTheOthers) {
 
 /// Slow is not silent: only save_timeout_s ends a write that gets nowhere.
 TEST_F(HelperStuck, OneThatIsStuckInAWriteIsGivenUp) {
-  const std::filesystem::path flag = directory_.path() / "stuck";
+  const StickyHelper helper(directory_.path(), HOLDFAST_STUCK_FSYNC);
   Options stuck = options();
-  stuck.helper = directory_.path() / "sticky-helper";
-  if (rank_ == 0) make_sticky_helper(directory_.path(), flag);
-  MPI_Barrier(MPI_COMM_WORLD);
+  stuck.helper = helper.program();
   Checkpointer checkpointer(MPI_COMM_WORLD, stuck);
   EXPECT_EQ(checkpointer.async_save(1, state_).wait().step, 1);
-  if (rank_ == 0) std::ofstream{flag};
-  MPI_Barrier(MPI_COMM_WORLD);
+  helper.stick();
   const SaveFuture save = checkpointer.async_save(2, state_);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::timeout, {"has not written", options().directory.string()},
                     [&] { save.wait(patience); });
   EXPECT_EQ(checkpointer.latest(), 1);
   expect_failed_saves(1);
-  if (rank_ == 0) std::filesystem::remove(flag);
-  MPI_Barrier(MPI_COMM_WORLD);
+  helper.let_go();
   expect_goes_on(checkpointer);
 }
 

@@ -68,6 +68,7 @@ class ScriptedService final : public Service {
   void wake() override {}
   [[nodiscard]] FileDescriptor process_of(SessionId) const override { return {}; }
   void send(SessionId, MessageType, const Bytes&, std::uint32_t) override {}
+  [[nodiscard]] std::uint64_t room() const override { return max_arena_bytes; }
   void replace_arena(const ArenaWish& wish) override {
     if (!numbers_.insert(wish.number).second || (wish.old != 0 && !numbers_.contains(wish.old))) std::abort();
     wishes_.push_back(wish);
@@ -108,7 +109,7 @@ class ScriptedService final : public Service {
       case 6:
         return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
       case 7:
-        return packed(Plan{.plan = script_.next() % 3U, .content = encode(layout_of(script_))});
+        return packed(Plan{.plan = script_.next() % 3U, .other = script_.next() % 3U, .content = encode(layout_of(script_))});
       case 8: {
         const std::uint64_t save = script_.next() % 4U;
         return packed(Staged{.save = save,
@@ -120,7 +121,7 @@ class ScriptedService final : public Service {
       case 9:
         return packed(Bye{});
       default:
-        const auto type = static_cast<MessageType>(script_.next() % 16);
+        const auto type = static_cast<MessageType>(script_.next() % 18);
         return {.type = type, .number = ++messages_, .payload = script_.take(script_.next())};
     }
   }

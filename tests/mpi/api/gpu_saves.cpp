@@ -32,11 +32,15 @@ TEST_P(GpuSaves, ComeBackAsTheyWere) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options());
   gpu_.fill(1);
   checkpointer.warm_up(gpu_.state());
-  for (std::int64_t step = 1; step <= 3; ++step) {  // both arenas, and the first one again
+  std::vector<SaveFuture> saves;
+  for (std::int64_t step = 1; step <= 4; ++step) {  // in both arenas, where the one before is still being written
     gpu_.fill(step);
-    checkpointer.async_save(step, gpu_.state()).wait();
+    saves.push_back(checkpointer.async_save(step, gpu_.state()));
+  }
+  for (std::int64_t step = 1; step <= 4; ++step) {
+    saves[static_cast<std::size_t>(step - 1)].wait();
     gpu_.fill(99);
-    EXPECT_EQ(checkpointer.load(gpu_.state()).step, step);
+    EXPECT_EQ(checkpointer.load(gpu_.state(), {.step = step}).step, step);
     gpu_.expect(step);
   }
   checkpointer.close();

@@ -136,7 +136,7 @@ TEST_F(RequestsOfSomebody, ASaveThatIsSkippedDoesNotServeTheRequest) {
     if (rank_ == 0) kill(helpers_of_this_job().at(0), signal);
     MPI_Barrier(MPI_COMM_WORLD);
   };
-  checkpointer.async_save(1, state_).wait();
+  checkpointer.warm_up(state_);
   signal_helper(SIGSTOP);  // so that both arenas stay in use
   checkpointer.async_save(3, state_);
   checkpointer.async_save(4, state_);

@@ -56,13 +56,13 @@ void expect_sound(const State& state, std::uint32_t waves, std::uint64_t window)
 
 TEST(Waves, WhatFitsIsOneWave) {
   State state({{10, 10}, {50}}, {8});
-  EXPECT_EQ(place_in_waves(state.plan, state.items, 4096), 1U);
+  EXPECT_EQ(place_in_waves(state.plan, state.items, {4096, "the limit"}), 1U);
   expect_sound(state, 1, 4096);
 }
 
 TEST(Waves, LargeTensorsAreCutAndValuesComeFirst) {
   State state({{1000, 10}, {3000}, {7}}, {8, 100});
-  const std::uint32_t waves = place_in_waves(state.plan, state.items, 2048);
+  const std::uint32_t waves = place_in_waves(state.plan, state.items, {2048, "the limit"});
   expect_sound(state, waves, 2048);
   EXPECT_GE(waves, 13'000U / 2048);
   EXPECT_LE(waves, 13'000U / 2048 * 4 / 3);
@@ -74,22 +74,22 @@ TEST(Waves, LargeTensorsAreCutAndValuesComeFirst) {
 
 TEST(Waves, AnEmptyTensorTakesNothing) {
   State state({{0, 5}, {5000}}, {});
-  expect_sound(state, place_in_waves(state.plan, state.items, 1024), 1024);
+  expect_sound(state, place_in_waves(state.plan, state.items, {1024, "the limit"}), 1024);
 }
 
 TEST(Waves, WhatCannotBeCutIsAnErrorWithItsName) {
   State values({}, {600, 600});
   try {
-    place_in_waves(values.plan, values.items, 1000);
+    place_in_waves(values.plan, values.items, {1000, "the limit"});
     FAIL() << "placed 1200 bytes of values in 1000";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
     EXPECT_EQ(error.where().tensor, "v");
   }
   State large({}, {2000});
-  EXPECT_THROW(place_in_waves(large.plan, large.items, 1000), Error);
+  EXPECT_THROW(place_in_waves(large.plan, large.items, {1000, "the limit"}), Error);
   State nothing({{4}}, {});
-  EXPECT_THROW(place_in_waves(nothing.plan, nothing.items, 0), Error) << "not even one element";
+  EXPECT_THROW(place_in_waves(nothing.plan, nothing.items, {0, "the limit"}), Error) << "not even one element";
 }
 
 }  // namespace

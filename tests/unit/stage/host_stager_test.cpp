@@ -1,5 +1,6 @@
 #include "stage/host_stager.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 
@@ -84,6 +85,15 @@ TEST(DefaultStageThreads, AreThoseThatARankIsBoundTo) {
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   EXPECT_EQ(default_stage_threads(1), 1);
   ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(BindingInWords, IsSaidWhereABindingHoldsTheThreads) {
+  EXPECT_EQ(binding_in_words(0, 8, 8, 2), "") << "not bound";
+  EXPECT_EQ(binding_in_words(0, 4, 8, 2), "") << "each rank has cores of its own";
+  EXPECT_EQ(binding_in_words(4, 4, 8, 2), "");
+  EXPECT_EQ(binding_in_words(0, 1, 8, 8), "") << "no core is to spare";
+  EXPECT_THAT(binding_in_words(0, 1, 8, 2), testing::HasSubstr("bound to one of 8 cores"));
+  EXPECT_THAT(binding_in_words(4, 2, 8, 2), testing::HasSubstr("stage_threads is 4, but the process is bound to 2 of 8 cores"));
 }
 
 }  // namespace
