@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/codec.hpp"
-#include "inspect/numbers.hpp"
 #include "tensor/convert.hpp"
 #include "tensor/stored_type.hpp"
+#include "tensor/text.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -27,7 +27,7 @@ json number_json(DType dtype, const std::byte* element) {
       return json::array({number_json(part, element), number_json(part, element + sizeof(T) / 2)});
     } else {
       const double number = to_double(dtype, element);
-      return std::isfinite(number) ? json(number) : json(inspect::number_text(dtype, element));
+      return std::isfinite(number) ? json(number) : json(number_text(dtype, element));
     }
   });
 }

@@ -37,7 +37,7 @@ struct Where {
   int rank = -1;       ///< rank in the Checkpointer's communicator
   std::string host = {};    ///< host name of the process that met the error
   std::string path = {};    ///< file or directory
-  std::string tensor = {};  ///< name in the StateDict
+  std::string tensor = {};  ///< name of a tensor or value in the StateDict
 };
 
 /// The one exception type of the library. A collective call that fails throws an equal Error on every rank.

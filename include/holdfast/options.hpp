@@ -42,7 +42,8 @@ enum class WhenBusy {
 
 /// Settings of a Checkpointer, the same on every rank. Precedence: default < environment < a field set here.
 struct Options {
-  /// Where the checkpoints are; created if missing. Every rank and helper must see it under this path.
+  /// Where the checkpoints are; created if missing. Every rank and helper must see it under this path. A relative one is made
+  /// absolute when the Checkpointer is constructed, and must be the same on all ranks then.
   std::filesystem::path directory = {};
 
   /// How many of the newest checkpoints stay. 0 keeps all. Keep at least 2, so that a bad newest one has a fallback.
@@ -64,7 +65,7 @@ struct Options {
   std::uint64_t memory_limit_bytes = 0;
 
   /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks
-  /// of its node, at most 8. A binding holds all of them: on a rank that is bound to one core, as mpirun does by default for
+  /// of its node, at most 8; at most 1,024. A binding holds all of them: on a rank that is bound to one core, as mpirun does by default for
   /// few ranks and OMP_PROC_BIND does to the main thread, there is one, and more would take turns on that core. Bind wider
   /// (mpirun --bind-to none, or --map-by slot:PE=4) where a node has cores to spare. The log says so once.
   int stage_threads = 0;
@@ -77,7 +78,7 @@ struct Options {
   /// Hints to MPI-IO for writing, such as {"striping_factor", "8"}; MPI ignores those that it does not know. They go over
   /// those of HOLDFAST_MPI_IO_HINTS ("key=value;key=value"). What came of them is in events.jsonl.
   std::vector<std::pair<std::string, std::string>> mpi_io_hints = {};
-  /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes. On Lustre, set it to the stripe size.
+  /// Tensors of 1 MiB or more start at a multiple of this in the file, in bytes, 1 to 1 GiB. On Lustre, set it to the stripe size.
   std::uint64_t alignment_bytes = 64 * 1024;
 
   /// Most that each helper writes, in bytes per second, to leave the rest of the disk or network to the program. 0: no limit. A
@@ -155,7 +156,9 @@ struct LoadOptions {
   /// Every name of the StateDict must be in the file and the other way round. false: load what both have and report the
   /// rest in LoadReport. What is not loaded keeps its content.
   bool strict = true;
-  /// Convert between numeric dtypes (rounding to nearest, saturating integers); otherwise a different dtype is an error.
+  /// Convert between numeric dtypes (rounding to nearest, saturating integers); otherwise a different dtype is an error. What is
+  /// done between f32, f64 and integers is left to the processor: it rounds in the mode that the thread has, loses denormals where
+  /// they are switched off, and ends the program where it traps what is inexact, invalid or too large.
   bool convert = false;
   /// Check the checksums of everything that is read, while it is read into place. A damaged file is then replaced by the one
   /// before. A load that throws `corrupt` or `storage` may leave parts of damaged checkpoints in tensors and values: do not go on

@@ -20,7 +20,9 @@ enum class DType : std::uint8_t { f64, f32, f16, bf16, f8e4m3, f8e5m2, i8, i16, 
 
 inline constexpr int dtype_count = 17;
 
-/// Bytes of one element: 16 for c128, 8 for c64, 1 for boolean.
+/// Is it one of the enumerators?
+[[nodiscard]] HOLDFAST_API bool is_known(DType dtype) noexcept;
+/// Bytes of one element: 16 for c128, 8 for c64, 1 for boolean; 0 for what is no enumerator.
 [[nodiscard]] HOLDFAST_API std::size_t size_of(DType dtype) noexcept;
 /// "f32", "bf16", "bool", "c64", …
 [[nodiscard]] HOLDFAST_API std::string_view to_string(DType dtype) noexcept;
@@ -70,7 +72,8 @@ struct Shard {
   Shape extent = {};  ///< elements of the box per dimension
   /// Distance in memory between neighbours per dimension, in elements; {} means densely packed, row-major.
   /// A 2-d part of 64x32 that lies inside rows of 34 elements (one ghost cell on each side) has {34, 1};
-  /// the pointer is that of the box's first element.
+  /// the pointer is that of the box's first element. A box whose elements share places, as with strides of 0, can be saved, but not
+  /// loaded into.
   std::vector<std::int64_t> stride = {};
 };
 

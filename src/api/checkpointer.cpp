@@ -3,37 +3,34 @@
 
 #include <holdfast/checkpointer.hpp>
 
+#include "api/check_options.hpp"
 #include "api/environment.hpp"
 #include "api/finalize.hpp"
 #include "api/requests.hpp"
 #include "api/saver.hpp"
 #include "api/settings.hpp"
-#include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "load/loader.hpp"
 #include "stage/host_stager.hpp"
 #include "storage/catalog.hpp"
-#include "storage/filesystem.hpp"
 #include "storage/reader.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast {
 namespace {
 
-void check(const Options& options) {
-  const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::invalid_argument, sentence); };
-  if (options.directory.empty()) refuse("Options::directory is empty");
-  if (options.keep_last < 0 || options.keep_every < 0) refuse("Options::keep_last and keep_every are 0 or more");
-  if (options.stage_threads < 0 || options.ranks_per_helper < 0)
-    refuse("Options::stage_threads and ranks_per_helper are 0 or more");
-  static_cast<void>(parse_cores(options.helper_cores));
-  if (options.alignment_bytes == 0) refuse("Options::alignment_bytes is 1 or more");
-  if (!storage::FileMode::is_possible(options.file_mode))
-    refuse(fmt::format("Options::file_mode is {:#o}; it has to have 0600, and no bits but those of 0666", options.file_mode));
-  for (const double timeout_s :
-       {options.launch_timeout_s, options.helper_timeout_s, options.save_timeout_s, options.close_timeout_s})
-    if (!(timeout_s > 0)) refuse("the timeouts of Options are positive numbers of seconds");
+/// Once, for all that is done with them: the program may change to another directory.
+void make_absolute(Options& options) {
+  for (std::filesystem::path* path : {&options.directory, &options.helper}) {
+    if (path->empty() || path->is_absolute()) continue;
+    std::error_code problem;
+    const std::filesystem::path here = std::filesystem::current_path(problem);
+    if (problem)
+      throw Error(ErrorCode::storage, "the path is relative, and the current directory is not there: " + problem.message(),
+                  {.host = host_name(), .path = path->string()});
+    *path = here / *path;
+  }
 }
 
 /// Collective. Completes the options and makes sure that they are good, and the same on all ranks.
@@ -41,7 +38,8 @@ void settle(const mpi::Communicator& comm, Options& options) {
   mpi::all_or_none(comm, [&] {
     options = api::with_environment(std::move(options));
     api::copy_as_environment_says();
-    check(options);
+    api::check(options);
+    make_absolute(options);
   });
   api::require_same(comm, options);
 }

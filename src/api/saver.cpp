@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/check_options.hpp"
 #include "api/replica_check.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -98,6 +99,7 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
   Proposal mine{.step = step, .settings = as_number(options), .error = {}};
   try {
     if (step < 0) throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
+    check(options);
     stage::check_stream(options.stream);
     plan::update(local_, state);
     if (cuda::present() || places_.size() != local_.items.size()) places_ = stage::find_places(local_);

@@ -66,6 +66,7 @@ void Saver::start_helpers() {
   const Deadline deadline{Seconds(options_.launch_timeout_s)};
   launch::Started started = launch::start_helpers(comm_, options_);
   launcher_ = std::move(started.launcher);
+  options_.helper = started.program;  // those that take their place are the same program, wherever this one has changed to
   line_ = std::make_shared<Line>(std::move(started.connection), Line::Terms{.helper_timeout_s = options_.helper_timeout_s,
                                                                             .why_irreplaceable = launcher_->why_irreplaceable(),
                                                                             .note_lost_save = note_lost_save_});
@@ -85,7 +86,7 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
   const transport::Hello hello{.rank = comm_.rank(),
                                .world_size = comm_.size(),
                                .helper_ranks = started.placement.helper_ranks,
-                               .directory = std::filesystem::absolute(options_.directory).string(),
+                               .directory = options_.directory.string(),
                                .keep_last = options_.keep_last,
                                .keep_every = options_.keep_every,
                                .job = job_in_words(),

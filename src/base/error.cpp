@@ -33,7 +33,7 @@ std::string place(ErrorCode code, const Where& where) {
 
 std::string full_text(ErrorCode code, const std::string& sentence, const Where& where) {
   std::string text = fmt::format("{}: ", to_string(code));
-  if (!where.tensor.empty()) text += fmt::format("tensor {}: ", where.tensor);
+  if (!where.tensor.empty()) text += fmt::format("\"{}\": ", where.tensor);
   text += sentence;
   const std::string where_text = place(code, where);
   return where_text.empty() ? text : fmt::format("{} ({})", text, where_text);

@@ -8,6 +8,7 @@
 #include "inspect/inspect.hpp"
 #include "inspect/numbers.hpp"
 #include "tensor/slabs.hpp"
+#include "tensor/text.hpp"
 
 namespace holdfast::inspect {
 namespace {

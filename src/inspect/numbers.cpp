@@ -1,7 +1,5 @@
 #include "inspect/numbers.hpp"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <concepts>
 #include <limits>
@@ -19,20 +17,6 @@ double distance(double a, double b) {
 }
 
 }  // namespace
-
-std::string number_text(DType dtype, const std::byte* element) {
-  return visit(dtype, [&]<class T>(T) -> std::string {
-    const T number = load_element<T>(element);
-    if constexpr (std::same_as<T, Boolean>)
-      return number.bits != 0 ? "true" : "false";
-    else if constexpr (is_complex<T>)
-      return fmt::format("{}{:+}i", number.real(), number.imag());
-    else if constexpr (std::is_arithmetic_v<T>)
-      return fmt::format("{}", number);
-    else
-      return fmt::format("{}", number.value());
-  });
-}
 
 double distance(DType dtype, const std::byte* a, const std::byte* b) {
   return visit(dtype, [&]<class T>(T) -> double {

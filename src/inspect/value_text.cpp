@@ -5,7 +5,7 @@
 
 #include "base/codec.hpp"
 #include "inspect/inspect.hpp"
-#include "inspect/numbers.hpp"
+#include "tensor/text.hpp"
 
 namespace holdfast::inspect {
 namespace {
@@ -14,8 +14,6 @@ using plan::Dataset;
 using plan::Kind;
 using storage::CheckpointReader;
 
-constexpr std::uint64_t most_elements = 8;
-constexpr std::uint64_t most_characters = 60;
 constexpr std::size_t most_ranks = 4;
 
 Bytes read_start(const CheckpointReader& file, std::uint32_t dataset, Box box, std::uint64_t most) {
@@ -25,44 +23,12 @@ Bytes read_start(const CheckpointReader& file, std::uint32_t dataset, Box box, s
   return bytes;
 }
 
-/// In quotes, with control characters and quotes escaped; not cut inside a UTF-8 character.
-std::string quote(const Bytes& bytes, bool cut) {
-  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
-  if (cut) {
-    while (!text.empty() && continues(text.back())) text.pop_back();
-    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0x80) text.pop_back();
-  }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      quoted += {'\\', c};
-    else if (c == '\n')
-      quoted += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      quoted += c;
-  }
-  return quoted + "\"";
-}
-
 std::string string_text(const CheckpointReader& file, std::uint32_t dataset, const Box& box) {
-  const std::uint64_t characters = volume(box.extent);
-  const bool cut = characters > most_characters;
-  const std::string start = quote(read_start(file, dataset, box, most_characters), cut);
-  return cut ? fmt::format("{}… {} bytes in all", start, characters) : start;
+  return quoted_text(volume(box.extent), read_start(file, dataset, box, most_shown_characters));
 }
 
 std::string numbers_text(const CheckpointReader& file, std::uint32_t dataset, const Box& box) {
-  const DType dtype = file.datasets()[dataset].dtype;
-  const std::uint64_t count = volume(box.extent);
-  const Bytes bytes = read_start(file, dataset, box, most_elements);
-  std::vector<std::string> numbers;
-  for (std::size_t at = 0; at < bytes.size(); at += size_of(dtype)) numbers.push_back(number_text(dtype, bytes.data() + at));
-  if (box.extent.empty()) return numbers.front();
-  return count > most_elements ? fmt::format("[{}, … {} in all]", fmt::join(numbers, ", "), count)
-                               : fmt::format("[{}]", fmt::join(numbers, ", "));
+  return holdfast::numbers_text(file.datasets()[dataset].dtype, box.extent, read_start(file, dataset, box, most_shown_elements));
 }
 
 /// The first ranks' parts, by rank.

@@ -59,7 +59,7 @@ fs::path find_helper(const fs::path& option) {
     return named_helper(variable, "HOLDFAST_HELPER");
   const auto candidates = places();
   for (const fs::path& candidate : candidates)
-    if (executable(candidate)) return candidate;
+    if (executable(candidate)) return fs::absolute(candidate);
   std::vector<std::string> looked;
   for (const fs::path& candidate : candidates) looked.push_back(candidate.string());
   throw Error(ErrorCode::launch,

@@ -82,6 +82,7 @@ void probe_helper(const std::filesystem::path& program, Deadline deadline);
 
 /// Collective: everything from placement to a connected helper (probe, start, connect). Throws the same on all ranks.
 struct Started {
+  std::filesystem::path program;  ///< that was found for the helpers, absolute; empty where the launcher runs none
   Placement placement;
   std::unique_ptr<transport::Connection> connection;
   std::unique_ptr<HelperLauncher> launcher;

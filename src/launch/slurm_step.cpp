@@ -108,7 +108,7 @@ std::vector<std::string> command(const StartRequest& request) {
           "--nonce",
           request.nonce,
           "--timeout",
-          std::to_string(request.timeout_s)};
+          fmt::format("{}", request.timeout_s)};
 }
 
 /// srun, as the leader of the helpers' step. It is no child of this process, but of nobody: Slurm signals the processes of a

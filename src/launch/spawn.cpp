@@ -62,7 +62,7 @@ class SpawnArrays {
 
   void fill(const StartRequest& request) {
     program_ = request.program.string();
-    words_ = {"--nonce", request.nonce, "--timeout", std::to_string(request.timeout_s)};
+    words_ = {"--nonce", request.nonce, "--timeout", fmt::format("{}", request.timeout_s)};
     for (std::string& word : words_) arguments_.push_back(word.data());
     arguments_.push_back(nullptr);
     for (const Context& context : contexts_for(request.placement.hosts)) {

@@ -37,16 +37,19 @@ std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Opti
   return program;
 }
 
-/// What goes wrong here is the launcher's, so its advice is added.
+/// Where no helper could be started, or none answers, the launcher's advice is added: another one may do.
 void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
   const transport::Address address = transport::helper_address(request.nonce, started.placement.number_on_node);
+  bool starting = true;
   try {
     started.launcher->start(comm, request);
+    starting = false;
     mpi::all_or_none(comm, [&] { started.connection = transport::connect(address, comm.rank(), transport, request.deadline); });
   } catch (const Error& error) {
     started.connection.reset();
     started.launcher->give_up();
-    throw Error(error.code(), error.sentence() + started.launcher->advice(), error.where());
+    const bool no_helper = starting || error.code() == ErrorCode::launch;
+    throw Error(error.code(), error.sentence() + (no_helper ? started.launcher->advice() : ""), error.where());
   }
 }
 
@@ -103,6 +106,7 @@ Started start_helpers(const mpi::Communicator& comm, const Options& options) {
   if (started.launcher->runs_program()) request.program = agree_on_program(comm, options, started.placement.leader, deadline);
   mpi::broadcast_value(comm, request.nonce, 0);
   start_and_connect(comm, options.transport, request, started);
+  started.program = request.program;
   return started;
 }
 

@@ -16,6 +16,15 @@ namespace {
 /// For the program's own work on its stream.
 constexpr Seconds stream_timeout{600};
 
+constexpr char part_is_an_option[] = "; with LoadOptions::strict = false, what both have is loaded";
+
+/// Some of them, where they are many.
+std::string listed(std::span<const std::string> names) {
+  constexpr std::size_t most = 8;
+  if (names.size() <= most) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}, … {} in all", fmt::join(names.first(most), ", "), names.size());
+}
+
 }  // namespace
 
 LoadReport FileLoad::run(const std::filesystem::path& path) {
@@ -53,7 +62,7 @@ void FileLoad::open(const std::filesystem::path& path) {
   report_.path = path.string();
   report_.saved_by_ranks = file_->info().world_size;
   if (options_.strict && !list_.missing.empty())
-    throw Error(ErrorCode::not_found, fmt::format("not in the checkpoint: {}", fmt::join(list_.missing, ", ")),
+    throw Error(ErrorCode::not_found, fmt::format("not in the checkpoint: {}{}", listed(list_.missing), part_is_an_option),
                 {.path = path.string(), .tensor = list_.missing.front()});
   report_.missing = list_.missing;
 }
@@ -68,7 +77,8 @@ void FileLoad::check_names() {
     if (!used.test(dataset)) report_.unexpected.push_back(file_->datasets()[dataset].name);
   if (options_.strict && !report_.unexpected.empty())
     throw Error(ErrorCode::mismatch,
-                fmt::format("in the checkpoint, but not in the state dict of any rank: {}", fmt::join(report_.unexpected, ", ")),
+                fmt::format("in the checkpoint, but not in the state dict of any rank: {}{}", listed(report_.unexpected),
+                            part_is_an_option),
                 {.path = report_.path, .tensor = report_.unexpected.front()});
 }
 

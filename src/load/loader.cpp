@@ -1,6 +1,7 @@
 #include "load/loader.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -15,16 +16,30 @@
 #include "storage/events.hpp"
 #include "storage/filesystem.hpp"
 #include "storage/format.hpp"
+#include "tensor/strided.hpp"
 
 namespace holdfast::load {
 namespace {
 
+void check(const LoadOptions& options) {
+  if (options.step < -1)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("LoadOptions::step is {}; it is a step, or -1 for the newest checkpoint", options.step),
+                {.host = host_name()});
+}
+
 plan::LocalPlan writable_plan(const StateDict& state) {
   plan::LocalPlan local = plan::make_local_plan(state);
-  for (const StateDict::Tensor& tensor : state.tensors())
+  for (const StateDict::Tensor& tensor : state.tensors()) {
     if (!tensor.view.writable)
       throw Error(ErrorCode::invalid_argument, "the tensor was added with a pointer to const; it cannot be loaded into",
                   {.tensor = tensor.name});
+    if (overlaps_itself(tensor.view.shard))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("strides of ({}) put several elements of the extent {} into the same place; it cannot be loaded into",
+                              fmt::join(tensor.view.shard.stride, ", "), to_string(tensor.view.shard.extent)),
+                  {.tensor = tensor.name});
+  }
   return local;
 }
 
@@ -87,6 +102,7 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   plan::LocalPlan local;
   std::vector<cuda::Place> places;
   mpi::all_or_none(comm, [&] {
+    check(options);
     stage::check_stream(options.stream);
     local = writable_plan(state);
     places = stage::find_places(local);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tensor/cover.hpp"
+#include "tensor/text.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -31,6 +32,22 @@ void remove_groups(std::vector<RankItem>& parts) {
   std::erase_if(parts, is_group);
 }
 
+std::string value_text(const RankItem& value) {
+  const Shape& shape = value.part.box.extent;
+  return value.part.kind == Kind::string ? quoted_text(volume(shape), value.start)
+                                         : numbers_text(value.part.dtype, shape, value.start);
+}
+
+[[noreturn]] void values_differ(const RankItem& a, const RankItem& b) {
+  const std::string of_a = value_text(a), of_b = value_text(b);
+  const std::string how =
+      of_a == of_b ? fmt::format("it differs between rank {} and rank {} somewhere behind its beginning, {}", a.rank, b.rank, of_a)
+                   : fmt::format("it is {} on rank {} and {} on rank {}", of_a, a.rank, of_b, b.rank);
+  conflict(a, fmt::format("the value must be the same on all ranks, but {}; StateDict::add_per_rank() takes a value that is each "
+                          "rank's own",
+                          how));
+}
+
 void check_same(const RankItem& a, const RankItem& b) {
   const auto differ = [&](std::string_view what, const auto& first, const auto& second) {
     conflict(a, fmt::format("{} is {} on rank {} and {} on rank {}", what, first, a.rank, second, b.rank));
@@ -43,8 +60,7 @@ void check_same(const RankItem& a, const RankItem& b) {
   if (is_per_rank_kind(a.part.kind) && a.part.box.dimensions() != b.part.box.dimensions())
     differ("the per-rank value", a.part.box.dimensions() == 0 ? "one number" : "a vector",
            b.part.box.dimensions() == 0 ? "one number" : "a vector");
-  if (a.part.content != b.part.content)
-    conflict(a, fmt::format("the value must be the same on all ranks, but rank {} and rank {} differ", a.rank, b.rank));
+  if (a.part.content != b.part.content) values_differ(a, b);
 }
 
 /// One of each different box that is not empty: that of its lowest rank.

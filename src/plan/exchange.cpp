@@ -1,6 +1,7 @@
 #include "plan/exchange.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -67,21 +68,39 @@ std::vector<CountAnswer> answers_from(const mpi::Grid& grid, std::vector<TallySt
   return std::move(way.front().answers().front());
 }
 
+/// What lies at the beginning of a value that must be the same on all ranks; nothing for other items.
+Bytes start_of(const LocalPlan& local, const Item& wanted) {
+  if (wanted.kind != Kind::value && wanted.kind != Kind::string) return {};
+  const auto item = std::ranges::find(local.items, wanted.name, &Item::name);
+  const auto* data = static_cast<const std::byte*>(local.memory[static_cast<std::size_t>(item - local.items.begin())].data);
+  const std::uint64_t bytes = volume(wanted.box.extent) * size_of(wanted.dtype);
+  return {data, data + std::min<std::uint64_t>(bytes, most_start_bytes)};
+}
+
+/// What this rank has of a key.
+std::vector<RankItem> evidence(const LocalPlan& local, int rank, std::uint64_t key) {
+  std::vector<RankItem> all;
+  for (Item& item : items_of_key(local.items, key)) {
+    Bytes start = start_of(local, item);
+    all.push_back({rank, std::move(item), std::move(start)});
+  }
+  return all;
+}
+
 std::vector<RankItem> items_in(const std::vector<Parcel>& parcels) {
   std::vector<RankItem> all;
-  for (const Parcel& parcel : parcels)
-    for (Item& item : decode<std::vector<Item>>(parcel.bytes)) all.push_back({parcel.rank, std::move(item)});
+  for (const Parcel& parcel : parcels) std::ranges::move(decode<std::vector<RankItem>>(parcel.bytes), std::back_inserter(all));
   return all;
 }
 
 /// Throws everywhere what one rank makes of all ranks' items of the least of these keys. That rank itself is not named.
-[[noreturn]] void explain(const mpi::Grid& grid, std::span<const Item> items, std::optional<std::uint64_t> conflict) {
+[[noreturn]] void explain(const mpi::Grid& grid, const LocalPlan& local, std::optional<std::uint64_t> conflict) {
   const mpi::Communicator& comm = grid.comm();
   std::uint64_t key = conflict.value_or(std::numeric_limits<std::uint64_t>::max());
   comm.allreduce(std::span(&key, 1), MPI_MIN);
   const auto owner = static_cast<int>(key % static_cast<std::uint64_t>(comm.size()));
   std::vector<Parcel> out;
-  mpi::all_or_none(comm, [&] { out.push_back({owner, encode(items_of_key(items, key))}); });
+  mpi::all_or_none(comm, [&] { out.push_back({owner, encode(evidence(local, comm.rank(), key))}); });
   const std::vector<Parcel> in = grid.deliver(out);
   mpi::LocalWork work;
   work([&] {
@@ -140,7 +159,7 @@ RankPlan exchange(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t p
   sums.count(Sums::askers, has_per_rank_values(local.items));
   sums.add_up(comm);
   if (sums.any(Sums::failures)) mpi::agree(comm, work.error());
-  if (sums.any(Sums::conflicts)) explain(grid, local.items, conflict);
+  if (sums.any(Sums::conflicts)) explain(grid, local, conflict);
   std::vector<CountAnswer> answers;
   if (sums.any(Sums::askers)) answers = answers_from(grid, std::move(way));
 

@@ -1,12 +1,14 @@
 #include "plan/local.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
+#include "tensor/strided.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -28,6 +30,7 @@ void check_dimensions(const std::string& name, const Shard& shard) {
 
 void check_tensor(const std::string& name, const TensorView& view) {
   const Shard& shard = view.shard;
+  if (!is_known(view.dtype)) refuse(name, fmt::format("{} is not the number of a DType", static_cast<int>(view.dtype)));
   check_dimensions(name, shard);
   if (!checked_volume(shard.global, size_of(view.dtype)))
     refuse(name, fmt::format("the global shape {} of {} has more bytes than can be counted", to_string(shard.global),
@@ -35,6 +38,9 @@ void check_tensor(const std::string& name, const TensorView& view) {
   if (!inside(shard.offset, shard.extent, shard.global))
     refuse(name, fmt::format("offset {} and extent {} do not lie inside the global shape {}", to_string(shard.offset),
                              to_string(shard.extent), to_string(shard.global)));
+  if (!has_countable_strides(shard, size_of(view.dtype)))
+    refuse(name, fmt::format("the strides ({}) of the extent {} reach over more bytes than can be counted",
+                             fmt::join(shard.stride, ", "), to_string(shard.extent)));
   if (view.data == nullptr && !empty(shard.extent))
     refuse(name, fmt::format("a null pointer for {} bytes", volume(shard.extent) * size_of(view.dtype)));
 }

@@ -22,7 +22,7 @@ struct LocalPlan {
 };
 
 /// Pure. Throws Error(invalid_argument), naming the tensor: the StateDict's own problem, a null pointer with bytes, a box
-/// outside its global shape, sizes that overflow, more than max_dimensions.
+/// outside its global shape, a dtype that is none, sizes or strides that overflow, more than max_dimensions.
 [[nodiscard]] LocalPlan make_local_plan(const StateDict& state);
 
 /// Makes `plan`, which was made for this state or another one, what make_local_plan(state) returns. Where the tensors are the

@@ -95,6 +95,7 @@ std::string to_string(const Shape& shape) {
 
 std::vector<std::int64_t> packed_strides(const Shape& extent) {
   std::vector<std::int64_t> strides(extent.size());
+  if (empty(extent)) return strides;  // the others may be too many to be multiplied
   std::int64_t stride = 1;
   for (std::size_t d = extent.size(); d-- > 0;) {
     strides[d] = stride;

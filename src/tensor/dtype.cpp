@@ -30,10 +30,15 @@ constexpr std::array<Description, dtype_count> descriptions = {{
 }};
 
 const Description& describe(DType dtype) {
-  return descriptions[static_cast<std::size_t>(dtype)];
+  static constexpr Description unknown{"unknown", 0};
+  return is_known(dtype) ? descriptions[static_cast<std::size_t>(dtype)] : unknown;
 }
 
 }  // namespace
+
+bool is_known(DType dtype) noexcept {
+  return static_cast<std::size_t>(dtype) < descriptions.size();
+}
 
 std::size_t size_of(DType dtype) noexcept {
   return describe(dtype).bytes;

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <holdfast/error.hpp>
+#include <limits>
+#include <span>
 #include <type_traits>
 
 #include "base/stream_copy.hpp"
@@ -41,6 +44,46 @@ void with_run_size(std::size_t bytes, Copy copy) {
   }
 }
 
+std::uint64_t magnitude(std::int64_t stride) {
+  return stride < 0 ? 0 - static_cast<std::uint64_t>(stride) : static_cast<std::uint64_t>(stride);
+}
+
+/// A dimension with more than one element.
+struct Loop {
+  std::int64_t most_steps, stride;
+};
+
+/// The largest strides first.
+std::vector<Loop> loops_of(const Shard& shard) {
+  std::vector<Loop> loops;
+  for (std::size_t d = 0; d < shard.stride.size(); ++d)
+    if (shard.extent[d] > 1)
+      loops.push_back({static_cast<std::int64_t>(shard.extent[d] - 1), static_cast<std::int64_t>(magnitude(shard.stride[d]))});
+  std::ranges::sort(loops, std::greater(), &Loop::stride);
+  return loops;
+}
+
+std::int64_t reach(std::span<const Loop> loops) {
+  std::int64_t sum = 0;
+  for (const Loop& loop : loops) sum += loop.most_steps * loop.stride;
+  return sum;
+}
+
+/// Can one go `distance` by steps to and fro along the loops, which have no stride of 0? Strides are mostly larger than all that
+/// the loops behind reach together, and then there is a single number of steps to try.
+bool can_go(std::int64_t distance, std::span<const Loop> loops) {
+  if (loops.empty()) return distance == 0;
+  const auto [most_steps, stride] = loops.front();
+  const std::int64_t behind = reach(loops.subspan(1));
+  if (distance < 0) distance = -distance;
+  for (std::int64_t steps = std::min(most_steps, (distance + behind) / stride); steps >= -most_steps; --steps) {
+    const std::int64_t left = distance - steps * stride;
+    if (left > behind) return false;
+    if (can_go(left, loops.subspan(1))) return true;
+  }
+  return false;
+}
+
 void check(const StridedMemory& memory) {
   if (memory.stride_bytes.size() != memory.extent.size() || memory.extent.size() > max_dimensions)
     throw Error(ErrorCode::internal, "a box of memory whose strides do not fit its dimensions");
@@ -60,6 +103,29 @@ StridedMemory memory_of(const TensorView& view, const Box& box) {
   }
   if (!empty(box)) memory.data += distance;
   return memory;
+}
+
+bool has_countable_strides(const Shard& shard, std::size_t element_bytes) noexcept {
+  const auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element_bytes;
+  std::uint64_t left = most;
+  for (std::size_t d = 0; d < shard.stride.size(); ++d) {
+    const std::uint64_t stride = magnitude(shard.stride[d]), steps = shard.extent[d] > 1 ? shard.extent[d] - 1 : 0;
+    if (stride > most || (stride != 0 && steps > left / stride)) return false;
+    left -= steps * stride;
+  }
+  return true;
+}
+
+bool overlaps_itself(const Shard& shard) {
+  if (empty(shard.extent)) return false;
+  const std::vector<Loop> loops = loops_of(shard);
+  if (!loops.empty() && loops.back().stride == 0) return true;
+  for (std::span<const Loop> rest = loops; !rest.empty(); rest = rest.subspan(1)) {
+    const auto [most_steps, stride] = rest.front();
+    for (std::int64_t steps = 1; steps <= std::min(most_steps, reach(rest.subspan(1)) / stride); ++steps)
+      if (can_go(steps * stride, rest.subspan(1))) return true;
+  }
+  return false;
 }
 
 StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes) {

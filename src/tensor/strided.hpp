@@ -19,6 +19,12 @@ struct StridedMemory {
 /// The memory of `box`, which must lie inside the view's own box.
 [[nodiscard]] StridedMemory memory_of(const TensorView& view, const Box& box);
 
+/// Can the strides of a box be counted in bytes, and the distance of its elements too?
+[[nodiscard]] bool has_countable_strides(const Shard& shard, std::size_t element_bytes) noexcept;
+
+/// Do two elements of the box lie in the same place? Its strides are countable.
+[[nodiscard]] bool overlaps_itself(const Shard& shard);
+
 /// Memory at `packed` that holds `box` densely, row-major.
 [[nodiscard]] StridedMemory packed_memory(std::byte* packed, const Box& box, std::size_t element_bytes);
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <fstream>
 #include <limits>
+#include <locale>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -66,16 +67,23 @@ std::vector<Hierarchy> hierarchies(const ControlGroupFiles& files) {
   return found;
 }
 
+/// The kernel's numbers have nothing to do with the program's locale.
+std::ifstream open_for_numbers(const fs::path& path) {
+  std::ifstream file(path);
+  file.imbue(std::locale::classic());
+  return file;
+}
+
 /// Nothing where there is no such file, or no number in it ("max").
 std::optional<std::uint64_t> number_in(const fs::path& path) {
-  std::ifstream file(path);
+  std::ifstream file = open_for_numbers(path);
   std::uint64_t number = 0;
   if (!(file >> number)) return std::nullopt;
   return number;
 }
 
 std::uint64_t reclaimable_bytes(const fs::path& group, const Version& version) {
-  std::ifstream file(group / "memory.stat");
+  std::ifstream file = open_for_numbers(group / "memory.stat");
   std::uint64_t sum = 0, bytes = 0;
   for (std::string name; file >> name >> bytes;)
     if (std::ranges::find(version.reclaimable, name) != version.reclaimable.end()) sum += bytes;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <locale>
 #include <new>
 #include <utility>
 
@@ -23,8 +24,10 @@ std::uint64_t up_to(std::uint64_t bytes, std::uint64_t unit) {
 /// 0 where there are none.
 std::uint64_t large_page_bytes() {
   static const std::uint64_t bytes = [] {
+    std::ifstream file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+    file.imbue(std::locale::classic());
     std::uint64_t value = 0;
-    std::ifstream("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") >> value;
+    file >> value;
     return value;
   }();
   return bytes;

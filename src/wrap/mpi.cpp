@@ -71,6 +71,32 @@ Recovery recovery() noexcept {
   return {"", ""};
 }
 
+/// MPI ends the program for what it does not take.
+void check_hint(const std::string& key, const std::string& value) {
+  const auto fits = [](const std::string& text, std::size_t most) {
+    return !text.empty() && text.size() < most && text.find('\0') == text.npos;
+  };
+  if (!fits(key, MPI_MAX_INFO_KEY) || !fits(value, MPI_MAX_INFO_VAL))
+    throw Error(ErrorCode::invalid_argument,
+                "\"" + key + "=" + value + "\" is no hint that MPI takes: a key has 1 to " + std::to_string(MPI_MAX_INFO_KEY - 1) +
+                    " characters, a value 1 to " + std::to_string(MPI_MAX_INFO_VAL - 1),
+                {.host = host_name()});
+}
+
+/// What MPI would end the program for, as far as it can be asked.
+void check_usable(MPI_Comm comm) {
+  int begun = 0, ended = 0, between = 0;
+  check(MPI_Initialized(&begun), "MPI_Initialized");
+  check(MPI_Finalized(&ended), "MPI_Finalized");
+  if (begun == 0) throw Error(ErrorCode::invalid_state, "MPI_Init has not been called yet", {.host = host_name()});
+  if (ended != 0) throw Error(ErrorCode::invalid_state, "MPI_Finalize has been called already", {.host = host_name()});
+  if (comm == MPI_COMM_NULL) throw Error(ErrorCode::invalid_argument, "the communicator is MPI_COMM_NULL", {.host = host_name()});
+  check(MPI_Comm_test_inter(comm, &between), "MPI_Comm_test_inter");
+  if (between != 0)
+    throw Error(ErrorCode::invalid_argument, "the communicator is one between two groups (an intercommunicator)",
+                {.host = host_name()});
+}
+
 std::uint64_t piece_bytes(std::size_t round_bytes, int ranks) {
   return std::max<std::uint64_t>(1, round_bytes / static_cast<std::size_t>(ranks));
 }
@@ -122,6 +148,7 @@ void finalize() noexcept {
 }
 
 Info::Info(const Hints& hints) {
+  for (const auto& [key, value] : hints) check_hint(key, value);
   check(MPI_Info_create(&info_), "MPI_Info_create");
   for (const auto& [key, value] : hints) check(MPI_Info_set(info_, key.c_str(), value.c_str()), "MPI_Info_set");
 }
@@ -204,6 +231,7 @@ void call_at_finalize(void (*call)()) {
 }
 
 Communicator Communicator::duplicate(MPI_Comm comm) {
+  check_usable(comm);
   MPI_Comm copy = MPI_COMM_NULL;
   check(MPI_Comm_dup(comm, &copy), "MPI_Comm_dup");
   return own(copy);

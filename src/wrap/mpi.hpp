@@ -46,6 +46,7 @@ using Hints = std::vector<std::pair<std::string, std::string>>;
 
 class Info {
  public:
+  /// Throws Error(invalid_argument) for keys and values that are empty or too long for MPI.
   explicit Info(const Hints& hints);
   /// Takes over an MPI_Info that the caller would have had to free.
   explicit Info(MPI_Info info) noexcept : info_(info) {}
@@ -82,7 +83,8 @@ class Communicator {
   static constexpr std::size_t max_round_bytes = std::numeric_limits<int>::max();
 
   Communicator() = default;
-  /// Collective over `comm`.
+  /// Collective over `comm`. Throws Error(invalid_argument) for MPI_COMM_NULL and intercommunicators, Error(invalid_state) before
+  /// MPI_Init and after MPI_Finalize.
   static Communicator duplicate(MPI_Comm comm);
   /// Takes over a communicator that the caller would have had to free.
   static Communicator own(MPI_Comm comm);

@@ -64,8 +64,21 @@ function(mpi_program name)
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
 endfunction()
 
+# A locale with a decimal comma and groups of digits, made for the tests, as a machine may have none.
+find_program(HOLDFAST_LOCALEDEF localedef)
+set(holdfast_locale de_DE.UTF-8)
+set(holdfast_locale_directory ${PROJECT_BINARY_DIR}/tests/locale)
+if(HOLDFAST_LOCALEDEF AND NOT EXISTS ${holdfast_locale_directory}/${holdfast_locale})
+  file(MAKE_DIRECTORY ${holdfast_locale_directory})
+  execute_process(COMMAND ${HOLDFAST_LOCALEDEF} -i de_DE -f UTF-8 ${holdfast_locale_directory}/${holdfast_locale} OUTPUT_QUIET ERROR_QUIET)
+endif()
+if(NOT EXISTS ${holdfast_locale_directory}/${holdfast_locale})
+  message(STATUS "No tests under a locale with a decimal comma: localedef has no de_DE (Debian: locales)")
+endif()
+
 # mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [MPIRUN option …] [ARGS …]): an mpi_program (source name.cpp
-# unless given) that is run under mpirun once per number of ranks.
+# unless given) that is run under mpirun once per number of ranks; those with the label mpi once more, with the first number, under a
+# locale with a decimal comma.
 function(mpi_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;MPIRUN;ARGS" ${ARGN})
   if(NOT arg_SOURCES)
@@ -85,6 +98,13 @@ function(mpi_test name)
              COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${arg_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
     set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 ENVIRONMENT "${holdfast_test_environment}")
   endforeach()
+  if(arg_LABEL STREQUAL mpi AND EXISTS ${holdfast_locale_directory}/${holdfast_locale})
+    list(GET arg_RANKS 0 ranks)
+    add_test(NAME mpi.${name}.locale
+             COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${arg_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
+    set_tests_properties(mpi.${name}.locale PROPERTIES LABELS mpi TIMEOUT ${arg_TIMEOUT} PROCESSORS 2
+                         ENVIRONMENT "${holdfast_test_environment};LOCPATH=${holdfast_locale_directory};HOLDFAST_TEST_LOCALE=${holdfast_locale}")
+  endif()
 endfunction()
 
 # slurm_test(script [NAME name] [TIMEOUT seconds] [ARGS …]): one script of the current folder, run as root on a Slurm cluster of two

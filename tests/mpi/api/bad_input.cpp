@@ -2,14 +2,20 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cmath>
+#include <csignal>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
+#include <limits>
 
 #include "support/mpi_fixture.hpp"
 #include "support/sample_tensor.hpp"
 
 namespace holdfast::test {
 namespace {
+
+using Seconds = std::chrono::duration<double>;
 
 class BadInput : public testing::Test {
  protected:
@@ -83,6 +89,19 @@ TEST_F(BadInput, ABoxOutsideItsShape) {
   refuse(ErrorCode::invalid_argument, {"w"}, state);
 }
 
+TEST_F(BadInput, ADTypeThatIsNone) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), bad_rank() ? static_cast<DType>(99) : DType::f32, {4}));
+  refuse(ErrorCode::invalid_argument, {"\"w\": ", "99", "DType"}, state);
+}
+
+TEST_F(BadInput, StridesThatNobodyCanCount) {
+  StateDict state;
+  const std::int64_t row = bad_rank() ? std::int64_t{1} << 62 : 4;
+  state.add("w", replicated(memory_.data(), DType::f32, {2, 4}, {row, 1}));
+  refuse(ErrorCode::invalid_argument, {"\"w\": ", "strides (4611686018427387904, 1)"}, state);
+}
+
 TEST_F(BadInput, AHole) {
   StateDict state;
   const auto offset = static_cast<std::uint64_t>(rank_) * 4;
@@ -115,7 +134,14 @@ TEST_F(BadInput, AValueThatDiffers) {
   std::int64_t epoch = bad_rank() ? 2 : 1;
   StateDict state;
   state.add("epoch", epoch);
-  refuse(ErrorCode::plan_conflict, {"epoch"}, state);
+  refuse(ErrorCode::plan_conflict, {"\"epoch\": ", "1 on rank 0 and 2 on rank " + std::to_string(ranks_ - 1), "add_per_rank"}, state);
+}
+
+TEST_F(BadInput, AStringThatDiffers) {
+  std::string name = bad_rank() ? "b" : "a";
+  StateDict state;
+  state.add("name", name);
+  refuse(ErrorCode::plan_conflict, {"\"name\": ", "\"a\" on rank 0 and \"b\" on rank " + std::to_string(ranks_ - 1)}, state);
 }
 
 /// The layout is known, so only the values' checksum in the allreduce can find it.
@@ -125,7 +151,7 @@ TEST_F(BadInput, AValueThatDiffersLater) {
   state.add("epoch", epoch);
   checkpointer_->warm_up(state);
   if (bad_rank()) epoch = 2;
-  refuse(ErrorCode::plan_conflict, {"epoch"}, state);
+  refuse(ErrorCode::plan_conflict, {"\"epoch\": ", "1 on rank 0 and 2 on rank " + std::to_string(ranks_ - 1)}, state);
 }
 
 TEST_F(BadInput, StepsThatDifferOrAreNegative) {
@@ -150,6 +176,55 @@ TEST_F(BadInput, LoadingIntoAnotherShapeOrDtypeOrConst) {
   EXPECT_EQ(memory_, std::vector<float>(64, -5.0F)) << "a refused load wrote into the program's memory";
 }
 
+/// What is everywhere the same can be saved from one place, but several elements cannot be loaded into it.
+TEST_F(BadInput, LoadingIntoOnePlaceTwice) {
+  StateDict repeated, windows;
+  repeated.add("w", replicated(memory_.data(), DType::f32, {3, 4}, {bad_rank() ? 0 : 4, 1}));
+  windows.add("w", replicated(memory_.data(), DType::f32, {3, 4}, {bad_rank() ? 2 : 4, 1}));
+  checkpointer_->async_save(1, repeated).wait();
+  std::fill(memory_.begin(), memory_.end(), -5.0F);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(0, 1)", "loaded"}, [&] { checkpointer_->load(repeated); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(2, 1)", "loaded"}, [&] { checkpointer_->load(windows); });
+  EXPECT_EQ(memory_, std::vector<float>(64, -5.0F)) << "a refused load wrote into the program's memory";
+}
+
+TEST_F(BadInput, AStrictLoadOfAPartNamesTheOption) {
+  StateDict both, part, more;
+  both.add("a", replicated(memory_.data(), DType::f32, {4}));
+  both.add("b", replicated(memory_.data(), DType::f32, {4}));
+  part.add("a", replicated(memory_.data(), DType::f32, {4}));
+  more.add("a", replicated(memory_.data(), DType::f32, {4}));
+  more.add("b", replicated(memory_.data(), DType::f32, {4}));
+  more.add("c", replicated(memory_.data(), DType::f32, {4}));
+  checkpointer_->async_save(1, both).wait();
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"b", "LoadOptions::strict"}, [&] { checkpointer_->load(part); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"c", "LoadOptions::strict"}, [&] { checkpointer_->load(more); });
+  EXPECT_EQ(checkpointer_->load(part, {.strict = false}).unexpected, std::vector<std::string>{"b"});
+}
+
+TEST_F(BadInput, OptionsOfOneCallOnOneRankOnly) {
+  StateDict state;
+  const LoadOptions load{.step = bad_rank() ? -2 : -1};
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::step", "-2"}, [&] { checkpointer_->load(state, load); });
+  const SaveOptions save{.when_busy = bad_rank() ? static_cast<WhenBusy>(7) : WhenBusy::wait};
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"SaveOptions::when_busy", "7"},
+                    [&] { checkpointer_->async_save(1, state, save); });
+}
+
+TEST_F(BadInput, TimeoutsOfAWait) {
+  StateDict state;
+  std::int64_t value = 1;
+  state.add("value", value);
+  const double infinity = std::numeric_limits<double>::infinity();
+  int step = 0;
+  for (const Seconds timeout : {Seconds(infinity), Seconds(1e10), Seconds(std::chrono::nanoseconds::max()), Seconds(std::chrono::hours::max())})
+    EXPECT_EQ(checkpointer_->async_save(++step, state).wait(timeout).step, step) << timeout.count();
+  const SaveFuture save = checkpointer_->async_save(++step, state);
+  EXPECT_THROW(save.wait(Seconds(std::nan(""))), Error);
+  EXPECT_EQ(save.wait().step, step);
+  EXPECT_EQ(save.wait(Seconds(-infinity)).step, step) << "one that has ended is not waited for";
+}
+
 TEST_F(BadInput, NoCheckpointAtAll) {
   StateDict state;
   expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {(directory_.path() / "ckpt").string()},
@@ -159,18 +234,77 @@ TEST_F(BadInput, NoCheckpointAtAll) {
 
 // --- options and directories ----------------------------------------------------------------------------------------
 
-TEST(BadOptions, AreRefusedTogether) {
-  const int rank = rank_in(MPI_COMM_WORLD);
-  const SharedDirectory directory;
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"directory"}, [&] { Checkpointer(MPI_COMM_WORLD, Options{}); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"keep_last"},
-                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = -1}); });
+class BadOptions : public testing::Test {
+ protected:
+  void refuse(std::initializer_list<std::string> words, Options options) {
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, words, [&] { Checkpointer(MPI_COMM_WORLD, std::move(options)); });
+  }
+  /// A change of one option, on the last rank only.
+  void refuse(std::initializer_list<std::string> words, void (*change)(Options&)) {
+    Options options{.directory = directory_.path() / "ckpt"};
+    if (rank_ == size_of_comm(MPI_COMM_WORLD) - 1) change(options);
+    refuse(words, std::move(options));
+  }
+
+  const int rank_ = rank_in(MPI_COMM_WORLD);
+  SharedDirectory directory_;
+};
+
+TEST_F(BadOptions, AreRefusedTogether) {
+  refuse({"directory"}, Options{});
+  refuse({"null character"}, [](Options& o) { o.directory += std::string("a\0b", 3); });
+  refuse({"keep_last"}, [](Options& o) { o.keep_last = -1; });
+  refuse({"keep_every"}, [](Options& o) { o.keep_every = -1; });
+  refuse({"ranks_per_helper"}, [](Options& o) { o.ranks_per_helper = -1; });
+  refuse({"stage_threads", "-1", "1024"}, [](Options& o) { o.stage_threads = -1; });
+  refuse({"stage_threads", "1000000", "1024"}, [](Options& o) { o.stage_threads = 1'000'000; });
+  refuse({"alignment_bytes", "is 0"}, [](Options& o) { o.alignment_bytes = 0; });
+  refuse({"alignment_bytes", "4611686018427387904", "1 GiB"}, [](Options& o) { o.alignment_bytes = std::uint64_t{1} << 62; });
+  refuse({"no list of cores"}, [](Options& o) { o.helper_cores = "0-99999999"; });
+  refuse({"file_mode"}, [](Options& o) { o.file_mode = 0200; });
+  refuse({"launcher", "9"}, [](Options& o) { o.launcher = static_cast<Launcher>(9); });
+  refuse({"transport", "-1"}, [](Options& o) { o.transport = static_cast<Transport>(-1); });
+  refuse({"engine", "3"}, [](Options& o) { o.engine = static_cast<Engine>(3); });
+  refuse({"hint", "=1"}, [](Options& o) { o.mpi_io_hints = {{"", "1"}}; });
+  refuse({"hint"}, [](Options& o) { o.mpi_io_hints = {{std::string(1000, 'k'), "1"}}; });
+  refuse({"hint"}, [](Options& o) { o.mpi_io_hints = {{"striping_factor", std::string(100'000, '1')}}; });
+  for (const auto& [signal, words] : {std::pair(0, "0 is not the number of a signal"), {4096, "4096 is not"}, {SIGKILL, "signal 9 cannot be"}}) {
+    Options options{.directory = directory_.path() / "ckpt", .preemption_signals = {signal}};
+    refuse({words}, std::move(options));
+  }
+}
+
+TEST_F(BadOptions, Timeouts) {
+  refuse({"launch_timeout_s is 0;"}, [](Options& o) { o.launch_timeout_s = 0; });
+  refuse({"helper_timeout_s is -1;"}, [](Options& o) { o.helper_timeout_s = -1; });
+  refuse({"save_timeout_s is nan;"}, [](Options& o) { o.save_timeout_s = std::nan(""); });
+  refuse({"close_timeout_s is -inf;"}, [](Options& o) { o.close_timeout_s = -std::numeric_limits<double>::infinity(); });
+}
+
+/// They are ten years, for helpers as for ranks.
+TEST_F(BadOptions, TimeoutsWithoutEnd) {
+  std::int64_t value = 7;
+  StateDict state;
+  state.add("value", value);
+  for (const double timeout_s : {1e10, std::numeric_limits<double>::max(), std::numeric_limits<double>::infinity()}) {
+    Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt",
+                                               .launch_timeout_s = timeout_s,
+                                               .helper_timeout_s = timeout_s,
+                                               .save_timeout_s = timeout_s,
+                                               .close_timeout_s = timeout_s});
+    for (int step = 0; step < 4; ++step) checkpointer.async_save(step, state);
+    EXPECT_EQ(checkpointer.async_save(4, state).wait().step, 4);
+    checkpointer.close();
+  }
+}
+
+TEST_F(BadOptions, ThatDiffer) {
   const std::string others = size_of_comm(MPI_COMM_WORLD) == 2 ? "rank 1" : "ranks 1, 2";
   expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: keep_last is 1 on rank 0, 2 on " + others},
-                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory.path(), .keep_last = rank == 0 ? 1 : 2}); });
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path(), .keep_last = rank_ == 0 ? 1 : 2}); });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: preemption_signals is [10] on rank 0, [] on " + others}, [&] {
     Checkpointer(MPI_COMM_WORLD,
-                 {.directory = directory.path(), .preemption_signals = rank == 0 ? std::vector{10} : std::vector<int>{}});
+                 {.directory = directory_.path(), .preemption_signals = rank_ == 0 ? std::vector{10} : std::vector<int>{}});
   });
 }
 

@@ -41,8 +41,8 @@ class GpuSaveFaults : public testing::Test {
 
 TEST_F(GpuSaveFaults, ACopyThatIsRefusedFailsTheSaveOnAllRanks) {
   failure_ = [] { fake_cuda_fail("cuMemcpyAsync", CUDA_ERROR_OUT_OF_MEMORY, 0, 1); };
-  expect_failure({}, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemcpyAsync"});
-  expect_failure({.overlap_staging = true}, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemcpyAsync"});
+  expect_failure({}, ErrorCode::out_of_memory, {"\"weight\": ", "fake GPU", "cuMemcpyAsync"});
+  expect_failure({.overlap_staging = true}, ErrorCode::out_of_memory, {"\"weight\": ", "fake GPU", "cuMemcpyAsync"});
 }
 
 TEST_F(GpuSaveFaults, ADeviceThatFailsWhileItCopiesFailsTheSaveOnAllRanks) {
@@ -58,9 +58,9 @@ TEST_F(GpuSaveFaults, FreedMemoryIsRefusedOnAllRanks) {
   state.add("layer/w", replicated(static_cast<void*>(memory->data()), DType::u8, {4096}));
   checkpointer.async_save(1, state).wait();
   if (last_) memory.reset();
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"tensor layer/w", "was it freed"},
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"layer/w\": ", "was it freed"},
                     [&] { checkpointer.async_save(2, state); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"tensor layer/w", "was it freed"},
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"layer/w\": ", "was it freed"},
                     [&] { checkpointer.load(state); });
   checkpointer.close();
 }
@@ -89,7 +89,7 @@ TEST_F(GpuSaveFaults, ALoadByColumnsThatFailsOnOneRankFailsOnAll) {
   state.add("weight", gpu_.weight_columns(columns.data(), DType::f64));
   const LoadOptions options{.strict = false, .convert = true};
   if (last_) fake_cuda_fail("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, -1);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"tensor weight", "fake GPU", "cuMemHostAlloc"},
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"\"weight\": ", "fake GPU", "cuMemHostAlloc"},
                     [&] { checkpointer.load(state, options); });
   fake_cuda_reset();
   checkpointer.load(state, options);

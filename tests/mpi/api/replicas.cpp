@@ -22,7 +22,7 @@ class Replicas : public testing::Test {
   }
   void save(std::int64_t step) { EXPECT_EQ(checkpointer_->async_save(step, state_).wait().step, step); }
   void expect_difference(std::int64_t step, const std::string& tensor, const std::string& ranks) {
-    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"replicas differ: " + ranks, "tensor " + tensor, "check_replicas"},
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"replicas differ: " + ranks, "\"" + tensor + "\": ", "check_replicas"},
                       [&] { checkpointer_->async_save(step, state_); });
   }
 

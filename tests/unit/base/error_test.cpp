@@ -33,7 +33,7 @@ TEST(Error, SaysWhatAndWhere) {
   const Error full(ErrorCode::mismatch, "the dtype is f32 in the file, and f64 in the program",
                    {.rank = 2, .host = "n1", .path = "/run/x.h5", .tensor = "model/w"});
   EXPECT_STREQ(full.what(),
-               "mismatch: tensor model/w: the dtype is f32 in the file, and f64 in the program (rank 2 on n1, path /run/x.h5)");
+               "mismatch: \"model/w\": the dtype is f32 in the file, and f64 in the program (rank 2 on n1, path /run/x.h5)");
 }
 
 TEST(Error, LeavesOutWhatIsNotKnown) {
@@ -45,7 +45,7 @@ TEST(Error, LeavesOutWhatIsNotKnown) {
 
 TEST(Error, BlamesNobodyForAConflict) {
   EXPECT_STREQ(Error(ErrorCode::plan_conflict, "a hole", {.rank = 2, .host = "n1", .tensor = "w"}).what(),
-               "plan_conflict: tensor w: a hole (found by rank 2 on n1)");
+               "plan_conflict: \"w\": a hole (found by rank 2 on n1)");
 }
 
 TEST(Error, EveryCodeHasItsName) {

@@ -10,27 +10,11 @@ namespace holdfast::inspect {
 namespace {
 
 template <class T>
-std::string text(DType dtype, T number) {
-  return number_text(dtype, reinterpret_cast<const std::byte*>(&number));
-}
-template <class T>
 double apart(DType dtype, T a, T b) {
   return distance(dtype, reinterpret_cast<const std::byte*>(&a), reinterpret_cast<const std::byte*>(&b));
 }
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-TEST(NumberText, ReadsBackAsTheSameNumber) {
-  EXPECT_EQ(text(DType::f64, 0.1), "0.1");
-  EXPECT_EQ(text(DType::f32, 0.1f), "0.1");
-  EXPECT_EQ(text(DType::bf16, std::uint16_t{0x4049}), "3.140625");
-  EXPECT_EQ(text(DType::f8e4m3, std::uint8_t{0x7e}), "448");
-  EXPECT_EQ(text(DType::u64, std::numeric_limits<std::uint64_t>::max()), "18446744073709551615");
-  EXPECT_EQ(text(DType::i8, std::int8_t{65}), "65");
-  EXPECT_EQ(text(DType::boolean, std::uint8_t{1}), "true");
-  EXPECT_EQ(text(DType::c64, std::complex<float>(1.5f, -2.0f)), "1.5-2i");
-  EXPECT_EQ(text(DType::f64, nan), "nan");
-}
 
 TEST(Distance, OfEveryKindOfNumber) {
   EXPECT_EQ(apart(DType::f64, 1.0, 1.5), 0.5);

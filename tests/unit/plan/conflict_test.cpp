@@ -45,9 +45,19 @@ TEST(Conflict, Kinds) {
 
 TEST(Conflict, Values) {
   EXPECT_EQ(sentence_of({value(0, "lr", {}, 5), value(1, "lr", {}, 5), value(2, "lr", {}, 6)}),
-            "the value must be the same on all ranks, but rank 0 and rank 2 differ");
+            "the value must be the same on all ranks, but it is 5 on rank 0 and 6 on rank 2; StateDict::add_per_rank() takes a "
+            "value that is each rank's own");
+  EXPECT_THAT(sentence_of({value(0, "s", {2}, 'a', Kind::string), value(1, "s", {2}, 'b', Kind::string)}),
+              testing::HasSubstr("it is \"aa\" on rank 0 and \"bb\" on rank 1"));
   EXPECT_EQ(sentence_of({value(0, "lr", {3}, 5), value(1, "lr", {4}, 6)}),
             "the value's shape is (3) on rank 0 and (4) on rank 1");
+}
+
+TEST(Conflict, ValuesThatDifferBehindWhatIsKnownOfThem) {
+  RankItem a = value(0, "v", {200}, 7), b = value(1, "v", {200}, 8);
+  a.start = b.start = Bytes(most_start_bytes, std::byte{1});
+  EXPECT_THAT(sentence_of({a, b}), testing::HasSubstr("it differs between rank 0 and rank 1 somewhere behind its beginning, "
+                                                      "[1, 1, 1, 1, 1, 1, 1, 1, … 200 in all];"));
 }
 
 TEST(Conflict, ANumberHereAndAVectorThere) {

@@ -37,6 +37,11 @@ std::vector<HeldItem> meet(const ByRank& ranks) {
 
 using Answers = std::map<int, std::vector<CountAnswer>>;
 
+Bytes start_of(const std::vector<RankItem>& items, int rank, const Item& item) {
+  const auto found = std::ranges::find_if(items, [&](const RankItem& i) { return i.rank == rank && i.part.name == item.name; });
+  return found == items.end() ? Bytes{} : found->start;
+}
+
 /// All ranks' tallies, those of what they met with the first one's.
 Answers add_up(const std::vector<RankItem>& items, const ByRank& ranks, const std::vector<HeldItem>& held) {
   const ByRank groups = by_rank(items, true);
@@ -58,7 +63,7 @@ Answers add_up(const std::vector<RankItem>& items, const ByRank& ranks, const st
     std::vector<RankItem> bad;
     for (const auto& of_all : {ranks, groups})
       for (const auto& [rank, of_rank] : of_all)
-        for (Item& item : items_of_key(of_rank, *key)) bad.push_back({rank, std::move(item)});
+        for (Item& item : items_of_key(of_rank, *key)) bad.push_back({rank, std::move(item), start_of(items, rank, item)});
     explain_conflict(std::move(bad));
   }
   last.answer();
@@ -80,7 +85,7 @@ RankItem tensor(int rank, std::string name, Shape global, Box box, DType dtype) 
 }
 
 RankItem value(int rank, std::string name, Shape shape, std::uint64_t content, Kind kind) {
-  return {rank, {std::move(name), kind, DType::u8, shape, whole(shape), content}};
+  return {rank, {std::move(name), kind, DType::u8, shape, whole(shape), content}, Bytes(volume(shape), std::byte(content))};
 }
 
 RankItem per_rank(int rank, std::string name, Shape shape, Kind kind) {

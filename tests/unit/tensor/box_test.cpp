@@ -110,6 +110,7 @@ TEST(Box, ReadsWell) {
 TEST(Box, PackedStridesAreRowMajor) {
   EXPECT_EQ(packed_strides({4, 3, 2}), (std::vector<std::int64_t>{6, 2, 1}));
   EXPECT_TRUE(packed_strides({}).empty());
+  EXPECT_EQ(packed_strides({0, std::uint64_t{1} << 40, std::uint64_t{1} << 40}), std::vector<std::int64_t>(3));
 }
 
 void check_split(const Box& box, std::size_t pieces) {

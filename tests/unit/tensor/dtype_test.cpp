@@ -43,6 +43,16 @@ TEST(DType, SizesAreThoseOfTheirNames) {
   }
 }
 
+TEST(DType, WhatIsNoneIsUnknown) {
+  for (const int number : {dtype_count, 99, 255}) {
+    const auto none = static_cast<DType>(number);
+    EXPECT_FALSE(is_known(none));
+    EXPECT_EQ(size_of(none), 0U);
+    EXPECT_EQ(to_string(none), "unknown");
+  }
+  EXPECT_TRUE(is_known(DType::f64) && is_known(DType::c128));
+}
+
 TEST(DType, OfCppTypes) {
   EXPECT_EQ(dtype_of<double>(), DType::f64);
   EXPECT_EQ(dtype_of<float>(), DType::f32);

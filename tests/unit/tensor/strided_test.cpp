@@ -6,8 +6,10 @@
 #include <cstring>
 #include <functional>
 #include <holdfast/error.hpp>
+#include <limits>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "unit/tensor/random_boxes.hpp"
 
@@ -170,6 +172,64 @@ TEST(Strided, RefusesStridesThatDoNotFit) {
   std::byte byte{};
   EXPECT_THROW(pack({&byte, {1, 1}, {1}, 1}, &byte), Error);
   EXPECT_THROW(unpack(&byte, {&byte, {1}, {}, 1}), Error);
+}
+
+Shard with_strides(Shape extent, std::vector<std::int64_t> stride) {
+  return {.global = extent, .offset = Shape(extent.size(), 0), .extent = extent, .stride = std::move(stride)};
+}
+
+/// One by one.
+bool overlaps_naively(const Shard& box) {
+  std::set<std::int64_t> places;
+  for (std::uint64_t i = 0; i < volume(box.extent); ++i) {
+    std::int64_t place = 0;
+    std::uint64_t rest = i;
+    for (std::size_t d = 0; d < box.extent.size(); rest /= box.extent[d++])
+      place += static_cast<std::int64_t>(rest % box.extent[d]) * box.stride[d];
+    if (!places.insert(place).second) return true;
+  }
+  return false;
+}
+
+TEST(OverlapsItself, OfViewsThatProgramsHave) {
+  EXPECT_FALSE(overlaps_itself(with_strides({}, {})));
+  EXPECT_FALSE(overlaps_itself(with_strides({64, 32}, {})));
+  EXPECT_FALSE(overlaps_itself(with_strides({64, 32}, {34, 1})));
+  EXPECT_FALSE(overlaps_itself(with_strides({32, 64}, {1, 34}))) << "transposed";
+  EXPECT_FALSE(overlaps_itself(with_strides({1, 5}, {0, 1}))) << "one row is nowhere twice";
+  EXPECT_FALSE(overlaps_itself(with_strides({0, 5}, {0, 0}))) << "nothing is nowhere twice";
+  EXPECT_FALSE(overlaps_itself(with_strides({2, 3}, {3, 2}))) << "0 2 4 and 3 5 7";
+  EXPECT_TRUE(overlaps_itself(with_strides({3, 4}, {3, 2}))) << "6 is in the first row and the last";
+  EXPECT_TRUE(overlaps_itself(with_strides({5}, {0})));
+  EXPECT_TRUE(overlaps_itself(with_strides({8, 3}, {1, 1}))) << "windows that slide";
+}
+
+TEST(OverlapsItself, OfRandomViews) {
+  std::mt19937 random(11);
+  int overlapping = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const Shape extent = test::random_shape(random, 4, 5);
+    std::vector<std::int64_t> stride(extent.size());
+    for (std::int64_t& s : stride) s = static_cast<std::int64_t>(random() % 41) - 20;
+    const Shard box = with_strides(extent, stride);
+    const bool expected = overlaps_naively(box);
+    overlapping += expected ? 1 : 0;
+    ASSERT_EQ(overlaps_itself(box), expected) << to_string(extent) << " " << testing::PrintToString(stride);
+  }
+  EXPECT_GT(overlapping, 1000);
+  EXPECT_LT(overlapping, 19'000);
+}
+
+TEST(CountableStrides, ReachLessThan2To63Bytes) {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+  EXPECT_TRUE(has_countable_strides(with_strides({64, 32}, {34, 1}), 8));
+  EXPECT_TRUE(has_countable_strides(with_strides({2}, {most / 8}), 8));
+  EXPECT_TRUE(has_countable_strides(with_strides({2}, {-(most / 8)}), 8));
+  EXPECT_FALSE(has_countable_strides(with_strides({2}, {most / 8 + 1}), 8));
+  EXPECT_FALSE(has_countable_strides(with_strides({3}, {most / 8}), 8));
+  EXPECT_FALSE(has_countable_strides(with_strides({2, 2}, {most / 8, 1}), 8));
+  EXPECT_FALSE(has_countable_strides(with_strides({2}, {least}), 1));
+  EXPECT_FALSE(has_countable_strides(with_strides({1}, {most}), 8)) << "it is multiplied all the same";
 }
 
 }  // namespace
