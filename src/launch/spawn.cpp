@@ -86,6 +86,15 @@ class SpawnArrays {
   std::vector<mpi::Info> info_owners_;
 };
 
+/// Open MPI asks for it, and where it is gone, the root fails alone and the others hang.
+void require_working_directory() {
+  std::error_code problem;
+  static_cast<void>(std::filesystem::current_path(problem));
+  if (problem)
+    throw Error(ErrorCode::launch, "MPI cannot start processes from a working directory that is gone: " + problem.message(),
+                {.host = host_name()});
+}
+
 /// MPI gives a spawn no time limit, and no way to end it. All that can be done when it takes too long is to say so.
 class LateWarning {
  public:
@@ -115,7 +124,9 @@ class SpawnLauncher final : public HelperLauncher {
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     SpawnArrays arrays;
     mpi::all_or_none(comm, [&] {
-      if (comm.rank() == root) arrays.fill(request);
+      if (comm.rank() != root) return;
+      require_working_directory();
+      arrays.fill(request);
     });
     mpi::all_or_none(comm, [&] { spawn(comm, request, arrays); });
   }

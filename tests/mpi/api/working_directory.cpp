@@ -91,6 +91,8 @@ TEST_F(WorkingDirectory, ThatIsGoneIsTold) {
   fs::current_path(gone);
   fs::remove(gone);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ckpt", "relative"}, [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "ckpt"}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::launch, {"working directory"}, [&] { Checkpointer(MPI_COMM_WORLD, {.directory = a_ / "ckpt"}); });
+  fs::current_path(before_);
   Checkpointer absolute(MPI_COMM_WORLD, {.directory = a_ / "ckpt"});
   absolute.async_save(1, state_).wait();
   absolute.close();
