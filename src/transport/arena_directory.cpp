@@ -43,12 +43,21 @@ std::uint64_t remove_with_content(const fs::path& path) {
   return bytes;
 }
 
+/// Whoever removes a directory holds its lock until it has, so one that is still there is the one at its path.
+bool is_there(const FileDescriptor& locked) {
+  struct stat status {};
+  return fstat(locked.get(), &status) == 0 && status.st_nlink != 0;
+}
+
 /// Memory of another user is not ours to remove, even where this one may do everything.
+bool is_ours(const FileDescriptor& directory) {
+  struct stat status {};
+  return fstat(directory.get(), &status) == 0 && status.st_uid == geteuid();
+}
+
 void sweep(const fs::path& path) {
   const FileDescriptor directory = open_directory(path);
-  struct stat status {};
-  if (!directory || fstat(directory.get(), &status) != 0 || status.st_uid != geteuid()) return;
-  if (flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return;
+  if (!directory || !is_ours(directory) || flock(directory.get(), LOCK_EX | LOCK_NB) != 0 || !is_there(directory)) return;
   log::warning("{} is removed, with {} bytes of shared memory: its helper was killed while it made an arena", path.string(),
                remove_with_content(path));
 }
@@ -60,8 +69,8 @@ fs::path arena_directory_of(const std::string& socket_name) {
 }
 
 ArenaDirectory::ArenaDirectory(fs::path path) : path_(std::move(path)) {
-  for (int tries = 0; tries < most_tries; ++tries) {
-    if (try_to_make()) return;
+  for (int tries = 0; tries < most_tries && mkdir(path_.c_str(), S_IRWXU) == 0; ++tries) {
+    if (take()) return;
     remove_with_content(path_);
   }
   throw Error(ErrorCode::out_of_memory, fmt::format("no directory for an arena can be made: {}", errno_text(errno)),
@@ -72,11 +81,9 @@ ArenaDirectory::~ArenaDirectory() {
   remove_with_content(path_);
 }
 
-bool ArenaDirectory::try_to_make() {
-  if (mkdir(path_.c_str(), S_IRWXU) != 0) return false;
+bool ArenaDirectory::take() {
   lock_ = open_directory(path_);
-  struct stat status {};
-  if (!lock_ || flock(lock_.get(), LOCK_EX) != 0 || fstat(lock_.get(), &status) != 0 || status.st_nlink == 0) return false;
+  if (!lock_ || flock(lock_.get(), LOCK_EX) != 0 || !is_there(lock_)) return false;
   const FileDescriptor made(open((path_ / stand_in).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   return static_cast<bool>(made);
 }

@@ -25,7 +25,7 @@ class ArenaDirectory {
   void hide_memory(const std::stop_token& stop) const noexcept;
 
  private:
-  bool try_to_make();
+  bool take();
   [[nodiscard]] bool hide_one() const;
 
   std::filesystem::path path_;

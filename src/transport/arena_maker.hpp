@@ -5,32 +5,15 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
-#include <string>
 #include <thread>
 
 #include "base/mailbox.hpp"
 #include "base/unique_handle.hpp"
-#include "transport/messages.hpp"
+#include "transport/arena_wish.hpp"
 #include "wrap/large_pages.hpp"
 #include "wrap/ucx.hpp"
 
 namespace holdfast::transport {
-
-/// Free one arena and make another. Their numbers are the caller's, who uses none twice.
-struct ArenaWish {
-  std::uint64_t old = 0;  ///< 0: none
-  std::uint64_t number = 0;
-  std::uint64_t bytes = 0;  ///< 0: make none
-};
-
-/// What became of a wish.
-struct MadeArena {
-  std::uint64_t number = 0;
-  std::span<std::byte> memory;  ///< empty if none was wished, or it could not be made
-  ArenaReady ready;             ///< what a rank needs to reach it (the slot is the caller's)
-  std::optional<Error> error;
-};
 
 /// Makes and frees arenas in a thread of its own, since that takes seconds for large ones, and whoever serves ranks has to answer
 /// them meanwhile. Wishes are done in their order. It has a UCX context of its own, which no other thread uses.

@@ -15,6 +15,7 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "transport/arena_directory.hpp"
+#include "transport/arena_maker.hpp"
 #include "transport/introduction.hpp"
 #include "transport/line.hpp"
 #include "transport/socket.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/unique_handle.hpp"
-#include "transport/arena_maker.hpp"
+#include "transport/arena_wish.hpp"
 #include "transport/connection.hpp"
 #include "transport/messages.hpp"
 
