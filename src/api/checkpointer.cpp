@@ -11,6 +11,7 @@
 #include "api/settings.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/owner.hpp"
 #include "load/loader.hpp"
 #include "stage/host_stager.hpp"
 #include "storage/catalog.hpp"
@@ -44,6 +45,11 @@ void settle(const mpi::Communicator& comm, Options& options) {
   api::require_same(comm, options);
 }
 
+bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code missing;  // one that is not there yet is nobody's
+  return a == b || std::filesystem::equivalent(a, b, missing);
+}
+
 /// The newest step whose file opens.
 std::int64_t newest_step(const std::filesystem::path& directory) {
   const std::vector<std::int64_t> steps = storage::steps_in(directory);
@@ -64,6 +70,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
   Impl(MPI_Comm comm, Options options) : comm_(mpi::Communicator::duplicate(comm)), options_(std::move(options)) {
     try {
       settle(comm_, options_);
+      succeed();
       mpi::all_or_none(comm_, [&] { desk_.emplace(comm_, options_); });
       if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
     } catch (...) {
@@ -126,21 +133,69 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     } catch (const Error& error) {
       shared = error;
     }
-    if (saver_) saver_->await_end();
+    if (saver_) {
+      saver_->await_end();
+      saver_->free();
+    }
     comm_.free();
     desk_.reset();  // last: a signal meanwhile must not end what waits for the commit
     if (shared) throw *shared;
   }
 
-  void on_finalize() noexcept override {
+  void on_finalize() noexcept override { close_alone("a Checkpointer that was left to MPI_Finalize"); }
+
+  /// The program has destroyed its Checkpointer.
+  void abandon() noexcept { abandoned_ = true; }
+
+ private:
+  /// Collective. Ends the Checkpointers that the program has destroyed without close(), as an exception does, so that their
+  /// directories, helpers and arenas are free; and refuses to begin while this directory is another one's. The former ones'
+  /// communicators stay, as not all of their ranks may have destroyed them.
+  void succeed() {
+    const std::vector<std::shared_ptr<Impl>> others = open_ones();
+    mpi::all_or_none(comm_, [&] {
+      for (const auto& other : others) require_free(*other);
+    });
+    for (const auto& other : others)
+      if (succeeds(*other)) other->close_alone("a Checkpointer that was destroyed without close()");
+    comm_.barrier();  // a helper ends when all of its ranks have left it
+    for (const auto& other : others)
+      if (succeeds(*other)) other->retire();
+  }
+
+  static std::vector<std::shared_ptr<Impl>> open_ones() {
+    std::vector<std::shared_ptr<Impl>> all;
+    for (const auto& listener : api::remembered())
+      if (auto impl = std::dynamic_pointer_cast<Impl>(listener)) all.push_back(std::move(impl));
+    return all;
+  }
+
+  [[nodiscard]] bool succeeds(const Impl& other) const { return other.abandoned_ && other.comm_.is_part_of(comm_); }
+
+  void require_free(const Impl& other) const {
+    if (options_.read_only || !other.saver_ || succeeds(other)) return;
+    if (!same_directory(options_.directory, other.options_.directory)) return;
+    throw Error(ErrorCode::in_use,
+                other.abandoned_ ? "a Checkpointer that this program destroyed without close() still has this directory; make the "
+                                   "next one on all of its ranks, which ends it"
+                                 : "a Checkpointer of this program saves here; close() it on all ranks before another one begins",
+                {.host = host_name(), .path = options_.directory.string()});
+  }
+
+  /// Local: saves in flight are ended, and the helper is let go.
+  void close_alone(const char* which) noexcept {
     if (closed_) return;
     closed_ = true;
     if (const std::optional<Error> problem = saver_ ? saver_->close() : std::nullopt)
-      log::warning("a Checkpointer that was left to MPI_Finalize: {}", problem->what());
+      log::warning("{}: {}", which, problem->what());
     desk_.reset();
   }
 
- private:
+  void retire() noexcept {
+    if (saver_) saver_->await_end();
+    api::forget(this);
+  }
+
   void check_open() const {
     if (closed_) throw Error(ErrorCode::invalid_state, "the Checkpointer is closed", {.path = options_.directory.string()});
   }
@@ -150,6 +205,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
   std::optional<api::RequestDesk> desk_;
   std::unique_ptr<api::Saver> saver_;
   bool closed_ = false;
+  bool abandoned_ = false;
   int load_threads_ = 0;
 };
 
@@ -158,17 +214,24 @@ namespace {
 template <class Impl>
 Impl& checked(const std::shared_ptr<Impl>& impl) {
   if (!impl) throw Error(ErrorCode::invalid_state, "the Checkpointer was moved from");
+  require_owner(impl, "Checkpointer");
   return *impl;
 }
 
 }  // namespace
 
-Checkpointer::Checkpointer(MPI_Comm comm, Options options) : impl_(std::make_shared<Impl>(comm, std::move(options))) {
+Checkpointer::Checkpointer(MPI_Comm comm, Options options) : impl_(make_owned<Impl>(comm, std::move(options))) {
   api::remember_until_finalize(impl_);
 }
 Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
-Checkpointer& Checkpointer::operator=(Checkpointer&&) noexcept = default;
-Checkpointer::~Checkpointer() = default;
+Checkpointer& Checkpointer::operator=(Checkpointer&& other) noexcept {
+  Checkpointer former(std::move(*this));
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+Checkpointer::~Checkpointer() {
+  if (impl_) impl_->abandon();
+}
 
 void Checkpointer::warm_up(const StateDict& state) {
   checked(impl_).saver().warm_up(state);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/owner.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::api {
@@ -17,7 +18,8 @@ std::vector<std::shared_ptr<FinalizeListener>>& listeners() {
 void call_all() {
   while (!listeners().empty()) {  // one that is called may leave another one
     const auto all = std::exchange(listeners(), {});
-    for (const auto& listener : all) listener->on_finalize();
+    for (const auto& listener : all)
+      if (is_owner(listener)) listener->on_finalize();
   }
 }
 
@@ -31,6 +33,12 @@ void remember_until_finalize(std::shared_ptr<FinalizeListener> listener) {
 
 void forget(const FinalizeListener* listener) noexcept {
   std::erase_if(listeners(), [&](const auto& entry) { return entry.get() == listener; });
+}
+
+std::vector<std::shared_ptr<FinalizeListener>> remembered() {
+  std::vector<std::shared_ptr<FinalizeListener>> own = listeners();
+  std::erase_if(own, [](const auto& entry) { return !is_owner(entry); });
+  return own;
 }
 
 }  // namespace holdfast::api

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 namespace holdfast::api {
 
@@ -12,8 +13,11 @@ class FinalizeListener {
   virtual void on_finalize() noexcept = 0;
 };
 
-/// Keeps `listener` alive and calls it when MPI_Finalize begins, unless it was forgotten before. In the caller's thread.
+/// Keeps `listener`, made by make_owned(), alive and calls it when MPI_Finalize begins, unless it was forgotten before. In the
+/// caller's thread.
 void remember_until_finalize(std::shared_ptr<FinalizeListener> listener);
 void forget(const FinalizeListener* listener) noexcept;
+/// What this process remembers, oldest first; nothing that its parent does.
+[[nodiscard]] std::vector<std::shared_ptr<FinalizeListener>> remembered();
 
 }  // namespace holdfast::api

@@ -6,6 +6,7 @@
 #include "api/save.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/owner.hpp"
 
 namespace holdfast {
 namespace api {
@@ -82,6 +83,7 @@ namespace {
 
 Save& checked(const std::shared_ptr<Save>& save) {
   if (!save) throw Error(ErrorCode::invalid_state, "the SaveFuture belongs to no save");
+  require_owner(save, "SaveFuture");
   return *save;
 }
 

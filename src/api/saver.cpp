@@ -9,6 +9,7 @@
 #include "api/replica_check.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/owner.hpp"
 #include "helper/layout.hpp"
 #include "plan/exchange.hpp"
 #include "stage/places.hpp"
@@ -50,7 +51,7 @@ void Saver::warm_up(const StateDict& state) {
 SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const Stopwatch watch;
   const Prepared prepared = prepare(step, state, options);
-  if (!prepared.slot) return SaveFuture(std::make_shared<Save>(step));
+  if (!prepared.slot) return SaveFuture(make_owned<Save>(step));
   if (options_.check_replicas)
     require_equal_replicas(grid_, local_, places_, options.stream, Deadline(Seconds(options_.save_timeout_s)));
   SaveStats stats{.step = step,
@@ -160,7 +161,7 @@ std::shared_ptr<Save> Saver::stage(Slot& slot, const SaveOptions& options, SaveS
                            .plan = plan.id,
                            .arena = slot.landing ? slot.landing->number : 0,
                            .error = {}};
-  slot.save = std::make_shared<Save>(line_, number, std::move(stats), options_.save_timeout_s);
+  slot.save = make_owned<Save>(line_, number, std::move(stats), options_.save_timeout_s);
   for (; staged.wave + 1 < plan.waves; ++staged.wave)
     if (!stage_early(begin_staging(options, slot, staged), staged)) return slot.save;
   Staging staging = begin_staging(options, slot, std::move(staged));

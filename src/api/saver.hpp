@@ -33,8 +33,11 @@ class Saver {
   SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options);
   /// Local: waits for saves in flight and lets the helper go. Returns what went wrong, if anything.
   [[nodiscard]] std::optional<Error> close();
-  /// After close() on all ranks: waits until the helper's process has ended, bounded, and frees the communicators.
-  void await_end();
+  /// Local, after close() on all ranks: waits until the helper's process has ended, bounded, since the next helpers start then
+  /// (docs/decisions/0002-spawn.md).
+  void await_end() noexcept;
+  /// Frees the communicators.
+  void free();
 
  private:
   /// An arena in the helper, and the save that used it last.
@@ -57,7 +60,6 @@ class Saver {
   void say_hello(const Deadline& deadline, const launch::Started& started);
   void restart();
   void give_up_saves();
-  void part() noexcept;
   void end_lost_helper();
 
   // saver_arenas.cpp:

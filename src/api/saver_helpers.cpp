@@ -11,6 +11,7 @@
 #include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/owner.hpp"
 #include "stage/cuda_stager.hpp"
 #include "transport/messages.hpp"
 
@@ -77,7 +78,7 @@ void Saver::start_helpers() {
   try {
     mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
   } catch (...) {
-    part();
+    await_end();
     throw;
   }
 }
@@ -135,8 +136,7 @@ void Saver::give_up_saves() {
   }
 }
 
-/// The next helpers start when these have ended (docs/decisions/0002-spawn.md).
-void Saver::part() noexcept {
+void Saver::await_end() noexcept {
   line_->disconnect();
   if (abandoned_) return;
   if (!launcher_->finish(line_->connection(), Deadline(Seconds(exit_timeout_s))))
@@ -149,7 +149,7 @@ void Saver::part() noexcept {
 void Saver::end_lost_helper() {
   if (launcher_->why_irreplaceable().empty()) return line_->connection().kill_helper();
   abandoned_ = true;
-  remember_until_finalize(std::make_shared<LastKill>(line_));
+  remember_until_finalize(make_owned<LastKill>(line_));
 }
 
 std::optional<Error> Saver::close() {
@@ -171,8 +171,7 @@ std::optional<Error> Saver::close() {
   return problem ? problem : unseen_failure_;
 }
 
-void Saver::await_end() {
-  part();
+void Saver::free() {
   grid_.free();
   node_.free();
 }

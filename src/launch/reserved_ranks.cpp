@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "base/owner.hpp"
 #include "launch/launcher.hpp"
 #include "launch/nonce.hpp"
 #include "launch/reservation.hpp"
@@ -21,15 +23,21 @@ constexpr double meeting_timeout_s = 60;
 /// For one that has come to say who it is.
 constexpr double introduction_timeout_s = 2;
 
-/// What a training rank keeps until MPI_Finalize, when closing the socket sends its helper home.
+/// What a training rank keeps until MPI_Finalize, when the end of the socket sends its helper home, even if a child of fork() has
+/// the socket open, too.
 struct Kept {
+  Kept(mpi::Communicator ranks, FileDescriptor socket) : training(ranks), helper(std::move(socket)) {}
+  ~Kept() { shutdown(helper.get(), SHUT_RDWR); }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
   mpi::Communicator training;  ///< a duplicate, for comparison only
   FileDescriptor helper;       ///< socket to this node's helper rank
   bool busy = false;           ///< it serves a Checkpointer
 };
 
-std::unique_ptr<Kept>& kept() {
-  static std::unique_ptr<Kept> instance;
+std::shared_ptr<Kept>& kept() {
+  static std::shared_ptr<Kept> instance;
   return instance;
 }
 bool& called() {
@@ -112,7 +120,7 @@ Reservation meet(const Group& group) {
   });
   const mpi::Communicator part = group.world.split(group.is_helper() ? 1 : 0, group.world.rank());
   if (group.is_helper()) return {.training = {}, .helper = ReservedHelper(part.asleep(), std::move(ranks))};
-  kept() = std::make_unique<Kept>(Kept{.training = mpi::Communicator::duplicate(part.get()), .helper = std::move(helper)});
+  kept() = make_owned<Kept>(mpi::Communicator::duplicate(part.get()), std::move(helper));
   mpi::call_at_finalize([] { kept().reset(); });
   return {.training = part, .helper = std::nullopt};
 }

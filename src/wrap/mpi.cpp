@@ -344,6 +344,18 @@ void Communicator::free() {
   *this = {};
 }
 
+bool Communicator::is_part_of(const Communicator& whole) const {
+  MPI_Group part = MPI_GROUP_NULL, all = MPI_GROUP_NULL, outside = MPI_GROUP_NULL;
+  check(MPI_Comm_group(comm_, &part), "MPI_Comm_group");
+  check(MPI_Comm_group(whole.comm_, &all), "MPI_Comm_group");
+  check(MPI_Group_difference(part, all, &outside), "MPI_Group_difference");
+  int count = 0;
+  check(MPI_Group_size(outside, &count), "MPI_Group_size");
+  for (MPI_Group* group : {&part, &all, &outside})
+    if (*group != MPI_GROUP_EMPTY) check(MPI_Group_free(group), "MPI_Group_free");
+  return count == 0;
+}
+
 void agree(const Communicator& comm, const std::optional<Error>& error) {
   std::int64_t first = error ? comm.rank() : comm.size();
   comm.allreduce(std::span(&first, 1), MPI_MIN);

@@ -114,6 +114,8 @@ class Communicator {
   /// As many numbers from each rank, in the order of ranks; in one call of MPI.
   [[nodiscard]] std::vector<std::uint64_t> all_gather(std::span<const std::uint64_t> values) const;
   void free();
+  /// Local. Are all ranks of this communicator in the other one, too?
+  [[nodiscard]] bool is_part_of(const Communicator& whole) const;
 
  private:
   MPI_Comm comm_ = MPI_COMM_NULL;

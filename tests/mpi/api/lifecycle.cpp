@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -61,15 +62,24 @@ TEST_F(Lifecycle, PartsOfTheWorldSaveOnTheirOwn) {
 }
 
 TEST_F(Lifecycle, ASecondRunInTheDirectoryIsRefusedAndToldByWhom) {
+  MPI_Comm run = MPI_COMM_NULL;  // rank 0 is the first, the others are the second; this program is one to each of them
+  MPI_Comm_split(MPI_COMM_WORLD, rank_ == 0 ? 0 : 1, rank_, &run);
   const char* const of_an_array[][2] = {{"SLURM_JOB_ID", "12"}, {"SLURM_ARRAY_JOB_ID", "10"}, {"SLURM_ARRAY_TASK_ID", "2"}};
+  std::optional<Checkpointer> holder;
   for (const auto& [variable, value] : of_an_array) setenv(variable, value, 1);
-  Checkpointer holder(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  if (rank_ == 0) holder.emplace(run, Options{.directory = directory_.path() / "ckpt"});
   for (const auto& [variable, value] : of_an_array) unsetenv(variable);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use,
-                    {(directory_.path() / "ckpt").string(), "pid", "Slurm job 12 (task 2 of array 10)"},
-                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 4}); });
-  save(holder, 1);
-  holder.close();
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank_ != 0)
+    expect_same_error(run, ErrorCode::in_use, {(directory_.path() / "ckpt").string(), "pid", "Slurm job 12 (task 2 of array 10)"},
+                      [&] { Checkpointer(run, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 4}); });
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (holder) {
+    save(*holder, 1);
+    holder->close();
+  }
+  MPI_Comm_free(&run);
+  MPI_Barrier(MPI_COMM_WORLD);
   Checkpointer next(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
   EXPECT_EQ(next.latest(), 1);
   next.close();
