@@ -23,6 +23,8 @@ namespace holdfast {
 /// calls MPI only inside these calls, in the caller's thread, on a duplicate of the communicator. Several Checkpointers
 /// may live at once, each with a directory and helpers of its own. Not thread-safe.
 ///
+/// The program may fork. A child leaves everything of this as it is, however it ends; what it calls throws invalid_state.
+///
 /// | call            | collective | blocks until                                       | the tensors                    |
 /// | --------------- | ---------- | -------------------------------------------------- | ------------------------------ |
 /// | constructor     | yes        | the helpers answered (Options::launch_timeout_s)   | -                              |
@@ -39,14 +41,16 @@ namespace holdfast {
 class HOLDFAST_API Checkpointer {
  public:
   /// Collective. Starts one helper per node unless options.read_only, takes the directory's lock and sweeps away what
-  /// unfinished saves left. The communicator is duplicated.
+  /// unfinished saves left. The communicator is duplicated. Throws in_use at once where a Checkpointer of this program that
+  /// was neither closed nor destroyed on all ranks saves into the directory.
   Checkpointer(MPI_Comm comm, Options options);
   Checkpointer(Checkpointer&&) noexcept;
   Checkpointer& operator=(Checkpointer&&) noexcept;
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
-  /// Local and silent. A Checkpointer that was not closed is closed by MPI_Finalize, bounded; saves that were staged
-  /// are committed.
+  /// Local and silent; for exceptions, as it leaves directory, helpers and arenas where they are. A Checkpointer that was not
+  /// closed is ended by the next constructor on all of its ranks, or by MPI_Finalize, within its close_timeout_s: saves that
+  /// were staged are committed, failures that nobody waited for are logged.
   ~Checkpointer();
 
   /// Collective. Makes the plan and the arenas for `state` ahead of the first save, which is then as fast as any.

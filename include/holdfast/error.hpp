@@ -11,7 +11,7 @@ namespace holdfast {
 /// What kind of thing went wrong; stable, so that a program can act on it.
 enum class ErrorCode {
   invalid_argument,     ///< a bad name, pointer, box or option; nothing was started
-  invalid_state,        ///< the call does not fit the object's state: after close(), on a read-only Checkpointer
+  invalid_state,        ///< the call does not fit the object or process: after close(), on a read-only one, in a forked child, beside another HDF5
   plan_conflict,        ///< ranks disagree about a tensor: shape, dtype, hole, overlap; or about the step
   not_found,            ///< no checkpoint, no such step, or a name that a strict load wants is missing
   mismatch,             ///< the file's dtype or global shape is not the one asked for
@@ -23,7 +23,7 @@ enum class ErrorCode {
   helper_lost,          ///< a helper died while it was needed
   timeout,              ///< a bounded wait ran out
   busy,                 ///< no arena is free and SaveOptions said fail
-  in_use,               ///< another run holds the directory
+  in_use,               ///< another run, or another Checkpointer of this program, holds the directory
   communication,        ///< MPI or UCX failed
   device,               ///< a GPU, or CUDA, failed
   internal,             ///< a defect in Holdfast

@@ -16,6 +16,7 @@
 #include "stage/host_stager.hpp"
 #include "storage/catalog.hpp"
 #include "storage/reader.hpp"
+#include "wrap/hdf5_library.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast {
@@ -71,7 +72,10 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     try {
       settle(comm_, options_);
       succeed();
-      mpi::all_or_none(comm_, [&] { desk_.emplace(comm_, options_); });
+      mpi::all_or_none(comm_, [&] {
+        hdf5::require_own_library();
+        desk_.emplace(comm_, options_);
+      });
       if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
     } catch (...) {
       comm_.free();  // every rank threw the same, so this collective call is met by all

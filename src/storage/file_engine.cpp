@@ -77,10 +77,12 @@ class Hdf5Engine final : public FileEngine {
   }
 
   void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) override {
-    const hdf5::Quiet quiet;
     std::future<std::vector<std::uint64_t>> sums;  // computed beside the writing; waits for its thread when it goes
     mpi::all_or_none(comm_, [&] { sums = std::async(std::launch::async, checksums_of, chunks); });
-    mpi::all_or_none(comm_, [&] { data_->write(path, request.datasets, chunks, layout_.addresses); });
+    mpi::all_or_none(comm_, [&] {
+      const hdf5::Quiet quiet;
+      data_->write(path, request.datasets, chunks, layout_.addresses);
+    });
     in_force_ = data_->settings();
     const std::vector<std::uint64_t> found = sums.get();
     for (std::size_t i = 0; i < found.size(); ++i)

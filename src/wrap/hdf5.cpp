@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error_text.hpp"
+#include "wrap/hdf5_library.hpp"
 
 namespace holdfast::hdf5 {
 namespace {
@@ -89,7 +90,8 @@ void read_value(hid_t object, const char* name, hid_t type, void* value) {
 
 }  // namespace
 
-Quiet::Quiet() noexcept {
+Quiet::Quiet() {
+  require_own_library();
   H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }

@@ -29,10 +29,11 @@ class Failure : public Error {
   int error_number_;
 };
 
-/// Keeps HDF5 from printing errors while it lives; the program's own setting is put back.
+/// Keeps HDF5 from printing errors while it lives; the program's own setting is put back. It stands before whatever is done with
+/// HDF5: throws Error(invalid_state) where that is not the one that this was built for (wrap/hdf5_library.hpp).
 class Quiet {
  public:
-  Quiet() noexcept;
+  Quiet();
   ~Quiet();
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;

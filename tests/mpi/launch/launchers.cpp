@@ -3,14 +3,18 @@
 // in the CMakeLists.txt here and in tests/slurm.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <holdfast/checkpointer.hpp>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "launch/launcher.hpp"
+#include "storage/filesystem.hpp"
+#include "storage/format.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
@@ -124,23 +128,60 @@ TEST_F(Launchers, ASecondStart) {
 }
 
 TEST_F(Launchers, AStartThatIsRefusedLeavesNothingInTheWay) {
-  Checkpointer holder(training, options());
-  if (runs_program()) {
-    Options second = options();
-    second.launch_timeout_s = 12;  // half of what the start leaves of it goes by in waiting for the directory
-    expect_same_error(training, ErrorCode::in_use, {"pid"}, [&] { Checkpointer(training, second); });
-  } else {
-    expect_same_error(training, ErrorCode::launch, {"one Checkpointer at a time"}, [&] { Checkpointer(training, options()); });
+  std::unique_ptr<storage::DirectoryLock> another_run;
+  if (rank_ == 0) {
+    std::filesystem::create_directory(options().directory);
+    another_run = storage::make_posix_filesystem()->lock(options().directory / storage::format::lock_file, "pid 12", 1);
   }
-  save(holder, 1);
-  holder.close();
+  MPI_Barrier(training);
+  Options impatient = options();
+  impatient.launch_timeout_s = 12;  // half of what the start leaves of it goes by in waiting for the directory
+  expect_same_error(training, ErrorCode::in_use, {"pid 12"}, [&] { Checkpointer(training, impatient); });
+  another_run.reset();
+  MPI_Barrier(training);
   Checkpointer next(training, options());
+  save(next, 1);
   expect_loads(next, 1);
   next.close();
 }
 
-/// Only with that launcher; left out by --gtest_filter elsewhere, like the test after this.
+TEST_F(Launchers, OneThatWasDestroyedWithoutCloseIsEndedByTheNext) {
+  { save(*std::make_unique<Checkpointer>(training, options()), 1); }
+  Checkpointer next(training, options());
+  expect_loads(next, 1);
+  save(next, 2);
+  if (runs_program()) {
+    EXPECT_EQ(helpers_of_this_job().size(), 1U);
+  }
+  next.close();
+}
+
+/// It has copies of all that this process has open, until that has ended: MPI_Finalize of ranks and helpers does not wait for it.
+TEST_F(Launchers, AForkedChildThatStaysHoldsUpNobody) {
+  Checkpointer checkpointer(training, options());
+  save(checkpointer, 1);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  if (fork() == 0) {
+    close(ends[1]);
+    char byte = 0;
+    std::_Exit(static_cast<int>(read(ends[0], &byte, 1)));
+  }
+  close(ends[0]);
+  save(checkpointer, 2);
+  checkpointer.close();
+}
+
+/// Only with that launcher; left out by --gtest_filter elsewhere, like the test after these.
 class ReservedRanks : public Launchers {};
+
+TEST_F(ReservedRanks, ServeOneCheckpointerAtATime) {
+  Checkpointer first(training, options());
+  expect_same_error(training, ErrorCode::launch, {"one Checkpointer at a time"},
+                    [&] { Checkpointer(training, {.directory = directory_.path() / "another"}); });
+  EXPECT_EQ(save(first, 1).step, 1);
+  first.close();
+}
 
 TEST_F(ReservedRanks, AreReservedOnce) {
   expect_same_error(training, ErrorCode::invalid_state, {"once"}, [] { static_cast<void>(reserve_helper_ranks(training)); });
