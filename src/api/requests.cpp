@@ -26,6 +26,7 @@ std::uint64_t RequestDesk::look() noexcept {
 }
 
 Requests RequestDesk::ask() {
+  for (const SignalWatch& watch : watches_) watch.check();
   std::uint64_t asked = look();
   comm_.allreduce(std::span(&asked, 1), MPI_BOR);
   if ((asked & to_save) != 0) known_.save = true;

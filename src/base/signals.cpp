@@ -19,6 +19,7 @@ struct Slot {
   std::atomic<unsigned> arrivals = 0;
   struct sigaction before {};  ///< what the handler passes on to; stays put while ours is installed
   bool installed = false;
+  bool covered = false;  ///< another handler was seen over ours, and reported
   int watches = 0;
 };
 static_assert(std::atomic<unsigned>::is_always_lock_free, "a signal handler must not wait for a lock");
@@ -73,6 +74,15 @@ void install(int signal, Slot& slot) {
   ours.sa_mask = slot.before.sa_mask;  // what the earlier handler may rely on
   set_action(signal, &ours);
   slot.installed = true;
+  slot.covered = false;
+}
+
+/// Once: whoever installs a handler later may take the signal away from us.
+void report_covered(int signal, Slot& slot) {
+  if (slot.covered || is_ours(set_action(signal, nullptr))) return;
+  slot.covered = true;
+  log::warning("signal {} ({}) is seen only if the handler that was installed over Holdfast's passes it on", signal,
+               strsignal(signal));
 }
 
 }  // namespace
@@ -82,12 +92,17 @@ SignalWatch::SignalWatch(int signal) {
   const std::lock_guard guard(slots_mutex);
   if (!slot.installed)
     install(signal, slot);
-  else if (!is_ours(set_action(signal, nullptr)))
-    log::warning("signal {} ({}) is seen only if the handler that was installed over Holdfast's passes it on", signal,
-                 strsignal(signal));
+  else
+    report_covered(signal, slot);
   arrivals_before_ = slot.arrivals.load(std::memory_order_relaxed);
   ++slot.watches;
   signal_.reset(signal);
+}
+
+void SignalWatch::check() const {
+  if (!signal_) return;
+  const std::lock_guard guard(slots_mutex);
+  report_covered(signal_.get(), slots[static_cast<std::size_t>(signal_.get())]);
 }
 
 bool SignalWatch::seen() const noexcept {

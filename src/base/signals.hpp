@@ -15,6 +15,8 @@ class SignalWatch {
   /// Throws Error(invalid_argument) for a number that is no signal, and for signals that no program can catch and go on.
   explicit SignalWatch(int signal);
 
+  /// Says in the log, once, that somebody has installed a handler over ours: it need not pass the signal on.
+  void check() const;
   /// Has it arrived since this watch began?
   [[nodiscard]] bool seen() const noexcept;
 

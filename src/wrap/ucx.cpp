@@ -19,12 +19,14 @@ constexpr int calls_per_progress = 8;
 /// Settings that must not depend on the environment. Arenas come from /dev/shm alone, since that is what is checked for
 /// room beforehand. Neither cma (forbidden by many sites' ptrace settings) nor sysv (4096 segments per node) is needed. A
 /// receive queue of 80 buffers takes 0.7 MB, the default's 512 take 4.3, and there are two queues per rank.
-constexpr std::array<std::array<const char*, 2>, 5> settings = {{
+constexpr std::array<std::array<const char*, 2>, 7> settings = {{
+    {"WARN_INVALID_CONFIG", "n"},
     {"TLS", "posix,self"},
     {"SHM_DEVICES", "all"},
     {"NET_DEVICES", "all"},
     {"ALLOC_PRIO", "md:posix"},
     {"MM_RX_BUFS_GROW", "80"},
+    {"MM_HUGETLB_MODE", "no"},
 }};
 
 /// The shared object that `address` is in.
@@ -77,7 +79,7 @@ Context::Context(const std::string& memory_directory) {
   check(ucp_config_read(nullptr, nullptr, &config), "ucp_config_read");
   const UniqueHandle<HandleTraits<ucp_config_t*, ucp_config_release>> released(config);
   for (const auto& [name, value] : settings) set(config, name, value);
-  if (!memory_directory.empty()) set_memory_directory(config, memory_directory);
+  set_memory_directory(config, memory_directory);
 
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_NAME;

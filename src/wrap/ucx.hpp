@@ -31,8 +31,8 @@ struct HandleTraits {
 /// what the environment says for the program's MPI matter.
 class Context {
  public:
-  /// `memory_directory`: where shared memory has a name while it is made; empty: in UCX's own place.
-  explicit Context(const std::string& memory_directory = {});
+  /// `memory_directory`: where shared memory has a name while it is made.
+  explicit Context(const std::string& memory_directory = "/dev/shm");
   [[nodiscard]] ucp_context_h get() const noexcept { return context_.get(); }
 
  private:

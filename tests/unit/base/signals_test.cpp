@@ -156,6 +156,24 @@ TEST_F(Signals, AHandlerOverOursStaysAndPassesOn) {
   ASSERT_EQ(sigaction(SIGUSR1, &under_it, nullptr), 0);  // what a well-behaved one does at its end
 }
 
+TEST_F(Signals, AHandlerOverOursIsToldOfOnce) {
+  const SignalWatch watch(SIGUSR1);
+  const struct sigaction ours = action_of(SIGUSR1);
+  testing::internal::CaptureStderr();
+  watch.check();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "ours is there";
+  set_handler(SIGUSR1, plain);
+  testing::internal::CaptureStderr();
+  watch.check();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("passes it on"));
+  testing::internal::CaptureStderr();
+  watch.check();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  raise(SIGUSR1);
+  EXPECT_FALSE(watch.seen()) << "it was taken away";
+  ASSERT_EQ(sigaction(SIGUSR1, &ours, nullptr), 0);
+}
+
 TEST_F(Signals, OursPutBackByOthersDoesNotPassOnToItself) {
   set_handler(SIGUSR1, plain);
   struct sigaction ours {};
