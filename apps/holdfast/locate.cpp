@@ -1,10 +1,12 @@
 #include "locate.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "storage/catalog.hpp"
 
@@ -21,10 +23,12 @@ std::optional<std::int64_t> step_named(std::string name) {
   return all ? std::optional(step) : std::nullopt;
 }
 
+/// The one that a run would go on from.
 std::filesystem::path newest(const std::filesystem::path& directory) {
   const auto checkpoints = list_checkpoints(directory);
-  for (auto info = checkpoints.rbegin(); info != checkpoints.rend(); ++info)
-    if (info->valid()) return info->path;
+  const auto head = std::ranges::max_element(
+      checkpoints, {}, [](const CheckpointInfo& info) { return std::tuple(info.valid(), info.sequence, info.step); });
+  if (head != checkpoints.end() && head->valid()) return head->path;
   throw Error(ErrorCode::not_found, checkpoints.empty() ? "there is no checkpoint" : "none of the checkpoints opens",
               {.path = directory.string()});
 }

@@ -18,7 +18,13 @@ struct Options {
 nlohmann::json to_json(const CheckpointInfo& info) {
   return {{"step", info.step},        {"path", info.path.string()}, {"bytes", info.file_bytes},
           {"ranks", info.world_size}, {"created", info.created},    {"library_version", info.library_version},
-          {"valid", info.valid()},    {"problem", info.problem}};
+          {"valid", info.valid()},    {"problem", info.problem},        {"sequence", info.sequence},
+          {"parent", info.parent},    {"abandoned", info.is_abandoned}};
+}
+
+std::string state_of(const CheckpointInfo& info) {
+  if (!info.valid()) return toned(Tone::bad, "bad: " + info.problem);
+  return info.is_abandoned ? "abandoned" : toned(Tone::good, "valid");
 }
 
 void print(const std::vector<CheckpointInfo>& checkpoints) {
@@ -27,7 +33,7 @@ void print(const std::vector<CheckpointInfo>& checkpoints) {
   for (const auto& info : checkpoints) {
     const bool known = info.world_size > 0;  // a file that does not open tells neither ranks nor time
     table.add({std::to_string(info.step), human_bytes(info.file_bytes), known ? std::to_string(info.world_size) : "-",
-               known ? info.created : "-", info.valid() ? toned(Tone::good, "valid") : toned(Tone::bad, "bad: " + info.problem)});
+               known ? info.created : "-", state_of(info)});
   }
   table.print();
 }

@@ -61,13 +61,14 @@ class HOLDFAST_API Checkpointer {
   SaveFuture async_save(std::int64_t step, const StateDict& state, SaveOptions options = {});
 
   /// Collective. Loads into the memory that `state` describes, reading what this rank needs. The newest valid
-  /// checkpoint, or options.step. Saves in flight are not waited for.
+  /// checkpoint, or options.step. Saves in flight are not waited for. The saves that follow go on from what was loaded: what was
+  /// saved after that is abandoned with the next one (LoadOptions::saves_go_on_from).
   ///
   /// A per-rank value goes back to the rank of the same number. On more ranks than saved, rank r gets the value of
   /// rank r modulo the saving number; on fewer, the values of the ranks that are gone are left in the file.
   LoadReport load(StateDict& state, LoadOptions options = {});
 
-  /// Collective. The newest step whose file opens as a checkpoint, if any.
+  /// Collective. The step that was saved last of those whose files open as checkpoints and were not abandoned, if any.
   [[nodiscard]] std::optional<std::int64_t> latest();
 
   /// Collective. What somebody asked the program for, by signal (Options::preemption_signals) or by a file in the directory;

@@ -46,7 +46,9 @@ struct Options {
   /// absolute when the Checkpointer is constructed, and must be the same on all ranks then.
   std::filesystem::path directory = {};
 
-  /// How many of the newest checkpoints stay. 0 keeps all. Keep at least 2, so that a bad newest one has a fallback.
+  /// How many of the newest checkpoints stay. 0 keeps all. Keep at least 2, so that a bad newest one has a fallback. An older one
+  /// goes only when min(keep_last, 2) newer ones that this Checkpointer has committed are there, so for a while one or two more
+  /// may stay. What the program abandoned by going back (LoadOptions::step) and what cannot be read stays, and does not count.
   int keep_last = 0;
   /// Steps divisible by this stay besides keep_last. 0: none. For archiving every n-th.
   std::int64_t keep_every = 0;
@@ -89,7 +91,7 @@ struct Options {
   /// that are made. 0640 lets the group read, 0644 everybody. What is there already keeps its own; the umask does not matter.
   std::uint32_t file_mode = 0600;
 
-  /// Only load: no helper is started, the directory is neither created nor locked, async_save throws.
+  /// Only load: no helper is started, the directory is neither created nor locked nor written to, async_save throws.
   bool read_only = false;
 
   /// Signals that ask the program to end, such as {SIGUSR1, SIGTERM}; Checkpointer::requests() tells of them. Empty: no
@@ -149,10 +151,22 @@ struct SaveOptions {
   CUstream_st* stream = nullptr;
 };
 
+/// What the saves after a load go on from. Saves of the directory that were committed after that one, and are not its own
+/// forerunners, are abandoned with the next save: they stay, but are loaded only by their step (CheckpointInfo::is_abandoned).
+enum class GoOnFrom {
+  automatic,  ///< what is loaded, if the load is strict and the Checkpointer saves; otherwise as before
+  loaded,     ///< what is loaded, though it may be only a part of a file
+  newest,     ///< what they went on from before the load: the last save, or what was loaded before that
+};
+
 /// Settings of one load, the same on every rank but for the stream.
 struct LoadOptions {
-  /// The step to load; -1 is the newest valid one. A given step that is bad is an error, without fallback.
+  /// The step to load; -1 is the newest valid one of those that the program did not abandon by going back. A given step that is
+  /// bad is an error, without fallback.
   std::int64_t step = -1;
+  /// Going back to an earlier step is one load: `load(state, {.step = 80})`, and saves go on from there. A program that only
+  /// looks at an earlier step, and goes on with what it has, says `newest`.
+  GoOnFrom saves_go_on_from = GoOnFrom::automatic;
   /// Every name of the StateDict must be in the file and the other way round. false: load what both have and report the
   /// rest in LoadReport. What is not loaded keeps its content.
   bool strict = true;
@@ -167,6 +181,9 @@ struct LoadOptions {
   /// Check everything before the first byte of the program's memory is written, which reads it twice, or more where ranks cut
   /// tensors by columns: for a program that goes on with what it has when a load throws.
   bool verify_first = false;
+  /// Refuse, by ErrorCode::mismatch, what would leave per-rank values in the file or give one to several ranks: a world of
+  /// another size than the one that saved them (LoadReport::per_rank_left_out, per_rank_doubled).
+  bool exact_per_rank = false;
   /// A cudaStream_t of this rank: nothing in GPU or pinned memory is written before the work that it has is done, which the load
   /// waits for. Null: each device's legacy default stream. When load returns, all is there for every stream.
   CUstream_st* stream = nullptr;
@@ -187,13 +204,16 @@ struct Requests {
 struct LoadReport {
   std::int64_t step = -1;
   std::string path;
+  std::int64_t sequence = 0;     ///< which save it was (CheckpointInfo::sequence)
   int saved_by_ranks = 0;        ///< size of the world that saved it
+  int per_rank_left_out = 0;     ///< ranks that saved per-rank values which no rank got: there are fewer now
+  int per_rank_doubled = 0;      ///< ranks that got the per-rank values of another rank's number: there are more now
   std::uint64_t bytes = 0;       ///< of what this rank loaded, as it stands in the file
   std::uint64_t read_bytes = 0;  ///< what this rank read of tensors and values for that, verification included
   double seconds = 0;
   std::vector<std::string> missing;     ///< in this rank's StateDict, not in the file (only with strict = false)
   std::vector<std::string> unexpected;  ///< in the file, in no rank's StateDict (only with strict = false)
-  std::vector<std::string> skipped;     ///< newer checkpoints that were passed over, each with its reason
+  std::vector<std::string> skipped;     ///< checkpoints of the line, newer or of larger steps, that were passed over, each with its reason
 };
 
 }  // namespace holdfast

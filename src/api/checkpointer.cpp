@@ -51,16 +51,14 @@ bool same_directory(const std::filesystem::path& a, const std::filesystem::path&
   return a == b || std::filesystem::equivalent(a, b, missing);
 }
 
-/// The newest step whose file opens.
+/// The newest step of the line whose file opens.
 std::int64_t newest_step(const std::filesystem::path& directory) {
-  const std::vector<std::int64_t> steps = storage::steps_in(directory);
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    try {
-      return storage::CheckpointReader(directory / storage::file_name(*step)).info().step;
+  for (const storage::Candidate& candidate : storage::candidates_in(directory)) try {
+      if (candidate.problem) throw Error(*candidate.problem);
+      return storage::CheckpointReader(directory / storage::file_name(candidate.step)).info().step;
     } catch (const Error& error) {
-      log::warning("the checkpoint of step {} is passed over: {}", *step, error.what());
+      log::warning("the checkpoint of step {} is passed over: {}", candidate.step, error.what());
     }
-  }
   return -1;
 }
 
@@ -103,7 +101,12 @@ class Checkpointer::Impl final : public api::FinalizeListener {
 
   LoadReport load(StateDict& state, const LoadOptions& options) {
     check_open();
-    return load::load(comm_, options_.directory, state, options, load_threads());
+    LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
+    if (!saver_) return report;
+    const bool goes_on = options.saves_go_on_from == GoOnFrom::automatic ? options.strict : options.saves_go_on_from == GoOnFrom::loaded;
+    if (goes_on) saver_->go_on_from(report.sequence);
+    if (comm_.rank() == 0) load::note(report, comm_.size(), options_.file_mode);
+    return report;
   }
 
   /// Collective when first called. As many as stage a save.

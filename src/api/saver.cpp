@@ -156,7 +156,10 @@ std::shared_ptr<Save> Saver::stage(Slot& slot, const SaveOptions& options, SaveS
   const std::uint64_t number = next_save_++;
   const plan::RankPlan& plan = plans_.front().plan;
   finish_staging();
+  const Succession::Place place = succession_.next();
   transport::Staged staged{.save = number,
+                           .sequence = place.sequence,
+                           .parent = place.parent,
                            .step = stats.step,
                            .plan = plan.id,
                            .arena = slot.landing ? slot.landing->number : 0,

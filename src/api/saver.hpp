@@ -13,6 +13,7 @@
 #include "api/line.hpp"
 #include "api/save.hpp"
 #include "api/staging.hpp"
+#include "api/succession.hpp"
 #include "launch/launcher.hpp"
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
@@ -31,6 +32,8 @@ class Saver {
 
   void warm_up(const StateDict& state);
   SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  /// The saves that follow go on from the checkpoint of this sequence, which was loaded.
+  void go_on_from(std::int64_t sequence) { succession_.loaded(sequence); }
   /// Local: waits for saves in flight and lets the helper go. Returns what went wrong, if anything.
   [[nodiscard]] std::optional<Error> close();
   /// Local, after close() on all ranks: waits until the helper's process has ended, bounded, since the next helpers start then
@@ -109,6 +112,7 @@ class Saver {
   std::array<Planned, kept_plans> plans_;  ///< the one that was used last comes first
   std::uint64_t next_plan_ = 1;
   std::uint64_t next_save_ = 1;
+  Succession succession_;
   std::optional<Error> unseen_failure_;
   bool abandoned_ = false;  ///< the helper is lost, and ended with the program
 };

@@ -105,7 +105,8 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .helper_timeout_s = options_.helper_timeout_s,
                                .end_survivors = options_.end_survivors,
                                .replaceable = launcher_->why_irreplaceable().empty()};
-  static_cast<void>(line_->ask<transport::Welcome>(hello, deadline));
+  const auto welcome = line_->ask<transport::Welcome>(hello, deadline);
+  succession_.opened(welcome.newest_sequence, welcome.head_sequence);
 }
 
 /// Collective. New helpers in place of lost ones; nothing of the old ones is used again. Where none can be had, the old ones are

@@ -82,8 +82,10 @@ Opened Drain::open(const OpenJob& job) {
       run_on_cores(parse_cores(job.hello.helper_cores));
       mpi::choose_io(job.hello.mpi_io);
     });
-    store_ = std::make_unique<storage::CheckpointStore>(
+    auto store = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));
+    outcome.known = store->known();
+    store_ = std::move(store);
   } catch (...) {
     outcome.error = current_error();
   }
@@ -100,6 +102,7 @@ Outcome Drain::save(const SaveJob& job) {
   } catch (...) {
     outcome.error = current_error();
     store_->abandon();
+    store_->pass_over(job.sequence, job.parent);
     log::warning("save of step {} failed: {}", job.step, outcome.error->what());
   }
   outcome.commit_s = job.since_staged.seconds();
@@ -161,6 +164,8 @@ const Drain::Layout& Drain::layout_of(const SaveJob& job) {
 
 void Drain::make_request(const SaveJob& job, const Layout& layout) {
   request_ = {.step = job.step,
+              .sequence = job.sequence,
+              .parent = job.parent,
               .plan = job.plan,
               .world_size = job.world_size,
               .datasets = layout.datasets,

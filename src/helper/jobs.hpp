@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "helper/layout.hpp"
+#include "storage/commit.hpp"
 #include "storage/storage.hpp"
 #include "transport/messages.hpp"
 
@@ -30,6 +31,7 @@ struct StagedPart {
 /// Write a wave of a save, which all ranks of this helper have staged; with `error`, take part in giving the save up.
 struct SaveJob {
   std::uint64_t save = 0;
+  std::int64_t sequence = 0, parent = 0;
   std::int64_t step = -1;
   std::uint64_t plan = 0;
   std::uint32_t wave = 0, waves = 1;
@@ -47,6 +49,7 @@ using Job = std::variant<OpenJob, SaveJob, LeaveJob>;
 
 struct Opened {
   int helpers = 0;
+  storage::CheckpointStore::Known known = {};
   std::optional<Error> error;
 };
 /// A wave, but the last one, is written.

@@ -109,7 +109,9 @@ void Server::on_outcome(const Opened& opened) {
     if (opened.error)
       send(session, transport::Refused{to_record(*opened.error)}, session.hello.value_or(0));
     else
-      send(session, transport::Welcome{.helpers = opened.helpers}, session.hello.value_or(0));
+      send(session, transport::Welcome{.helpers = opened.helpers,
+                                       .newest_sequence = opened.known.newest_sequence,
+                                       .head_sequence = opened.known.head_sequence}, session.hello.value_or(0));
   }
 }
 
@@ -208,6 +210,8 @@ void Server::hand_over(std::uint64_t save) {
 
 SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const {
   SaveJob job{.save = save,
+              .sequence = any.sequence,
+              .parent = any.parent,
               .step = any.step,
               .plan = any.plan,
               .wave = any.wave,

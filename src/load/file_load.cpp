@@ -59,6 +59,7 @@ void FileLoad::open(const std::filesystem::path& path) {
   list_ = reshard(items, saved, comm_.rank(), options_);
   sums_.resize(file_->chunks().size());
   report_.step = file_->info().step;
+  report_.sequence = file_->info().sequence;
   report_.path = path.string();
   report_.saved_by_ranks = file_->info().world_size;
   if (options_.strict && !list_.missing.empty())
@@ -80,6 +81,21 @@ void FileLoad::check_names() {
                 fmt::format("in the checkpoint, but not in the state dict of any rank: {}{}", listed(report_.unexpected),
                             part_is_an_option),
                 {.path = report_.path, .tensor = report_.unexpected.front()});
+  for (std::size_t dataset = 0; dataset < file_->datasets().size(); ++dataset)
+    if (used.test(dataset) && plan::is_per_rank_kind(file_->datasets()[dataset].kind))
+      return check_world(file_->datasets()[dataset].name);
+}
+
+/// Per-rank values, such as that of this name, go from rank to rank.
+void FileLoad::check_world(const std::string& name) {
+  const int saved = report_.saved_by_ranks, now = comm_.size();
+  report_.per_rank_left_out = std::max(0, saved - now);
+  report_.per_rank_doubled = std::max(0, now - saved);
+  if (options_.exact_per_rank && saved != now)
+    throw Error(ErrorCode::mismatch,
+                fmt::format("a per-rank value that {} ranks saved cannot go to {} ranks one by one (LoadOptions::exact_per_rank)",
+                            saved, now),
+                {.path = report_.path, .tensor = name});
 }
 
 /// What a rank alone checks for itself concerns nobody.

@@ -43,24 +43,39 @@ plan::LocalPlan writable_plan(const StateDict& state) {
   return local;
 }
 
-/// Newest first, the same on all ranks.
-std::vector<std::int64_t> candidates(const mpi::Communicator& comm, const std::filesystem::path& directory,
-                                     const LoadOptions& options) {
-  std::vector<std::int64_t> steps;
+/// What is tried, and what is only told of, the same on all ranks.
+struct Candidate {
+  std::int64_t step = -1;
+  bool is_bad = false;
+  ErrorRecord problem = {};
+  static void fields(auto& codec, auto& self) { codec(self.step, self.is_bad, self.problem); }
+};
+
+std::vector<Candidate> find_candidates(const std::filesystem::path& directory, std::int64_t step) {
+  if (step >= 0) {
+    if (!std::ranges::binary_search(storage::steps_in(directory), step))
+      throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", step), {.path = directory.string()});
+    return {{.step = step}};
+  }
+  std::vector<Candidate> candidates;
+  for (const storage::Candidate& found : storage::candidates_in(directory))
+    candidates.push_back({.step = found.step,
+                          .is_bad = found.problem.has_value(),
+                          .problem = found.problem ? to_record(*found.problem) : ErrorRecord{}});
+  if (candidates.empty())
+    throw Error(ErrorCode::not_found, "there is no checkpoint in the directory", {.path = directory.string()});
+  return candidates;
+}
+
+/// Collective. Newest first.
+std::vector<Candidate> agree_on_candidates(const mpi::Communicator& comm, const std::filesystem::path& directory,
+                                           std::int64_t step) {
+  std::vector<Candidate> candidates;
   mpi::all_or_none(comm, [&] {
-    if (comm.rank() != 0) return;
-    steps = storage::steps_in(directory);
-    std::reverse(steps.begin(), steps.end());
-    if (options.step >= 0) {
-      if (std::find(steps.begin(), steps.end(), options.step) == steps.end())
-        throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", options.step),
-                    {.path = directory.string()});
-      steps = {options.step};
-    }
-    if (steps.empty()) throw Error(ErrorCode::not_found, "there is no checkpoint in the directory", {.path = directory.string()});
+    if (comm.rank() == 0) candidates = find_candidates(directory, step);
   });
-  mpi::broadcast_value(comm, steps, 0);
-  return steps;
+  mpi::broadcast_value(comm, candidates, 0);
+  return candidates;
 }
 
 /// Is the file to blame, so that an older one may do?
@@ -84,16 +99,6 @@ void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, con
   });
 }
 
-/// A directory that cannot be written is still good for loading.
-void note_event(const std::filesystem::path& directory, const LoadReport& report, int world_size) {
-  try {
-    storage::make_posix_filesystem(storage::private_file)
-        ->append(directory / storage::format::events_file, storage::load_event(report, world_size));
-  } catch (const Error& error) {
-    log::info("the load is not noted in the event log: {}", error.what());
-  }
-}
-
 }  // namespace
 
 LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& directory, StateDict& state,
@@ -111,14 +116,14 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   std::optional<Error> newest_problem;
   bool is_spoiled = false;
   Spoiled spoiled;
-  for (const std::int64_t step : candidates(comm, directory, options)) {
+  for (const auto& [step, is_bad, problem] : agree_on_candidates(comm, directory, options.step)) {
     FileLoad file(comm, {state, local, places}, options, threads);
     try {
+      if (is_bad) throw to_error(problem);
       LoadReport report = file.run(directory / storage::file_name(step));
       require_replaced(comm, spoiled, report);
       report.skipped = std::move(skipped);
       report.seconds = watch.seconds();
-      if (comm.rank() == 0) note_event(directory, report, comm.size());
       return report;
     } catch (const Error& error) {  // the same on all ranks, so all go on to the same next file
       if (!damaged(error) || options.step >= 0) throw;
@@ -133,6 +138,15 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
               fmt::format("none of the {} checkpoints can be loaded{}; the newest: {}", skipped.size(),
                           is_spoiled ? ", and tensors may hold parts of them" : "", newest_problem->sentence()),
               newest_problem->where());
+}
+
+void note(const LoadReport& report, int world_size, std::uint32_t file_mode) {
+  const std::filesystem::path log = std::filesystem::path(report.path).parent_path() / storage::format::events_file;
+  try {
+    storage::make_posix_filesystem(file_mode)->append(log, storage::load_event(report, world_size));
+  } catch (const Error& error) {
+    log::info("the load is not noted in the event log: {}", error.what());
+  }
 }
 
 }  // namespace holdfast::load

@@ -10,7 +10,7 @@ namespace holdfast::load {
 
 /// Collective: Checkpointer::load without the Checkpointer.
 ///
-/// 1. rank 0 lists the steps; all take the newest (or the given one)
+/// 1. rank 0 finds the line of the directory's checkpoints; all take the newest of it (or the step that is given)
 /// 2. every rank opens the file and makes its read list; disagreements with the StateDict are thrown everywhere
 /// 3. ranks that want something of the same chunk agree on who reads it
 /// 4. each reads what it reads for itself into place; whole chunks are verified meanwhile
@@ -22,5 +22,10 @@ namespace holdfast::load {
 /// for itself with up to `threads` threads, by turns with one.
 [[nodiscard]] LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& directory, StateDict& state,
                               const LoadOptions& options, int threads = 1);
+
+/// Local. Adds the load to the directory's event log, which is made with the bits of `file_mode` if it is not there. Where it cannot
+/// be written, the load is good all the same. Not for a load that only reads: it leaves nothing in a directory that may be another
+/// user's.
+void note(const LoadReport& report, int world_size, std::uint32_t file_mode);
 
 }  // namespace holdfast::load

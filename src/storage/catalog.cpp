@@ -12,6 +12,19 @@
 #include "storage/reader.hpp"
 
 namespace holdfast::storage {
+namespace {
+
+/// Throws as read_head() does, also where the file says another step than its name.
+Head read_head_of(const std::filesystem::path& directory, std::int64_t step) {
+  const std::filesystem::path path = directory / file_name(step);
+  Head head = read_head(path);
+  if (head.info.step != step)
+    throw Error(ErrorCode::corrupt, fmt::format("the file says that it is step {}", head.info.step),
+                {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
+  return head;
+}
+
+}  // namespace
 
 std::string file_name(std::int64_t step) {
   return fmt::format("{}{:012}{}", format::file_prefix, step, format::file_suffix);
@@ -52,13 +65,40 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& directory) {
   return steps;
 }
 
-std::vector<std::int64_t> to_prune(const std::vector<std::int64_t>& steps, int keep_last, std::int64_t keep_every) {
-  std::vector<std::int64_t> given_up;
-  if (keep_last <= 0) return given_up;
-  const std::size_t kept = std::min(steps.size(), static_cast<std::size_t>(keep_last));
-  for (const std::int64_t step : std::span(steps).first(steps.size() - kept))
-    if (keep_every <= 0 || step % keep_every != 0) given_up.push_back(step);
-  return given_up;
+std::vector<Entry> entries_in(const std::filesystem::path& directory, const std::vector<Entry>& known) {
+  std::vector<Entry> entries;
+  for (const std::int64_t step : steps_in(directory)) {
+    const auto before = std::ranges::lower_bound(known, step, {}, &Entry::step);
+    if (before != known.end() && before->step == step) {
+      entries.push_back(*before);
+      continue;
+    }
+    try {
+      entries.push_back({.step = step, .lineage = read_head_of(directory, step).lineage});
+    } catch (const Error&) {
+      entries.push_back({.step = step});
+    }
+  }
+  return entries;
+}
+
+std::vector<Candidate> candidates_in(const std::filesystem::path& directory) {
+  const std::vector<Entry> entries = entries_in(directory), line = line_of(entries);
+  std::vector<Candidate> candidates;
+  auto unread = entries.rbegin();
+  const auto tell_of_those_above = [&](std::int64_t step) {
+    for (; unread != entries.rend() && unread->step > step; ++unread) try {
+        if (!unread->is_read()) static_cast<void>(read_head_of(directory, unread->step));
+      } catch (const Error& error) {
+        candidates.push_back({.step = unread->step, .problem = error});
+      }
+  };
+  for (auto entry = line.rbegin(); entry != line.rend(); ++entry) {
+    tell_of_those_above(entry->step);
+    candidates.push_back({.step = entry->step, .problem = {}});
+  }
+  tell_of_those_above(-1);
+  return candidates;
 }
 
 }  // namespace holdfast::storage
@@ -66,20 +106,20 @@ std::vector<std::int64_t> to_prune(const std::vector<std::int64_t>& steps, int k
 namespace holdfast {
 namespace {
 
-CheckpointInfo describe(const std::filesystem::path& path, std::int64_t step) {
-  CheckpointInfo info;
+/// `lineage` is what the file says of it, if it can be read.
+CheckpointInfo describe(const std::filesystem::path& directory, std::int64_t step, storage::Lineage& lineage) {
   try {
-    info = storage::read_info(path);
-    if (info.step != step) info.problem = fmt::format("the file says that it is step {}", info.step);
+    storage::Head head = storage::read_head_of(directory, step);
+    lineage = std::move(head.lineage);
+    return std::move(head.info);
   } catch (const Error& error) {
+    CheckpointInfo info{.step = step, .path = directory / storage::file_name(step)};
     info.problem = error.sentence();
-    info.path = path;
     std::error_code ignored;  // a file that is gone by now has no size, and its problem is told already
-    const auto bytes = std::filesystem::file_size(path, ignored);
+    const auto bytes = std::filesystem::file_size(info.path, ignored);
     info.file_bytes = ignored ? 0 : bytes;
+    return info;
   }
-  info.step = step;
-  return info;
 }
 
 }  // namespace
@@ -90,8 +130,13 @@ std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& direct
     throw Error(ErrorCode::storage, "reading the directory: " + errno_text(error ? error.value() : ENOENT),
                 {.rank = -1, .host = host_name(), .path = directory.string(), .tensor = {}});
   std::vector<CheckpointInfo> found;
-  for (const std::int64_t step : storage::steps_in(directory))
-    found.push_back(describe(directory / storage::file_name(step), step));
+  std::vector<storage::Entry> entries;
+  for (const std::int64_t step : storage::steps_in(directory)) {
+    storage::Entry& entry = entries.emplace_back(storage::Entry{.step = step});
+    found.push_back(describe(directory, step, entry.lineage));
+  }
+  for (const std::int64_t step : storage::abandoned_steps(entries))
+    std::ranges::lower_bound(found, step, {}, &CheckpointInfo::step)->is_abandoned = true;
   return found;
 }
 

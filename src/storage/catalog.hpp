@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <holdfast/error.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "storage/lineage.hpp"
 
 namespace holdfast::storage {
 
@@ -21,7 +24,15 @@ namespace holdfast::storage {
 /// where it cannot be read.
 [[nodiscard]] std::vector<std::int64_t> steps_in(const std::filesystem::path& directory);
 
-/// Which of `steps` (ascending) retention gives up. keep_last = 0 keeps everything. Pure.
-[[nodiscard]] std::vector<std::int64_t> to_prune(const std::vector<std::int64_t>& steps, int keep_last, std::int64_t keep_every);
+/// What is in the directory, in the order of steps. Opens each file, some 0.2 ms, but those that `known` has.
+[[nodiscard]] std::vector<Entry> entries_in(const std::filesystem::path& directory, const std::vector<Entry>& known = {});
+
+/// A file that may be loaded where no step is given.
+struct Candidate {
+  std::int64_t step = -1;
+  std::optional<Error> problem;  ///< its head cannot be read, so it is only there to be told of
+};
+/// Newest first: the line, and where their steps would be in it those files whose heads cannot be read.
+[[nodiscard]] std::vector<Candidate> candidates_in(const std::filesystem::path& directory);
 
 }  // namespace holdfast::storage

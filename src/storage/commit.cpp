@@ -12,7 +12,7 @@
 //  6. writer 0 renames the partial file to its final name                            | all agree
 //  7. writer 0 makes the name durable (fsync of the directory)                       | all agree
 //     -- the checkpoint is committed; what follows is for comfort, its failures are log lines --
-//  8. writer 0 points `latest` to the newest step
+//  8. writer 0 points `latest` to it
 //  9. writer 0 appends a line to events.jsonl
 // 10. writer 0 takes away what retention gives up
 //
@@ -31,6 +31,8 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/checksum.hpp"
+#include "base/codec.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "storage/catalog.hpp"
@@ -60,6 +62,14 @@ void try_to(const char* what, Function&& function) noexcept {
   }
 }
 
+/// Unfinished::layout.
+std::uint64_t layout_of(const SaveRequest& request, const Lineage& lineage) {
+  if (request.plan == 0) return 0;
+  Encoder encoder;
+  encoder(request.plan, std::uint64_t{lineage.abandoned.size()});
+  return checksum(encoder.take());
+}
+
 }  // namespace
 
 CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files,
@@ -71,8 +81,10 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
     lock_ = files_->lock(options_.directory / format::lock_file, options_.holder, options_.lock_timeout_s);
     spare_.emplace(*files_, options_.directory, options_.nonce, options_.recycle_files);
     sweep();
+    take_stock();
   });
   require_shared_directory();
+  mpi::broadcast_value(comm_, known_, 0);
 }
 
 /// Every writer must see the lock file as writer 0 has just signed it. Some file systems take a moment to show it to other nodes.
@@ -103,6 +115,20 @@ void CheckpointStore::sweep() {
   left_over_ = false;
 }
 
+void CheckpointStore::take_stock() {
+  entries_ = entries_in(options_.directory);
+  known_.newest_sequence = newest_sequence(entries_);
+  const Entry* head = head_of(entries_);
+  if (head == nullptr) return;
+  last_ = head->lineage;
+  known_.head_sequence = last_.sequence;
+}
+
+/// Files that somebody put there or took away since are noticed; the others are known.
+void CheckpointStore::look_again() {
+  entries_ = entries_in(options_.directory, entries_);
+}
+
 CheckpointStore::~CheckpointStore() {
   abandon();
 }
@@ -127,6 +153,15 @@ void CheckpointStore::abandon() noexcept {
   unfinished_.reset();
 }
 
+void CheckpointStore::pass_over(std::int64_t sequence, std::int64_t parent) {
+  if (leads()) go_on(sequence, parent);
+}
+
+void CheckpointStore::go_on(std::int64_t sequence, std::int64_t parent) {
+  if (sequence == 0) sequence = std::max(known_.newest_sequence, last_.sequence) + 1, parent = last_.sequence;
+  last_ = next_lineage(entries_, last_, sequence, parent);
+}
+
 void CheckpointStore::begin(const SaveRequest& request) {
   abandon();
   if (left_over_) try_to("removing unfinished checkpoints", [&] { sweep(); });
@@ -149,15 +184,22 @@ SaveResult CheckpointStore::commit() {
   const Unfinished done = *std::exchange(unfinished_, std::nullopt);
   SaveResult agreed = done.result;
   agree_on(*done.request, agreed);
-  if (leads()) announce(*done.request, agreed);
+  if (leads()) announce(done, agreed);
   return agreed;
 }
 
 /// Steps 1 to 3.
 void CheckpointStore::make_file() {
-  const auto& [request, partial, result] = *unfinished_;
-  const Space space = leads() && spare_->take(request->plan, partial) ? Space::recycled : Space::fresh;
-  const std::uint64_t file_bytes = engine_->create(partial, *request, utc_now(), space);
+  const auto& [request, partial, result, layout] = *unfinished_;
+  Lineage lineage;
+  if (leads()) {
+    try_to("looking at the directory", [&] { look_again(); });
+    go_on(request->sequence, request->parent);
+    lineage = trimmed(entries_, last_);
+    unfinished_->layout = layout_of(*request, lineage);
+  }
+  const Space space = leads() && spare_->take(layout, partial) ? Space::recycled : Space::fresh;
+  const std::uint64_t file_bytes = engine_->create(partial, *request, {.created = utc_now(), .lineage = std::move(lineage)}, space);
   mpi::all_or_none(comm_, [&, &path = partial] {
     if (leads()) files_->reserve(path, file_bytes);
   });
@@ -189,6 +231,7 @@ void CheckpointStore::publish(const std::filesystem::path& partial, const std::f
 
 void CheckpointStore::discard(const std::filesystem::path& partial, std::int64_t step, const Error& error) {
   left_over_ = true;  // perhaps: a directory that cannot be reached now may come back with the file in it
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.step == step; });  // which save stands there will be seen
   try_to("removing an unfinished checkpoint", [&] { files_->remove(partial); });
   note_failure(step, error);
 }
@@ -211,11 +254,13 @@ void CheckpointStore::agree_on(const SaveRequest& request, SaveResult& result) c
 }
 
 /// Steps 8 to 10.
-void CheckpointStore::announce(const SaveRequest& request, const SaveResult& result) {
-  try_to("moving `latest`", [&] { move_latest(); });
+void CheckpointStore::announce(const Unfinished& done, const SaveResult& result) {
+  const SaveRequest& request = *done.request;
+  note(request);
+  try_to("moving `latest`", [&] { files_->replace_link(result.path.filename(), options_.directory / format::latest_link); });
   try_to("writing an event", [&] { log_save(request, result); });
-  spare_->remember(request.step, request.plan);
-  try_to("removing old checkpoints", [&] { prune(request.step); });
+  spare_->remember(request.step, done.layout);
+  try_to("removing old checkpoints", [&] { prune(); });
 }
 
 void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& result) {
@@ -225,17 +270,18 @@ void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& res
   files_->append(options_.directory / format::events_file, lines + save_event(request, result));
 }
 
-/// A program that went back to an older step and saves from there leaves newer files standing: `latest` is the newest step.
-void CheckpointStore::move_latest() {
-  const std::vector<std::int64_t> steps = steps_in(options_.directory);
-  if (steps.empty())  // somebody took the directory away since
-    throw Error(ErrorCode::storage, "no checkpoint is there", {.host = host_name(), .path = options_.directory.string()});
-  files_->replace_link(file_name(steps.back()), options_.directory / format::latest_link);
+void CheckpointStore::note(const SaveRequest& request) {
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.step == request.step; });
+  entries_.insert(std::ranges::upper_bound(entries_, request.step, {}, &Entry::step),
+                  {.step = request.step, .lineage = last_, .is_own = true});
 }
 
-void CheckpointStore::prune(std::int64_t saved) {
-  for (const std::int64_t step : to_prune(steps_in(options_.directory), options_.keep_last, options_.keep_every))
-    if (step != saved) spare_->give_up(step);
+void CheckpointStore::prune() {
+  look_again();
+  for (const std::int64_t step : to_prune(entries_, options_.keep_last, options_.keep_every)) {
+    spare_->give_up(step);
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.step == step; });
+  }
 }
 
 }  // namespace holdfast::storage

@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "storage/filesystem.hpp"
+#include "storage/lineage.hpp"
 #include "storage/spare_file.hpp"
 #include "storage/storage.hpp"
 #include "wrap/mpi.hpp"
@@ -27,8 +29,8 @@ struct StoreOptions {
 /// A directory of checkpoints, opened for writing by the helpers together. While it is open, it holds the process's umask.
 class CheckpointStore final : public StorageWriter {
  public:
-  /// Collective. Makes the directory, takes its lock (writer 0), sweeps away unfinished files. Throws Error(storage) naming a writer's
-  /// host where that sees another directory under this path. `comm` is borrowed.
+  /// Collective. Makes the directory, takes its lock, sweeps away unfinished files and reads the heads of all others (writer 0).
+  /// Throws Error(storage) naming a writer's host where that sees another directory under this path. `comm` is borrowed.
   CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files, std::unique_ptr<FileEngine> engine,
                   StoreOptions options);
 
@@ -37,10 +39,19 @@ class CheckpointStore final : public StorageWriter {
 
   void begin(const SaveRequest& request) override;
   void write(std::span<const Chunk> chunks) override;
-  /// A step that is there already is replaced. Retention never takes the step just saved.
+  /// A step that is there already is replaced.
   SaveResult commit() override;
   void note_failure(std::int64_t step, const Error& error) noexcept override;
   void abandon() noexcept override;
+  void pass_over(std::int64_t sequence, std::int64_t parent) override;
+
+  /// What the directory had when it was opened.
+  struct Known {
+    std::int64_t newest_sequence = 0;  ///< that may have been given
+    std::int64_t head_sequence = 0;    ///< 0: there is no head
+    static void fields(auto& codec, auto& self) { codec(self.newest_sequence, self.head_sequence); }
+  };
+  [[nodiscard]] const Known& known() const noexcept { return known_; }
 
  private:
   /// A save that has begun.
@@ -48,19 +59,23 @@ class CheckpointStore final : public StorageWriter {
     const SaveRequest* request = nullptr;
     std::filesystem::path partial;
     SaveResult result;
+    std::uint64_t layout = 0;  ///< equal for files that are laid out alike, so that one may be written over another; 0: like no other
   };
 
   template <class Function>
   auto attempt(double& seconds, Function&& function);
   void require_shared_directory();
   void sweep();
+  void take_stock();
+  void look_again();
+  void go_on(std::int64_t sequence, std::int64_t parent);
   void make_file();
   void make_durable();
   void publish(const std::filesystem::path& partial, const std::filesystem::path& final);
-  void announce(const SaveRequest& request, const SaveResult& result);
+  void announce(const Unfinished& done, const SaveResult& result);
   void log_save(const SaveRequest& request, const SaveResult& result);
-  void move_latest();
-  void prune(std::int64_t saved);
+  void note(const SaveRequest& request);
+  void prune();
   void discard(const std::filesystem::path& partial, std::int64_t step, const Error& error);
   void agree_on(const SaveRequest& request, SaveResult& result) const;
   [[nodiscard]] bool leads() const noexcept { return comm_.rank() == 0; }
@@ -72,7 +87,10 @@ class CheckpointStore final : public StorageWriter {
   FileMode mode_;
   std::unique_ptr<DirectoryLock> lock_;
   std::optional<Unfinished> unfinished_;
-  std::optional<SpareFile> spare_;  ///< writer 0's
+  Known known_;
+  std::optional<SpareFile> spare_;        ///< writer 0's, as are the next two
+  std::vector<Entry> entries_;            ///< what is in the directory, in the order of steps
+  Lineage last_;                          ///< of the save that began last, whether it was committed or not
   std::optional<std::string> copy_told_;  ///< with the settings
   bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there
 };

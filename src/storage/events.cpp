@@ -66,6 +66,7 @@ std::string load_event(const LoadReport& report, int world_size) {
   return line({{"event", "load"},
                {"time", utc_now()},
                {"step", report.step},
+               {"sequence", report.sequence},
                {"file", std::filesystem::path(report.path).filename().string()},
                {"ranks", world_size},
                {"saved_by_ranks", report.saved_by_ranks},
@@ -74,6 +75,8 @@ std::string load_event(const LoadReport& report, int world_size) {
                {"bytes_per_s", per_second(report.bytes, report.seconds)},
                {"missing", report.missing},
                {"unexpected", report.unexpected},
+               {"per_rank_left_out", report.per_rank_left_out},
+               {"per_rank_doubled", report.per_rank_doubled},
                {"skipped", report.skipped}});
 }
 

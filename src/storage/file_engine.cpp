@@ -55,15 +55,14 @@ class Hdf5Engine final : public FileEngine {
   Hdf5Engine(const mpi::Communicator& comm, FileSettings settings)
       : comm_(comm), wanted_(std::move(settings)), in_force_(wanted_), layouts_(wanted_) {}
 
-  std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
-                       Space space) override {
+  std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const Title& title, Space space) override {
     mpi::all_or_none(comm_,
                      [&] { std::ranges::for_each(request.chunks, [&](const Chunk& chunk) { check_chunk(chunk, request); }); });
     const TableSizes sizes = share_tables_out(request);
     Layout layout;
     on_writer_0(
         [&] {
-          layout = layouts_.make(path, request, sizes, created, space);
+          layout = layouts_.make(path, request, sizes, title, space);
           layout.engine = wanted_.engine;
           if (layout.engine == Engine::automatic)
             layout.engine = suits_direct_writes(path) && !mpi_io_is_wanted(wanted_) ? Engine::direct : Engine::mpi_io;

@@ -5,13 +5,17 @@
 /// Every name in a checkpoint file and its directory. docs/format.md is the prose; the two change together.
 namespace holdfast::storage::format {
 
-inline constexpr std::int64_t version = 2;
+inline constexpr std::int64_t version = 3, oldest_version = 2;
+inline constexpr std::int64_t first_version_with_lineage = 3;
 
 // Attributes of the root group
 inline constexpr char attr_format[] = "format";  // string "holdfast"
 inline constexpr char format_name[] = "holdfast";
 inline constexpr char attr_version[] = "format_version";           // i64
 inline constexpr char attr_step[] = "step";                        // i64
+inline constexpr char attr_sequence[] = "sequence";                // i64
+inline constexpr char attr_parent[] = "parent";                    // i64
+inline constexpr char attr_abandoned[] = "abandoned";              // 1-d i64: pairs of first and last sequence
 inline constexpr char attr_created[] = "created";                  // string, UTC, ISO 8601
 inline constexpr char attr_world_size[] = "world_size";            // i64
 inline constexpr char attr_library_version[] = "library_version";  // string
@@ -38,7 +42,7 @@ inline constexpr char parts_table[] = "/holdfast/parts";
 inline constexpr char file_prefix[] = "step-";  // step-000000000100.h5, 12 digits or more
 inline constexpr char file_suffix[] = ".h5";
 inline constexpr char partial_suffix[] = ".partial";  // .step-000000000100.h5.<nonce>.partial
-inline constexpr char latest_link[] = "latest";       // symbolic link to the newest file's name
+inline constexpr char latest_link[] = "latest";       // symbolic link to the head's file, the one saved last
 inline constexpr char lock_file[] = ".holdfast.lock";
 inline constexpr char events_file[] = "events.jsonl";
 inline constexpr char save_now_file[] = "save-now";  // put there by a person: save at once

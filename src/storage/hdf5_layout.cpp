@@ -16,12 +16,21 @@ bool is_striping_wanted(const mpi::Hints& hints) {
   return std::ranges::any_of(hints, [](const auto& hint) { return hint.first.starts_with("striping_"); });
 }
 
-void write_header(hid_t file, const SaveRequest& request, const std::string& created) {
+std::vector<std::int64_t> numbers_of(const std::vector<SequenceRange>& ranges) {
+  std::vector<std::int64_t> numbers;
+  for (const SequenceRange& range : ranges) numbers.insert(numbers.end(), {range.first, range.last});
+  return numbers;
+}
+
+void write_header(hid_t file, const SaveRequest& request, const Title& title) {
   const hdf5::Object root = hdf5::open_object(file, "/");
   hdf5::write_attribute(root.get(), format::attr_format, std::string(format::format_name));
   hdf5::write_attribute(root.get(), format::attr_version, format::version);
   hdf5::write_attribute(root.get(), format::attr_step, request.step);
-  hdf5::write_attribute(root.get(), format::attr_created, created);
+  hdf5::write_attribute(root.get(), format::attr_sequence, title.lineage.sequence);
+  hdf5::write_attribute(root.get(), format::attr_parent, title.lineage.parent);
+  hdf5::write_attribute(root.get(), format::attr_abandoned, numbers_of(title.lineage.abandoned));
+  hdf5::write_attribute(root.get(), format::attr_created, title.created);
   hdf5::write_attribute(root.get(), format::attr_world_size, std::int64_t{request.world_size});
   hdf5::write_attribute(root.get(), format::attr_library_version, std::string(version()));
 }
@@ -86,35 +95,40 @@ void write_table(hid_t file, const hdf5::DatasetAccess& datasets, const char* pa
 }
 
 void make_again(const std::filesystem::path& path, const SaveRequest& request, const hdf5::StagedFile::Image& image,
-                const std::string& created, bool is_new) {
+                const Title& title, bool is_new) {
   hdf5::StagedFile file = hdf5::StagedFile::make_again(path, image, is_new);
   const hdf5::Object root = hdf5::open_object(file.get(), "/");
   hdf5::rewrite_attribute(root.get(), format::attr_step, request.step);
-  hdf5::rewrite_attribute(root.get(), format::attr_created, created);
+  hdf5::rewrite_attribute(root.get(), format::attr_sequence, title.lineage.sequence);
+  hdf5::rewrite_attribute(root.get(), format::attr_parent, title.lineage.parent);
+  hdf5::rewrite_attribute(root.get(), format::attr_abandoned, numbers_of(title.lineage.abandoned));
+  hdf5::rewrite_attribute(root.get(), format::attr_created, title.created);
   file.finish();
 }
 
 }  // namespace
 
 Layout LayoutMaker::make(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                         const std::string& created, Space space) {
+                         const Title& title, Space space) {
   const hdf5::Quiet quiet;
   const bool is_new = space == Space::fresh;
   if (is_new && is_striping_wanted(settings_.mpi_io_hints)) mpi::create_file(path.string(), settings_.mpi_io_hints);
-  const Made* made = made_.find(request.plan);
-  if (made != nullptr)
-    make_again(path, request, made->image, created, is_new);
+  Made* made = made_.find(request.plan);
+  if (made == nullptr)
+    made = &made_.put(request.plan, make_anew(path, request, sizes, title, is_new));
+  else if (made->abandoned == title.lineage.abandoned.size())
+    make_again(path, request, made->image, title, is_new);
   else
-    made = &made_.put(request.plan, make_anew(path, request, sizes, created, is_new));
+    *made = make_anew(path, request, sizes, title, is_new);
   definitions_ = made->definitions;
   return made->layout;
 }
 
 LayoutMaker::Made LayoutMaker::make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                                         const std::string& created, bool is_new) const {
+                                         const Title& title, bool is_new) const {
   hdf5::StagedFile file = is_new ? hdf5::StagedFile::create(path, settings_.alignment_bytes)
                                  : hdf5::StagedFile::write_over(path, settings_.alignment_bytes);
-  write_header(file.get(), request, created);
+  write_header(file.get(), request, title);
   for (const char* group : {format::state_group, format::internal_group, format::per_rank_group})
     hdf5::create_group(file.get(), group);
   const hdf5::DatasetAccess datasets;
@@ -127,6 +141,7 @@ LayoutMaker::Made LayoutMaker::make_anew(const std::filesystem::path& path, cons
   made.definitions = definitions.checksum();
   made.image = file.finish();
   made.layout.file_bytes = made.image.file_bytes;
+  made.abandoned = title.lineage.abandoned.size();
   return made;
 }
 

@@ -33,12 +33,12 @@ struct Layout {
 /// Makes files: attributes, groups, all datasets with their places, the tables of datasets and shapes, the other tables without
 /// content. HDF5 takes some 50 microseconds for a dataset, so a file of one of the last two plans (SaveRequest::plan; 0 is none)
 /// gets a copy of the metadata made for that, in which only the attributes that differ are written anew: byte for byte the same
-/// file.
+/// file. Another number of abandoned ranges has no room there: after a program went back, the metadata is made once more.
 class LayoutMaker {
  public:
   explicit LayoutMaker(FileSettings settings) : settings_(std::move(settings)) {}
   [[nodiscard]] Layout make(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                            const std::string& created, Space space);
+                            const Title& title, Space space);
   /// Of the datasets and shapes tables of the last file.
   [[nodiscard]] const Checksum& definitions() const noexcept { return definitions_; }
 
@@ -48,9 +48,10 @@ class LayoutMaker {
     Layout layout;
     Checksum definitions;
     hdf5::StagedFile::Image image;
+    std::size_t abandoned;  ///< ranges that it has room for
   };
   [[nodiscard]] Made make_anew(const std::filesystem::path& path, const SaveRequest& request, const TableSizes& sizes,
-                               const std::string& created, bool is_new) const;
+                               const Title& title, bool is_new) const;
 
   const FileSettings settings_;
   LastTwo<Made> made_;  ///< by plan

@@ -10,13 +10,19 @@
 #include <vector>
 
 #include "plan/names.hpp"
+#include "storage/lineage.hpp"
 #include "storage/source_file.hpp"
 #include "storage/tables.hpp"
 
 namespace holdfast::storage {
 
-/// What a file's own attributes say; nothing else of it is read. Throws as CheckpointReader does.
-[[nodiscard]] CheckpointInfo read_info(const std::filesystem::path& path);
+/// What a file's own attributes say.
+struct Head {
+  CheckpointInfo info;
+  Lineage lineage;
+};
+/// Nothing else of the file is read. Throws as CheckpointReader does.
+[[nodiscard]] Head read_head(const std::filesystem::path& path);
 
 /// What somebody wants to know of each dataset of a file that so many ranks saved.
 using InterestsIn = std::function<Interests(std::span<const plan::Dataset> datasets, const plan::Names& names, int world_size)>;

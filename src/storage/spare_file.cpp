@@ -14,28 +14,28 @@ SpareFile::~SpareFile() {
   remove();
 }
 
-void SpareFile::remember(std::int64_t step, std::uint64_t plan) {
-  if (plan == 0)
-    plans_.erase(step);
+void SpareFile::remember(std::int64_t step, std::uint64_t layout) {
+  if (layout == 0)
+    layouts_.erase(step);
   else
-    plans_[step] = plan;
+    layouts_[step] = layout;
 }
 
 void SpareFile::give_up(std::int64_t step) {
   const std::filesystem::path given_up = directory_ / file_name(step);
-  const auto plan = plans_.extract(step);
-  if (!enabled_ || !plan) return files_.remove(given_up);
+  const auto layout = layouts_.extract(step);
+  if (!enabled_ || !layout) return files_.remove(given_up);
   remove();
   const std::filesystem::path hidden = directory_ / partial_name(step, nonce_ + ".spare");
   files_.rename(given_up, hidden);
-  file_ = {hidden, plan.mapped()};
+  file_ = {hidden, layout.mapped()};
 }
 
 /// The directory is made durable before the first byte is written over: after a crash, the file must not be a checkpoint again.
-bool SpareFile::take(std::uint64_t plan, const std::filesystem::path& partial) noexcept {
+bool SpareFile::take(std::uint64_t layout, const std::filesystem::path& partial) noexcept {
   if (!file_) return false;
   try {
-    if (file_->plan == plan && files_.is_ours_alone(file_->path)) {
+    if (file_->layout == layout && files_.is_ours_alone(file_->path)) {
       files_.rename(file_->path, partial);
       file_->path = partial;
       files_.sync_directory(directory_);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plan/plan.hpp"
+#include "storage/lineage.hpp"
 #include "wrap/mpi.hpp"
 
 /// The interfaces of storage. The helper sees StorageWriter; CheckpointStore (commit.hpp) carries out the commit around a
@@ -22,9 +23,11 @@ struct Chunk {
   std::span<const std::byte> bytes;
 };
 
-/// One writer's view of a save. `datasets`, `step`, `plan`, `world_size` are the same on all writers; chunks are its own.
+/// One writer's view of a save. All but the chunks, which are its own, is the same on all writers.
 struct SaveRequest {
   std::int64_t step = -1;
+  std::int64_t sequence = 0;  ///< its place in the line (lineage.hpp); 0: behind the newest save that there is
+  std::int64_t parent = 0;
   std::uint64_t plan = 0;  ///< requests to one writer with the same number have the same datasets and boxes; 0: like no other
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
@@ -64,6 +67,8 @@ class StorageWriter {
   virtual void note_failure(std::int64_t step, const Error& error) noexcept = 0;
   /// Local. Gives up what was begun and not committed, if there is such a save.
   virtual void abandon() noexcept = 0;
+  /// Local. A save of this place in the line failed before it was begun; others will go on from it.
+  virtual void pass_over(std::int64_t sequence, std::int64_t parent) = 0;
 
   /// All of it.
   SaveResult save(const SaveRequest& request) {
@@ -71,6 +76,12 @@ class StorageWriter {
     write(request.chunks);
     return commit();
   }
+};
+
+/// What a file says of itself, beside what its request has.
+struct Title {
+  std::string created;  ///< UTC, ISO 8601
+  Lineage lineage;
 };
 
 /// What a file is made in.
@@ -84,9 +95,8 @@ enum class Space {
 class FileEngine {
  public:
   virtual ~FileEngine() = default;
-  /// Makes the file with every dataset in its place; returns the bytes that it will have.
-  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const std::string& created,
-                               Space space) = 0;
+  /// Makes the file with every dataset in its place; returns the bytes that it will have. `title` matters on writer 0.
+  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const Title& title, Space space) = 0;
   /// Writes some of the request's chunks. It may have to overwrite, but never to allocate.
   virtual void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) = 0;
   /// Writes the tables, with the checksums of all the request's chunks, which have to be written by now.

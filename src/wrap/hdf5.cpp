@@ -18,6 +18,7 @@ constexpr hsize_t aligned_from_bytes = 1 << 20;
 /// Metadata and small datasets are allocated in blocks of this size, so that each lies together.
 constexpr hsize_t block_bytes = 64 << 10;
 constexpr std::size_t max_attribute_bytes = 4096;
+constexpr hssize_t max_attribute_numbers = hssize_t{1} << 17;
 
 /// HDF5's drivers write "…, errno = 28, …" into their texts.
 int errno_in(std::string_view text) {
@@ -68,13 +69,13 @@ Attribute open_attribute(hid_t object, const char* name) {
   return Attribute(call("H5Aopen", H5Aopen, object, name, hid_t{H5P_DEFAULT}));
 }
 
-Attribute create_attribute(hid_t object, const char* name, hid_t type) {
-  const Space scalar = new_space({});
-  return Attribute(call("H5Acreate2", H5Acreate2, object, name, type, scalar.get(), hid_t{H5P_DEFAULT}, hid_t{H5P_DEFAULT}));
+Attribute create_attribute(hid_t object, const char* name, hid_t type, const Shape& shape) {
+  const Space space = new_space(shape);
+  return Attribute(call("H5Acreate2", H5Acreate2, object, name, type, space.get(), hid_t{H5P_DEFAULT}, hid_t{H5P_DEFAULT}));
 }
 
 void write_value(hid_t object, const char* name, hid_t type, const void* value) {
-  const Attribute attribute = create_attribute(object, name, type);
+  const Attribute attribute = create_attribute(object, name, type, {});
   call("H5Awrite", H5Awrite, attribute.get(), type, value);
 }
 
@@ -201,6 +202,13 @@ Properties without_times(hid_t kind) {
   return creation;
 }
 
+Properties file_creation() {
+  constexpr unsigned attributes = 32;  // more than our root group has; HDF5 would move them all at the ninth
+  Properties creation = without_times(H5P_FILE_CREATE);
+  call("H5Pset_attr_phase_change", H5Pset_attr_phase_change, creation.get(), attributes, 0U);
+  return creation;
+}
+
 void create_group(hid_t file, const char* path) {
   Object(
       call("H5Gcreate2", H5Gcreate2, file, path, hid_t{H5P_DEFAULT}, without_times(H5P_GROUP_CREATE).get(), hid_t{H5P_DEFAULT}));
@@ -220,12 +228,22 @@ void write_attribute(hid_t object, const char* name, const std::string& value) {
   write_value(object, name, string_type(value.size() + 1).get(), value.c_str());
 }
 
+void write_attribute(hid_t object, const char* name, std::span<const std::int64_t> values) {
+  create_attribute(object, name, H5T_STD_I64LE, {values.size()});
+  rewrite_attribute(object, name, values);
+}
+
 void rewrite_attribute(hid_t object, const char* name, std::int64_t value) {
   call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_I64LE}, &value);
 }
 
 void rewrite_attribute(hid_t object, const char* name, const std::string& value) {
   call("H5Awrite", H5Awrite, open_attribute(object, name).get(), string_type(value.size() + 1).get(), value.c_str());
+}
+
+void rewrite_attribute(hid_t object, const char* name, std::span<const std::int64_t> values) {
+  if (values.empty()) return;
+  call("H5Awrite", H5Awrite, open_attribute(object, name).get(), hid_t{H5T_STD_I64LE}, values.data());
 }
 
 bool has_attribute(hid_t object, const char* name) {
@@ -236,6 +254,18 @@ std::int64_t read_i64_attribute(hid_t object, const char* name) {
   std::int64_t value = 0;
   read_value(object, name, H5T_STD_I64LE, &value);
   return value;
+}
+
+std::vector<std::int64_t> read_i64s_attribute(hid_t object, const char* name) {
+  const Attribute attribute = open_attribute(object, name);
+  const Type stored(call("H5Aget_type", H5Aget_type, attribute.get()));
+  const Space space(call("H5Aget_space", H5Aget_space, attribute.get()));
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if (!equal(stored.get(), H5T_STD_I64LE) || H5Sget_simple_extent_ndims(space.get()) != 1 || count < 0 || count > max_attribute_numbers)
+    throw Failure(fmt::format("attribute {} is no list of numbers", name), 0);
+  std::vector<std::int64_t> values(static_cast<std::size_t>(count));
+  if (!values.empty()) call("H5Aread", H5Aread, attribute.get(), hid_t{H5T_STD_I64LE}, values.data());
+  return values;
 }
 
 std::string read_text_attribute(hid_t object, const char* name) {

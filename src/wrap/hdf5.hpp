@@ -9,7 +9,9 @@
 #include <holdfast/error.hpp>
 #include <holdfast/tensor.hpp>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/unique_handle.hpp"
 #include "wrap/mpi.hpp"
@@ -104,6 +106,8 @@ void add_name(const Type& enumeration, const char* name, std::uint8_t value);
 
 /// For creating objects that do not say when they were made, so that the same save gives the same bytes.
 [[nodiscard]] Properties without_times(hid_t kind);
+/// The same for a file, whose root group keeps its attributes in its header, where they are found at once.
+[[nodiscard]] Properties file_creation();
 
 // Groups and attributes
 void create_group(hid_t file, const char* path);
@@ -111,11 +115,15 @@ void create_group(hid_t file, const char* path);
 [[nodiscard]] Object open_object(hid_t file, const char* path);
 void write_attribute(hid_t object, const char* name, std::int64_t value);
 void write_attribute(hid_t object, const char* name, const std::string& value);
-/// Of an attribute that is there, and has this type and, of a text, this length.
+void write_attribute(hid_t object, const char* name, std::span<const std::int64_t> values);
+/// Of an attribute that is there, and has this type and, of a text or of several numbers, this length.
 void rewrite_attribute(hid_t object, const char* name, std::int64_t value);
 void rewrite_attribute(hid_t object, const char* name, const std::string& value);
+void rewrite_attribute(hid_t object, const char* name, std::span<const std::int64_t> values);
 [[nodiscard]] bool has_attribute(hid_t object, const char* name);
 [[nodiscard]] std::int64_t read_i64_attribute(hid_t object, const char* name);
+/// 1-d, at most 2^17 numbers.
+[[nodiscard]] std::vector<std::int64_t> read_i64s_attribute(hid_t object, const char* name);
 /// At most 4 KiB long.
 [[nodiscard]] std::string read_text_attribute(hid_t object, const char* name);
 

@@ -226,7 +226,7 @@ StagedFile StagedFile::make(std::unique_ptr<Overlay> overlay, std::uint64_t alig
   StagedFile staged(std::move(overlay));
   set_alignment(staged.access_, alignment_bytes);
   const std::filesystem::path& path = staged.overlay_->path();
-  staged.file_.reset(call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, without_times(H5P_FILE_CREATE).get(),
+  staged.file_.reset(call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, file_creation().get(),
                           staged.access_.get()));
   return staged;
 }

@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include "command_line_test.hpp"
+#include "storage/filesystem.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -41,6 +42,55 @@ TEST_F(CommandLine, LsAsJson) {
   EXPECT_EQ(json[1]["valid"], true);
   EXPECT_EQ(json[1]["problem"], "");
   EXPECT_THAT(json[1]["created"].get<std::string>(), ContainsRegex(utc));
+}
+
+/// A program that saved 100, 200, 300, went back to 200 and saved 250.
+class AfterGoingBack : public CommandLine {
+ protected:
+  AfterGoingBack() {
+    small_sample().save(directory.path(), 300);
+    small_sample().save(directory.path(), 250, 4, 2);
+  }
+  std::vector<std::string> states() {
+    std::vector<std::string> states;
+    for (const auto& entry : json_of(holdfast({"ls", "--json", directory.path()})))
+      states.push_back(entry["step"].dump() + (entry["abandoned"] ? " abandoned" : ""));
+    return states;
+  }
+};
+
+TEST_F(AfterGoingBack, LsMarksWhatIsAbandoned) {
+  EXPECT_THAT(holdfast({"ls", directory.path()}).out, ContainsRegex(" *250 .* valid\n *300 .* abandoned\n"));
+  EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250", "300 abandoned"));
+  const auto json = json_of(holdfast({"ls", "--json", directory.path()}));
+  EXPECT_EQ(json[2]["sequence"], 4);
+  EXPECT_EQ(json[2]["parent"], 2);
+  EXPECT_EQ(json[3]["valid"], true);
+}
+
+TEST_F(AfterGoingBack, ADirectoryStandsForWhatWasSavedLast) {
+  EXPECT_EQ(json_of(holdfast({"show", "--json", directory.path()}))["step"], 250);
+  EXPECT_EQ(json_of(holdfast({"show", "--json", directory.path() / "300"}))["step"], 300);
+}
+
+TEST_F(AfterGoingBack, PruneAbandonedRemovesJustThat) {
+  const Ended ended = holdfast({"prune-abandoned", directory.path()});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, ContainsRegex("removed .*step-000000000300.h5\n1 abandoned checkpoint removed"));
+  EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250"));
+  EXPECT_THAT(holdfast({"prune-abandoned", directory.path()}).out, HasSubstr("no abandoned checkpoints"));
+}
+
+TEST_F(AfterGoingBack, PruneAbandonedAsJson) {
+  const auto json = json_of(holdfast({"prune-abandoned", "--json", directory.path()}));
+  ASSERT_EQ(json.size(), 1u);
+  EXPECT_EQ(json[0]["step"], 300);
+}
+
+TEST_F(AfterGoingBack, PruneAbandonedIsRefusedWhileARunHasTheDirectory) {
+  const auto lock = storage::make_posix_filesystem()->lock(directory.path() / ".holdfast.lock", "host n1, pid 42", 0);
+  expect_refused(holdfast({"prune-abandoned", directory.path()}), {"another run", "host n1, pid 42"});
+  EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250", "300 abandoned"));
 }
 
 TEST(LsOfNothing, IsNoError) {

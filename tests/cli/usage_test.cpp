@@ -37,6 +37,7 @@ TEST_F(CommandLine, WhatIsNotThereIsOneClearLine) {
   const std::string absent = directory.path() / "absent";
   expect_refused(holdfast({"ls", absent}), {absent, "no such directory"});
   expect_refused(holdfast({"ls", first}), {first, "no such directory"});
+  expect_refused(holdfast({"prune-abandoned", absent}), {absent, "no such directory"});
   expect_refused(holdfast({"show", absent}), {absent, "no such file"});
   expect_refused(holdfast({"show", directory.path() / "300"}), {"300"});
   expect_refused(holdfast({"diff", first, absent}), {absent});

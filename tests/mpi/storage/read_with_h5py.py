@@ -87,7 +87,9 @@ def check_file(path, writers):
     with h5py.File(path, "r") as file:
         attributes = dict(file.attrs)
         assert attributes["format"].decode() == "holdfast", attributes
-        assert (attributes["format_version"], attributes["step"], attributes["world_size"]) == (2, 12, writers), attributes
+        assert (attributes["format_version"], attributes["step"], attributes["world_size"]) == (3, 12, writers), attributes
+        assert (attributes["sequence"], attributes["parent"]) == (1, 0), attributes
+        assert attributes["abandoned"].shape == (0,) and attributes["abandoned"].dtype == np.dtype("<i8"), attributes
         found = []
         file.visititems(lambda name, item: found.append("/" + name) if isinstance(item, h5py.Dataset) else None)
         tables = [f"/holdfast/{name}" for name in ("datasets", "shapes", "chunks", "boxes", "parts")]

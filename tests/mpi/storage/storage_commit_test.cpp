@@ -308,12 +308,84 @@ TEST_F(Recycling, GoesOnInNewSpaceWhenTheOldCannotBeHad) {
   comm_.barrier();
 }
 
-TEST_F(Commit, AStepOlderThanOthersIsKeptAndLatestStaysTheNewest) {
+TEST_F(Commit, TheNewestIsTheOneThatWasSavedLastWhateverItsStep) {
   open({.keep_last = 1});
   save(10);
   EXPECT_EQ(mistake(save(5), sample_, 5), "");
-  EXPECT_THAT(steps(), ElementsAre(5, 10));
-  EXPECT_EQ(latest(), file_name(10));
+  EXPECT_THAT(steps(), ElementsAre(5));
+  EXPECT_EQ(latest(), file_name(5));
+}
+
+/// What a program does that goes back: saves that go on from an older sequence.
+class GoingBack : public Commit {
+ protected:
+  void SetUp() override {
+    open({.keep_last = 2});
+    for (const std::int64_t step : {10, 20, 30}) save(step);
+  }
+  /// Of the directory as it is now.
+  std::vector<std::int64_t> line() {
+    comm_.barrier();
+    std::vector<std::int64_t> steps;
+    for (const Entry& entry : line_of(entries_in(dir_))) steps.push_back(entry.step);
+    return steps;
+  }
+  void save_as(std::int64_t step, std::int64_t sequence, std::int64_t parent) {
+    SaveRequest request = sample_.request(step, comm_.rank());
+    request.sequence = sequence, request.parent = parent;
+    EXPECT_EQ(mistake(store_->save(request).path, sample_, step), "");
+  }
+};
+
+TEST_F(GoingBack, KeepsItsOwnSavesAndLeavesTheAbandonedOnes) {
+  save_as(22, 4, 2);
+  EXPECT_THAT(steps(), ElementsAre(20, 22, 30));
+  EXPECT_THAT(line(), ElementsAre(20, 22));
+  save_as(24, 5, 4);
+  EXPECT_THAT(steps(), ElementsAre(22, 24, 30));
+  EXPECT_EQ(latest(), file_name(24));
+  save_as(26, 6, 5);
+  EXPECT_THAT(steps(), ElementsAre(24, 26, 30));
+  EXPECT_THAT(line(), ElementsAre(24, 26));
+}
+
+TEST_F(GoingBack, ReplacesAnAbandonedStep) {
+  save_as(30, 4, 2);
+  EXPECT_THAT(steps(), ElementsAre(20, 30));
+  EXPECT_THAT(line(), ElementsAre(20, 30));
+}
+
+TEST_F(GoingBack, IsRememberedThoughTheFirstSaveFails) {
+  if (comm_.rank() == 0) faults_.fail_next(Call::reserve);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"EIO"}, [&] { save_as(22, 4, 2); });
+  EXPECT_THAT(line(), ElementsAre(20, 30)) << "nothing was saved yet that goes on from 20";
+  store_->pass_over(5, 4);
+  save_as(24, 6, 5);
+  EXPECT_THAT(line(), ElementsAre(20, 24));
+  EXPECT_THAT(steps(), ElementsAre(20, 24, 30));
+}
+
+TEST_F(GoingBack, IsKnownToTheNextRun) {
+  save_as(22, 4, 2);
+  open({.keep_last = 2});
+  EXPECT_EQ(store_->known().newest_sequence, 4);
+  EXPECT_EQ(store_->known().head_sequence, 4);
+  save(24);
+  EXPECT_THAT(steps(), ElementsAre(20, 22, 24, 30)) << "one new one is not enough to give up an older one";
+  save(26);
+  EXPECT_THAT(steps(), ElementsAre(24, 26, 30));
+  EXPECT_THAT(line(), ElementsAre(24, 26));
+}
+
+TEST_F(GoingBack, LeavesAFileThatCannotBeReadAndDoesNotCountIt) {
+  comm_.barrier();
+  if (comm_.rank() == 0) fs::resize_file(dir_ / file_name(30), 1000);
+  open({.keep_last = 1});
+  EXPECT_EQ(store_->known().head_sequence, 2);
+  EXPECT_GT(store_->known().newest_sequence, 3) << "it may be read again one day";
+  save(40);
+  EXPECT_THAT(steps(), ElementsAre(30, 40));
+  EXPECT_THAT(line(), ElementsAre(40));
 }
 
 TEST_F(Commit, EverySaveIsALineOfEvents) {

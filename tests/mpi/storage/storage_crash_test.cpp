@@ -1,9 +1,14 @@
 // Power fails at any moment of a save, and the disk keeps what the missing fsyncs allow it to: each directory that may be found
-// then has every visible checkpoint whole, and the old or the new one among them.
+// then has every visible checkpoint whole, and the old or the new one among them; and what these say of each other is one of the
+// lines that there were.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "crash_replay.hpp"
 #include "every_engine.hpp"
@@ -12,6 +17,7 @@
 #include "storage/commit.hpp"
 #include "storage/file_engine.hpp"
 #include "storage/format.hpp"
+#include "storage/reader.hpp"
 #include "support/mpi_fixture.hpp"
 
 namespace holdfast::storage {
@@ -46,17 +52,22 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
     store_.reset();
     comm_.barrier();
     store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
-                   StoreOptions{.directory = dir_, .keep_last = 1, .nonce = "n", .holder = "test"});
+                   StoreOptions{.directory = dir_, .keep_last = keep_last_, .nonce = "n", .holder = "test"});
   }
-  void save(std::int64_t step) {
-    store_->save(sample_.request(step, comm_.rank()));
+  /// Goes on from the save before, or from another one.
+  void save(std::int64_t step, std::optional<std::int64_t> parent = {}) {
+    SaveRequest request = sample_.request(step, comm_.rank());
+    request.sequence = ++newest_;
+    request.parent = parent.value_or(newest_ - 1);
+    sequences_[step].insert(newest_);
+    store_->save(request);
     comm_.barrier();
   }
 
   /// What all writers did while the steps were saved, in the order of time; on all writers.
-  std::vector<DiskEvent> record(const std::vector<std::int64_t>& steps) {
+  std::vector<DiskEvent> record(const std::vector<std::int64_t>& steps, std::optional<std::int64_t> parent = {}) {
     const test::Recorder recorder(dir_, comm_.rank());
-    for (const std::int64_t step : steps) save(step);
+    for (const std::int64_t step : steps) save(step, std::exchange(parent, std::nullopt));
     std::vector<DiskEvent> all;
     for (const Bytes& bytes : comm_.all_gather(encode(recorder.events())))
       for (DiskEvent& event : decode<std::vector<DiskEvent>>(bytes)) all.push_back(std::move(event));
@@ -76,12 +87,22 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
         if (steps.empty()) return "no checkpoint is left after " + std::to_string(count) + " events";
         for (const std::int64_t step : steps) {
           if (!saved.contains(step)) return "a step that was never saved";
+          if (!sequences_.at(step).contains(CheckpointReader(found / file_name(step)).info().sequence))
+            return "after " + std::to_string(count) + " events, step " + std::to_string(step) + " has another save's place";
           const std::string wrong = mistake(found / file_name(step), sample_, step);
           if (!wrong.empty()) return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
         }
+        if (const std::vector<std::int64_t> line = line_in(found); !lines_.empty() && !lines_.contains(line))
+          return "after " + std::to_string(count) + " events, another line: " + testing::PrintToString(line);
       }
     images_ = seen.size();
     return {};
+  }
+
+  static std::vector<std::int64_t> line_in(const fs::path& directory) {
+    std::vector<std::int64_t> steps;
+    for (const Entry& entry : line_of(entries_in(directory))) steps.push_back(entry.step);
+    return steps;
   }
 
   const test::EngineUnderTest engine_{GetParam()};
@@ -90,6 +111,10 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
   fs::path dir_ = directory_.path() / "ckpt";
   SampleSave sample_ = sample_of(comm_.size());
   std::optional<CheckpointStore> store_;
+  int keep_last_ = 1;
+  std::int64_t newest_ = 0;
+  std::map<std::int64_t, std::set<std::int64_t>> sequences_;  ///< that the saves of a step had
+  std::set<std::vector<std::int64_t>> lines_;                 ///< that may be found; any if there are none
   std::uint64_t seed_ = std::random_device{}();
   std::mt19937_64 random_{seed_};
   std::size_t images_ = 0;
@@ -142,6 +167,28 @@ TEST_P(Crash, LeavesAStepThatIsSavedAgainWhole) {
   comm_.barrier();
 }
 
+/// The program saves 1, 2, 3, goes back to 2, and saves 4, then 3 again, which was abandoned, and 5, over the file of 2: until that has
+/// its new place in the line, it has none.
+TEST_P(Crash, LeavesTheLineFromBeforeOrAfterGoingBack) {
+  keep_last_ = 2;
+  open();
+  for (const std::int64_t step : {1, 2, 3}) save(step);
+  const DiskImage start = DiskImage::of(dir_);
+  comm_.barrier();
+  const std::vector<DiskEvent> events = record({4, 3, 5}, 2);
+  lines_ = {{2, 3}, {2, 4}, {2, 4, 3}, {4, 3}, {4, 3, 5}, {3, 5}};
+  if (comm_.rank() == 0) {
+    EXPECT_EQ(first_mistake(start, events, {2, 3, 4, 5}), "");
+    EXPECT_EQ(line_in(dir_), (std::vector<std::int64_t>{3, 5}));
+    EXPECT_TRUE(std::ranges::any_of(events, [](const DiskEvent& event) {
+      return event.kind == DiskEvent::Kind::rename && is_partial_name(event.name) && is_partial_name(event.to);
+    })) << "no file was written over";
+    lines_.erase({2, 4});
+    EXPECT_NE(first_mistake(start, events, {2, 3, 4, 5}), "") << "the replay sees each line";
+  }
+  comm_.barrier();
+}
+
 /// The replay can tell: without one of the fsyncs, it finds a directory that lost something.
 TEST_P(Crash, IsSurvivedOnlyWithEveryFsync) {
   save(1);
@@ -174,6 +221,7 @@ TEST_P(Crash, LeavesADirectoryThatTheNextRunWorksIn) {
     open();
     save(3);
     EXPECT_EQ(mistake(dir_ / file_name(3), sample_, 3), "");
+    EXPECT_EQ(line_in(dir_), std::vector<std::int64_t>{3});
     for (const auto& entry : fs::directory_iterator(dir_)) EXPECT_FALSE(is_partial_name(entry.path().filename().string()));
     comm_.barrier();
   }

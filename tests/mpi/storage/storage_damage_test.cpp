@@ -143,7 +143,7 @@ TEST_F(Damage, FilesOfOthersAreCorrupt) {
   hdf5::create_group(foreign.get(), "/state");
   foreign.finish();
   EXPECT_EQ(outcome(), ErrorCode::corrupt);
-  EXPECT_THROW((void)read_info(path_), Error);
+  EXPECT_THROW((void)read_head(path_), Error);
 }
 
 TEST_F(Damage, WhatIsNoFileSaysSo) {
@@ -166,7 +166,7 @@ void set_attribute(const fs::path& path, const char* name, std::int64_t value) {
 }
 
 TEST_F(Damage, AnotherVersionIsUnsupported) {
-  for (const std::int64_t version : {format::version - 1, format::version + 1}) {
+  for (const std::int64_t version : {format::oldest_version - 1, format::version + 1}) {
     set_attribute(path_, format::attr_version, version);
     EXPECT_EQ(outcome(), ErrorCode::unsupported_version) << version;
   }
@@ -174,12 +174,21 @@ TEST_F(Damage, AnotherVersionIsUnsupported) {
 
 TEST_F(Damage, ImpossibleHeadersAreCorrupt) {
   for (const auto& [name, right] :
-       {std::pair(format::attr_world_size, std::int64_t{1}), {format::attr_step, 7}, {format::attr_version, format::version}}) {
+       {std::pair(format::attr_world_size, std::int64_t{1}),
+        {format::attr_step, 7},
+        {format::attr_version, format::version},
+        {format::attr_sequence, 1}}) {
     set_attribute(path_, name, -5);
     EXPECT_EQ(outcome(), ErrorCode::corrupt) << name;
     set_attribute(path_, name, right);
     EXPECT_EQ(outcome(), std::nullopt) << name;
   }
+}
+
+TEST_F(Damage, AParentThatIsNotBeforeItsChildIsCorrupt) {
+  set_attribute(path_, format::attr_parent, 1);
+  EXPECT_EQ(outcome(), ErrorCode::corrupt);
+  EXPECT_THROW((void)read_head(path_), Error);
 }
 
 TEST_F(Damage, EveryByteOfTheTablesIsGuarded) {

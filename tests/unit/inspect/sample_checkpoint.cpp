@@ -77,11 +77,12 @@ void SampleCheckpoint::per_rank_strings(const std::string& name, const std::vect
   datasets_.back().kind = plan::Kind::per_rank_string;
 }
 
-std::filesystem::path SampleCheckpoint::save(const std::filesystem::path& directory, std::int64_t step) const {
+std::filesystem::path SampleCheckpoint::save(const std::filesystem::path& directory, std::int64_t step, std::int64_t sequence,
+                                             std::int64_t parent) const {
   const auto comm = mpi::Communicator::duplicate(MPI_COMM_SELF);
   storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
                                  {.directory = directory, .nonce = "test", .holder = "a test"});
-  storage::SaveRequest request{.step = step, .world_size = world_size_, .datasets = datasets_, .chunks = {}};
+  storage::SaveRequest request{.step = step, .sequence = sequence, .parent = parent, .world_size = world_size_, .datasets = datasets_, .chunks = {}};
   for (const Part& part : parts_) request.chunks.push_back({part.dataset, part.box, part.rank, part.content});
   return store.save(request).path;
 }

@@ -41,7 +41,8 @@ class SampleCheckpoint {
   void chunk(int rank, Box box, Bytes content);
 
   /// Writes it into `directory` and returns the file.
-  std::filesystem::path save(const std::filesystem::path& directory, std::int64_t step) const;
+  std::filesystem::path save(const std::filesystem::path& directory, std::int64_t step, std::int64_t sequence = 0,
+                             std::int64_t parent = 0) const;
 
  private:
   struct Part {

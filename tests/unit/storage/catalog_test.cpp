@@ -6,6 +6,7 @@
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 
+#include "storage/reader.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace holdfast::storage {
@@ -75,20 +76,56 @@ TEST(Catalog, ListingSaysWhatIsWrongWithABadFile) {
   EXPECT_THROW((void)list_checkpoints(directory.path() / "absent"), Error);
 }
 
-TEST(Retention, KeepsTheNewest) {
-  EXPECT_THAT(to_prune({1, 2, 3, 4, 5}, 2, 0), ElementsAre(1, 2, 3));
-  EXPECT_THAT(to_prune({1, 2}, 2, 0), IsEmpty());
-  EXPECT_THAT(to_prune({1, 2}, 9, 0), IsEmpty());
-  EXPECT_THAT(to_prune({}, 1, 10), IsEmpty());
+/// Files that the library wrote before it knew of sequences; made by hand they would say what we think that it did.
+TEST(Catalog, FilesOfFormat2AreInTheLineInTheOrderOfTheirSteps) {
+  const std::filesystem::path directory = HOLDFAST_TEST_DATA "/format-2";
+  const std::vector<Entry> entries = entries_in(directory);
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(head_of(entries)->step, 20);
+  EXPECT_EQ(line_of(entries).size(), 2U);
+  EXPECT_EQ(newest_sequence(entries), 0);
+  for (const CheckpointInfo& info : list_checkpoints(directory)) {
+    EXPECT_EQ(info.problem, "");
+    EXPECT_EQ(info.world_size, 2);
+    EXPECT_LT(info.sequence, 0);
+    EXPECT_FALSE(info.is_abandoned);
+    const CheckpointReader reader(info.path);
+    for (const ChunkRecord& chunk : reader.chunks()) reader.verify(chunk);
+  }
 }
 
-TEST(Retention, ZeroKeepsAll) {
-  EXPECT_THAT(to_prune({1, 2, 3}, 0, 2), IsEmpty());
+TEST(Catalog, AFileUnderTheNameOfAnotherStepHasNoPlaceInTheLine) {
+  const test::TemporaryDirectory directory;
+  std::filesystem::copy_file(HOLDFAST_TEST_DATA "/format-2/" + file_name(10), directory.path() / file_name(10));
+  std::filesystem::copy_file(HOLDFAST_TEST_DATA "/format-2/" + file_name(10), directory.path() / file_name(30));
+  EXPECT_EQ(line_of(entries_in(directory.path())).size(), 1U);
+  EXPECT_THAT(list_checkpoints(directory.path())[1].problem, HasSubstr("step 10"));
 }
 
-TEST(Retention, KeepsEveryNthBesides) {
-  EXPECT_THAT(to_prune({0, 5, 10, 15, 20, 25}, 2, 10), ElementsAre(5, 15));
-  EXPECT_THAT(to_prune({0, 5, 10, 15}, 1, 1), IsEmpty());
+/// What a load tries: what cannot be read stands where its step would be, to be told of.
+TEST(Catalog, CandidatesAreTheLineAndWhatCannotBeRead) {
+  const test::TemporaryDirectory directory;
+  for (const std::int64_t step : {10, 20})
+    std::filesystem::copy_file(HOLDFAST_TEST_DATA "/format-2/" + file_name(step), directory.path() / file_name(step));
+  for (const std::int64_t step : {5, 15, 30}) touch(directory.path() / file_name(step), "no checkpoint");
+  std::vector<std::int64_t> steps, bad;
+  for (const Candidate& candidate : candidates_in(directory.path())) {
+    steps.push_back(candidate.step);
+    if (candidate.problem) bad.push_back(candidate.step);
+  }
+  EXPECT_THAT(steps, ElementsAre(30, 20, 15, 10, 5));
+  EXPECT_THAT(bad, ElementsAre(30, 15, 5));
+}
+
+TEST(Catalog, KnownEntriesAreNotReadAgain) {
+  const test::TemporaryDirectory directory;
+  for (const std::int64_t step : {10, 20}) touch(directory.path() / file_name(step));
+  const std::vector<Entry> known = {{.step = 10, .lineage = {.sequence = 7, .parent = 6}, .is_own = true}, {.step = 15}};
+  const std::vector<Entry> found = entries_in(directory.path(), known);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].lineage.sequence, 7);
+  EXPECT_TRUE(found[0].is_own);
+  EXPECT_FALSE(found[1].is_read());
 }
 
 }  // namespace

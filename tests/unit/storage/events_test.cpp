@@ -51,11 +51,16 @@ TEST(Events, AFailureTellsWhatAndWhere) {
 TEST(Events, ALoadTellsWhatWasLeftOut) {
   LoadReport report{.step = 3, .path = "/run/step-000000000003.h5", .saved_by_ranks = 2, .bytes = 10, .seconds = 0};
   report.missing = {"a"};
+  report.sequence = 12;
+  report.per_rank_doubled = 6;
   report.skipped = {"step 4: truncated"};
   const json event = parse(load_event(report, 8));
   EXPECT_EQ(event.at("event"), "load");
   EXPECT_EQ(event.at("ranks"), 8);
   EXPECT_EQ(event.at("saved_by_ranks"), 2);
+  EXPECT_EQ(event.at("sequence"), 12);
+  EXPECT_EQ(event.at("per_rank_left_out"), 0);
+  EXPECT_EQ(event.at("per_rank_doubled"), 6);
   EXPECT_EQ(event.at("missing"), json({"a"}));
   EXPECT_EQ(event.at("unexpected"), json::array());
   EXPECT_EQ(event.at("skipped"), json({"step 4: truncated"}));

@@ -120,12 +120,14 @@ TEST_F(StagedFileTest, ALayoutMadeAgainIsTheFileThatIsMadeAnew) {
   const std::vector<plan::Dataset> datasets = {{"a/weight", plan::Kind::tensor, DType::f32, {300000, 2}},
                                                {"a/bias", plan::Kind::tensor, DType::bf16, {7}},
                                                {"note", plan::Kind::string, DType::u8, {5}}};
-  const auto make = [&](storage::LayoutMaker& layouts, const char* name, std::int64_t step, storage::Space space) {
+  const auto make = [&](storage::LayoutMaker& layouts, const char* name, std::int64_t step, storage::Space space,
+                        std::vector<storage::SequenceRange> abandoned = {}) {
     const storage::SaveRequest request{.step = step, .plan = 3, .world_size = 2, .datasets = datasets, .chunks = {}};
     storage::TableSizes sizes = storage::sizes_of(datasets);
     sizes.chunks = 4, sizes.boxes = 20, sizes.parts = 3;
-    const auto layout =
-        layouts.make(path_.parent_path() / name, request, sizes, "2025-01-01T00:00:0" + std::to_string(step) + "Z", space);
+    const storage::Title title{.created = "2025-01-01T00:00:0" + std::to_string(step) + "Z",
+                               .lineage = {.sequence = 10 + step, .parent = 9 + step, .abandoned = std::move(abandoned)}};
+    const auto layout = layouts.make(path_.parent_path() / name, request, sizes, title, space);
     return std::tuple(layout.file_bytes, layout.addresses, layout.tables.chunks, layout.tables.boxes, layout.tables.parts,
                       layouts.definitions().value(), content_of(path_.parent_path() / name));
   };
@@ -134,6 +136,25 @@ TEST_F(StagedFileTest, ALayoutMadeAgainIsTheFileThatIsMadeAnew) {
   const auto anew = make(others, "anew", 2, storage::Space::fresh);
   EXPECT_EQ(make(layouts, "again", 2, storage::Space::fresh), anew);
   EXPECT_EQ(make(layouts, "first", 2, storage::Space::recycled), anew);
+  // After the program went back, the metadata has another size.
+  const auto after_going_back = make(others, "anew", 3, storage::Space::fresh, {{4, 5}, {7, 9}});
+  EXPECT_EQ(make(layouts, "again", 3, storage::Space::fresh, {{4, 5}, {7, 9}}), after_going_back);
+  make(layouts, "again", 2, storage::Space::fresh, {{3, 3}, {8, 8}});
+  EXPECT_EQ(make(layouts, "again", 3, storage::Space::recycled, {{4, 5}, {7, 9}}), after_going_back);
+}
+
+TEST_F(StagedFileTest, AListOfNumbersIsReadBackHoweverLong) {
+  for (const std::size_t count : {0, 2, 7, 5000, 20000}) {
+    std::vector<std::int64_t> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), -3);
+    StagedFile file = StagedFile::create(path_);
+    write_attribute(open_object(file.get(), "/").get(), "numbers", numbers);
+    write_attribute(open_object(file.get(), "/").get(), "number", 7);
+    file.finish();
+    const File read = open_to_read(path_);
+    EXPECT_EQ(read_i64s_attribute(open_object(read.get(), "/").get(), "numbers"), numbers);
+    EXPECT_THROW((void)read_i64s_attribute(open_object(read.get(), "/").get(), "number"), Failure);
+  }
 }
 
 /// Two layouts in turn are made once each. That one was kept is seen by a request that says another thing under its number.
@@ -141,7 +162,7 @@ TEST_F(StagedFileTest, TheLastTwoLayoutsAreKept) {
   const auto bytes_of = [&](storage::LayoutMaker& layouts, std::uint64_t plan, std::uint64_t elements) {
     const std::vector<plan::Dataset> datasets = {{"w", plan::Kind::tensor, DType::u8, {elements}}};
     const storage::SaveRequest request{.step = 1, .plan = plan, .world_size = 1, .datasets = datasets, .chunks = {}};
-    return layouts.make(path_, request, storage::sizes_of(datasets), "2025-01-01T00:00:00Z", storage::Space::fresh).file_bytes;
+    return layouts.make(path_, request, storage::sizes_of(datasets), {.created = "2025-01-01T00:00:00Z", .lineage = {}}, storage::Space::fresh).file_bytes;
   };
   storage::LayoutMaker layouts({});
   const std::uint64_t small = bytes_of(layouts, 1, 100'000), large = bytes_of(layouts, 2, 900'000);

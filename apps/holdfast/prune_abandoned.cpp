@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <holdfast/catalog.hpp>
+#include <holdfast/error.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error_text.hpp"
+#include "commands.hpp"
+#include "output.hpp"
+#include "storage/filesystem.hpp"
+#include "storage/format.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+struct Options {
+  std::string directory;
+  bool json = false;
+};
+
+void print(const std::vector<CheckpointInfo>& removed, const std::string& directory) {
+  if (removed.empty()) return fmt::print("no abandoned checkpoints in {}\n", directory);
+  std::uint64_t bytes = 0;
+  for (const auto& info : removed) {
+    fmt::print("removed {}\n", info.path.string());
+    bytes += info.file_bytes;
+  }
+  fmt::print("{} abandoned {} removed, {}\n", removed.size(), removed.size() == 1 ? "checkpoint" : "checkpoints",
+             human_bytes(bytes));
+}
+
+/// A run that saves there has the lock: what is abandoned changes with its next save.
+int prune_abandoned(const Options& options) {
+  if (!std::filesystem::is_directory(options.directory))
+    throw Error(ErrorCode::not_found, "there is no such directory", {.path = options.directory});
+  const auto files = storage::make_posix_filesystem();
+  const auto lock = files->lock(std::filesystem::path(options.directory) / storage::format::lock_file,
+                                fmt::format("host {}, pid {}: holdfast prune-abandoned", host_name(), getpid()), 0);
+  std::vector<CheckpointInfo> removed;
+  for (const auto& info : list_checkpoints(options.directory)) {
+    if (!info.is_abandoned) continue;
+    files->remove(info.path);
+    removed.push_back(info);
+  }
+  if (!options.json) {
+    print(removed, options.directory);
+    return 0;
+  }
+  nlohmann::json all = nlohmann::json::array();
+  for (const auto& info : removed)
+    all.push_back({{"step", info.step}, {"path", info.path.string()}, {"bytes", info.file_bytes}});
+  print_json(all);
+  return 0;
+}
+
+}  // namespace
+
+void add_prune_abandoned(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "prune-abandoned", "Remove the checkpoints that a program abandoned by going back to an earlier one (see ls)");
+  command->add_option("DIR", options->directory, "Directory of checkpoints")->required();
+  command->add_flag("--json", options->json, "Write JSON");
+  command->footer("Refused while a run that saves has the directory.");
+  command->callback([options, &status] { status = prune_abandoned(*options); });
+}
+
+}  // namespace holdfast::cli
