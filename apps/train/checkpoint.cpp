@@ -66,6 +66,7 @@ void Checkpoints::save() {
   try {
     saving_ = checkpointer_.async_save(progress_.epoch, state_);
     newest_ = progress_.epoch;
+    told_ = false;
   } catch (const holdfast::Error& error) {
     last_saved_ = false;
     group_.say(fmt::format("save of epoch {} failed: {}", progress_.epoch, error.what()));
@@ -77,11 +78,24 @@ void Checkpoints::wait() {
   const auto save = std::exchange(saving_, {});
   try {
     summary_.add(save.wait(), memcpy_s_);
+    tell_committed(save.step());
     last_saved_ = true;
   } catch (const holdfast::Error& error) {
     last_saved_ = false;
     group_.say(fmt::format("save of epoch {} failed: {}", save.step(), error.what()));
   }
+}
+
+void Checkpoints::look() {
+  if (told_ || !saving_.valid() || !saving_.ready()) return;
+  try {
+    tell_committed(saving_.wait().step);
+  } catch (const holdfast::Error&) {  // wait() says it, on all ranks
+  }
+}
+
+void Checkpoints::tell_committed(std::int64_t epoch) {
+  if (!std::exchange(told_, true)) group_.say(fmt::format("committed: epoch {}", epoch));
 }
 
 holdfast::LoadReport Checkpoints::load() {

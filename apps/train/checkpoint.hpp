@@ -27,6 +27,8 @@ class Checkpoints {
   void save();
   /// Waits for the save under way, if any.
   void wait();
+  /// Says so if the save under way is committed by now. Local, and never waits.
+  void look();
   /// Loads the newest valid checkpoint into the trainer.
   holdfast::LoadReport load();
   /// Waits for the last save and closes. Is the newest state saved?
@@ -35,6 +37,8 @@ class Checkpoints {
   [[nodiscard]] const Summary& summary() const { return summary_; }
 
  private:
+  void tell_committed(std::int64_t epoch);
+
   Group group_;
   Summary summary_;
   holdfast::Checkpointer checkpointer_;
@@ -44,6 +48,7 @@ class Checkpoints {
   std::int64_t newest_ = -1;  ///< epoch that was last saved or loaded
   double memcpy_s_ = 0;       ///< of the reference copy made just before the save under way
   bool last_saved_ = true;
+  bool told_ = true;  ///< the user knows that the last save is committed
 };
 
 }  // namespace train

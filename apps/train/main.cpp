@@ -33,7 +33,10 @@ void make_deterministic() {
 /// Goes on from the newest checkpoint; false if there is one but nobody said --resume.
 bool begin(const Group& group, const Options& options, Trainer& trainer, Checkpoints& checkpoints) {
   const auto latest = checkpoints.latest();
-  if (!latest) return true;
+  if (!latest) {
+    group.say(fmt::format("starting from nothing: there is no checkpoint in {}", options.directory.string()));
+    return true;
+  }
   if (!options.resume) {
     group.say(fmt::format("{} holds checkpoints up to epoch {}: say --resume to go on from there, or take another directory",
                           options.directory.string(), *latest));
@@ -73,6 +76,7 @@ void run_epoch(const Options& options, Trainer& trainer, bool fault) {
 /// Between two epochs: saves if it is time to, or somebody asked for it. How the run ends, if it ends here; one that has
 /// reached its last epoch is finished, whatever was asked.
 std::optional<End> between_epochs(const Group& group, const Options& options, std::int64_t epoch, Checkpoints& checkpoints) {
+  checkpoints.look();
   const auto asked = checkpoints.requests();
   const bool finished = epoch >= options.epochs;
   if (asked.save) group.say(fmt::format("saved on request: epoch {}", epoch));
@@ -141,6 +145,20 @@ MPI_Comm training_ranks(const Group& world, const Options& options) {
   return options.reserve_helpers ? holdfast::reserve_helper_ranks(world.comm()) : world.comm();
 }
 
+int status_after(const holdfast::Error& error) {
+  switch (error.code()) {
+    case holdfast::ErrorCode::in_use:
+      return in_use;
+    case holdfast::ErrorCode::invalid_argument:
+    case holdfast::ErrorCode::not_found:
+    case holdfast::ErrorCode::mismatch:
+    case holdfast::ErrorCode::unsupported_version:
+      return wrong_use;
+    default:
+      return EXIT_FAILURE;
+  }
+}
+
 /// An Error of Holdfast comes on all ranks, which can then leave in order; anything else may be this rank's alone.
 int run_or_explain(const Group& world, int argc, char** argv) {
   try {
@@ -150,7 +168,7 @@ int run_or_explain(const Group& world, int argc, char** argv) {
     return training == MPI_COMM_NULL ? EXIT_SUCCESS : run(Group(training), options);
   } catch (const holdfast::Error& error) {
     if (world.rank() == 0) fmt::print(stderr, "train: {}\n", error.what());
-    return EXIT_FAILURE;
+    return status_after(error);
   } catch (const std::exception& error) {
     fmt::print(stderr, "train: rank {}: {}\n", world.rank(), error.what());
     MPI_Abort(world.comm(), EXIT_FAILURE);

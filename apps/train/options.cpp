@@ -53,7 +53,8 @@ std::optional<Exit> parse_command_line(int argc, char** argv, bool speaks, Optio
       "SIGUSR1 or SIGTERM, on any rank, and a file `halt` in the directory end the run after the epoch, once that epoch is\n"
       "committed; `halt` keeps later runs from starting. A file `save-now` there has the next epoch saved at once.\n"
       "Exit status: 0 trained to the end, or halted on request; 75 a signal asked for the end, start again with --resume;\n"
-      "1 the newest state is not saved; 2 wrong use.");
+      "69 another run holds the directory; 2 wrong use, or options that do not fit the checkpoints there; 1 anything else, such\n"
+      "as a newest state that is not saved. 2 and 69 do not get better by starting again.");
   describe(app, options);
   try {
     app.parse(argc, argv);

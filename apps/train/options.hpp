@@ -24,8 +24,10 @@ struct Options {
   [[nodiscard]] std::vector<std::int64_t> layer_widths() const;
 };
 
-/// Exit status when the command line cannot be followed.
+/// Exit status when the command line cannot be followed, or does not fit the checkpoints that are there.
 inline constexpr int wrong_use = 2;
+/// Exit status when another run holds the directory: EX_UNAVAILABLE of sysexits.h.
+inline constexpr int in_use = 69;
 /// Exit status when a signal asked for the end: EX_TEMPFAIL of sysexits.h, "come again".
 inline constexpr int come_again = 75;
 

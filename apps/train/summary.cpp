@@ -12,6 +12,9 @@ namespace train {
 
 namespace {
 
+/// A ratio to a shorter memcpy says nothing.
+constexpr double shortest_compared_s = 1e-3;
+
 template <class Entry, class Field>
 double median(const std::vector<Entry>& entries, Field field) {
   std::vector<double> values;
@@ -65,7 +68,7 @@ void Summary::print() const {
   row("blocked, first save", milliseconds(first.blocked_s));
   row("blocked", milliseconds(blocked_s));
   row("memcpy of the same bytes", milliseconds(memcpy_s));
-  row("blocked / memcpy", fmt::format("{:.2f}", blocked_s / memcpy_s));
+  if (memcpy_s >= shortest_compared_s) row("blocked / memcpy", fmt::format("{:.2f}", blocked_s / memcpy_s));
   row("time to commit", milliseconds(commit_s));
   row("bytes/s to commit", fmt::format("{:.1f} MB/s", bytes / commit_s / 1e6));
 }

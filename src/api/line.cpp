@@ -89,10 +89,10 @@ void Line::sort_in(Message message) {
   }
   if (message.type != MessageType::done) return keep_reply(std::move(message));
   Done done = decode<Done>(message.payload);
-  if (done.last_word)  // its process may still be there for a while; nobody must count on it
-    lose({ErrorCode::helper_lost,
-          fmt::format("the helper (pid {}) has given up: {}", connection_->helper_pid(), done.error.sentence),
-          {.host = host_name()}});
+  if (done.last_word) {  // its process may still be there for a while; nobody must count on it
+    const Error cause = to_error(done.error);
+    lose({ErrorCode::helper_lost, cause.sentence(), cause.where()});
+  }
   done_.insert_or_assign(done.save, std::move(done));
 }
 

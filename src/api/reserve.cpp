@@ -15,7 +15,12 @@ MPI_Comm reserve_helper_ranks(MPI_Comm comm) {
     }
   };
   while (const auto order = helper.next_order())
-    helper::serve({.nonce = order->nonce, .timeout_s = order->timeout_s, .await_program_end = await_end}, helper.helpers());
+    helper::serve({.nonce = order->nonce,
+                   .timeout_s = order->timeout_s,
+                   .helper_timeout_s = order->helper_timeout_s,
+                   .end_survivors = order->end_survivors,
+                   .await_program_end = await_end},
+                  helper.helpers());
   return MPI_COMM_NULL;
 }
 

@@ -62,7 +62,8 @@ class Saver {
   void start_helpers();
   void say_hello(const Deadline& deadline, const launch::Started& started);
   void restart();
-  void give_up_saves();
+  [[nodiscard]] Error agree_on_loss();
+  void give_up_saves(const Error& cause);
   void end_lost_helper();
 
   // saver_arenas.cpp:

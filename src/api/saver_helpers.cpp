@@ -102,8 +102,6 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
                                .file_mode = options_.file_mode,
                                .recycle_files = options_.recycle_files,
                                .save_timeout_s = options_.save_timeout_s,
-                               .helper_timeout_s = options_.helper_timeout_s,
-                               .end_survivors = options_.end_survivors,
                                .replaceable = launcher_->why_irreplaceable().empty()};
   const auto welcome = line_->ask<transport::Welcome>(hello, deadline);
   succession_.opened(welcome.newest_sequence, welcome.head_sequence);
@@ -112,25 +110,34 @@ void Saver::say_hello(const Deadline& deadline, const launch::Started& started) 
 /// Collective. New helpers in place of lost ones; nothing of the old ones is used again. Where none can be had, the old ones are
 /// left alone, since the job would end with them.
 void Saver::restart() {
-  mpi::all_or_none(comm_, [&] {
-    if (const auto& lost = line_->lost(); lost && !launcher_->why_irreplaceable().empty()) throw *lost;
-  });
-  log::info("starting new helpers");
+  const Error cause = agree_on_loss();
+  if (!launcher_->why_irreplaceable().empty()) throw Error(cause);
+  log::info("starting new helpers: {}", cause.what());
   plans_ = {};
-  give_up_saves();
+  give_up_saves(cause);
   slots_ = {};
   line_->disconnect();
   if (!launcher_->finish(line_->connection(), Deadline(Seconds(leftover_timeout_s)))) line_->connection().kill_helper();
   start_helpers();
 }
 
+/// Collective, where some rank has lost its helper: what the lowest such rank knows of it.
+Error Saver::agree_on_loss() {
+  try {
+    mpi::agree(comm_, line_->lost());
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorCode::helper_lost, "a helper is gone"};
+}
+
 /// Some helper died, so no save in flight can be committed any more. A helper that lives may not know: it waits for the dead.
-void Saver::give_up_saves() {
+void Saver::give_up_saves(const Error& cause) {
   const Deadline deadline{Seconds(leftover_timeout_s)};
   for (Slot& slot : slots_) {
     if (!slot.save) continue;
     if (!slot.save->settle(deadline)) {
-      line_->give_up({ErrorCode::helper_lost, "a helper of another node is gone", {.host = host_name()}});
+      line_->give_up(cause);
       static_cast<void>(slot.save->settle(deadline));
     }
     note_failure(*slot.save);

@@ -6,8 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/clock.hpp"
-
 namespace holdfast {
 
 /// An unbounded queue from one thread to another.
@@ -25,13 +23,6 @@ class Mailbox {
   [[nodiscard]] T pop() {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [&] { return !items_.empty(); });
-    return take_first();
-  }
-  /// Sleeps until an item is there or the time is over.
-  [[nodiscard]] std::optional<T> pop(Deadline deadline) {
-    std::unique_lock lock(mutex_);
-    while (!arrived_.wait_for(lock, deadline.pause(), [&] { return !items_.empty(); }))
-      if (deadline.over()) return std::nullopt;
     return take_first();
   }
   /// Never waits.

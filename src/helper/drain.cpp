@@ -14,10 +14,11 @@ namespace holdfast::helper {
 namespace {
 
 /// What a helper brings into a round. The smallest one wins.
-enum class Intent : std::int64_t { leave, save };
+enum class Intent : std::int64_t { leave, open, save };
 
 struct Round {
   bool all_leave = false;
+  bool all_open = false;
   bool all_save = false;
   bool same_save = false;
   int first_with_save = 0;  ///< the lowest helper that has one
@@ -32,6 +33,7 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
   comm.allreduce(std::span<std::int64_t>(least), MPI_MIN);
   const auto lowest = static_cast<Intent>(least[0]), highest = static_cast<Intent>(-least[1]);
   return {.all_leave = highest == Intent::leave,
+          .all_open = lowest == Intent::open && highest == Intent::open,
           .all_save = lowest == Intent::save,
           .same_save = least[2] == -least[3] && least[4] == -least[5] && least[6] == -least[7],
           .first_with_save = static_cast<int>(least[8])};
@@ -53,14 +55,12 @@ storage::FileSettings file_settings(const transport::Hello& hello) {
 Drain::Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report)
     : comm_(std::move(comm)), nonce_(std::move(nonce)), peers_(peers), report_(std::move(report)) {}
 
-void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
-  std::optional<Job> job = jobs.pop(Deadline(Seconds(first_job_timeout_s)));
-  if (!job) log::warning("no rank said hello within {} s; leaving", first_job_timeout_s);
-  for (; job && !std::holds_alternative<LeaveJob>(*job); job = jobs.pop()) {
-    if (const auto* opening = std::get_if<OpenJob>(&*job))
+void Drain::run(Mailbox<Job>& jobs) {
+  for (Job job = jobs.pop(); !std::holds_alternative<LeaveJob>(job); job = jobs.pop()) {
+    if (const auto* opening = std::get_if<OpenJob>(&job))
       report_(open(*opening));
     else
-      report_(save(std::get<SaveJob>(*job)));
+      report_(save(std::get<SaveJob>(job)));
   }
   leave();
 }
@@ -68,7 +68,8 @@ void Drain::run(Mailbox<Job>& jobs, double first_job_timeout_s) {
 Opened Drain::open(const OpenJob& job) {
   Opened outcome{.helpers = comm_.size(), .error = {}};
   try {
-    peers_.start(job.hello.helper_timeout_s);
+    if (!agree_on_round(comm_, Intent::open, 0, 0, 0).all_open)
+      throw Error(ErrorCode::launch, "the ranks of another helper are gone before the directory was open", {.host = host_name()});
     storage::StoreOptions options{.directory = job.hello.directory,
                                   .keep_last = job.hello.keep_last,
                                   .keep_every = job.hello.keep_every,
@@ -140,7 +141,7 @@ std::optional<storage::SaveResult> Drain::write(const SaveJob& job) {
   return store_->commit();
 }
 
-/// Returns when every helper leaves. Until then somebody still had a save that this helper knows nothing of; it fails there.
+/// Returns when every helper leaves. Until then somebody still had something that this helper knows nothing of; it fails there.
 void Drain::leave() {
   while (!agree_on_round(comm_, Intent::leave, 0, 0, 0).all_leave) {
   }

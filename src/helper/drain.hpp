@@ -23,8 +23,8 @@ class Drain {
   /// `comm` is the helpers' world. `report` is called in the drain's thread with each outcome.
   Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report);
 
-  /// Works until every helper leaves. Gives up, and returns, if no job comes within `first_job_timeout_s`.
-  void run(Mailbox<Job>& jobs, double first_job_timeout_s);
+  /// Works until every helper leaves.
+  void run(Mailbox<Job>& jobs);
 
  private:
   Opened open(const OpenJob& job);

@@ -84,11 +84,12 @@ void serve(const Service& service, const mpi::Communicator& helpers) noexcept {
     std::optional<Server> server;
     const auto report = [&](Outcome outcome) { server->report(std::move(outcome)); };
     PeerWatch peers(helpers, report);
-    server.emplace(*ranks, jobs, peers);
+    server.emplace(*ranks, jobs, peers, service);
+    peers.start(service.helper_timeout_s);
     const std::jthread serving([&] { serve_ranks(*server, jobs, service); });
     const Ending ending{*server};
     Drain drain(helpers, service.nonce, peers, report);
-    drain.run(jobs, service.timeout_s);
+    drain.run(jobs);
   } catch (...) {
     report_failure();
   }

@@ -9,8 +9,10 @@ namespace holdfast::helper {
 
 /// One Checkpointer to be served.
 struct Service {
-  std::string nonce;     ///< of the run
-  double timeout_s = 0;  ///< how long the ranks may take to say hello
+  std::string nonce;             ///< of the run
+  double timeout_s = 60;         ///< how long the ranks may take to say hello
+  double helper_timeout_s = 30;  ///< Options::helper_timeout_s
+  bool end_survivors = true;     ///< Options::end_survivors
   /// Where the helper's process belongs to the program: returns when the program has ended. Otherwise the helper waits for its
   /// ranks' processes.
   std::function<void()> await_program_end = {};

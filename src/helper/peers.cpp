@@ -36,8 +36,11 @@ void PeerWatch::start(double longest_silence_s) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-void PeerWatch::tell_rank_died(int rank) {
-  tell({.kind = rank_died, .value = rank});
+int PeerWatch::tell_rank_died(int rank) {
+  await_round();
+  if (is_first_death(rank)) tell({.kind = rank_died, .value = rank});
+  const std::lock_guard guard(mutex_);
+  return *first_death_;
 }
 
 void PeerWatch::tell_leaving() {
@@ -47,6 +50,15 @@ void PeerWatch::tell_leaving() {
 void PeerWatch::tell(mpi::Letter news) {
   pass_on(news, comm_.rank());
   changed_.notify_all();
+}
+
+/// Letters lie unread between two rounds. Returns when a round that begins after the call is over, or after a moment.
+void PeerWatch::await_round() {
+  if (!thread_.joinable()) return;
+  std::unique_lock lock(mutex_);
+  const std::uint64_t wanted = wanted_rounds_ = rounds_ + 2;  // one may be half done
+  changed_.notify_all();
+  changed_.wait_for(lock, Seconds(flush_timeout_s), [&] { return rounds_ >= wanted; });
 }
 
 bool PeerWatch::all_told() {
@@ -68,7 +80,9 @@ void PeerWatch::run(const std::stop_token& stop) {
       look_for_silence();
       speak(letters);
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, stop, pause, [&] { return told_; });
+      ++rounds_;
+      changed_.notify_all();
+      changed_.wait_for(lock, stop, pause, [&] { return told_ || rounds_ < wanted_rounds_; });
       told_ = false;
     }
   } catch (...) {
@@ -87,14 +101,20 @@ void PeerWatch::listen(mpi::Letters& letters) {
 /// Of many deaths, such as those at a job's end, the first one is news.
 void PeerWatch::hear(mpi::Letter letter, int from) {
   const auto value = static_cast<int>(letter.value);
-  if (letter.kind == beat || (letter.kind == rank_died ? heard_of_death_ : lost_one_)) return;
-  pass_on(letter, from);
-  if (letter.kind == rank_died) {
-    heard_of_death_ = true;
+  if (letter.kind == rank_died && is_first_death(value)) {
+    pass_on(letter, from);
     report_(RankDied{.rank = value});
-  } else {
+  } else if (letter.kind == helper_lost && !lost_one_) {
+    pass_on(letter, from);
     lose(value, "is lost");
   }
+}
+
+bool PeerWatch::is_first_death(int rank) {
+  const std::lock_guard guard(mutex_);
+  if (first_death_) return false;
+  first_death_ = rank;
+  return true;
 }
 
 void PeerWatch::look_for_silence() {

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <condition_variable>
-#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -31,8 +32,10 @@ class PeerWatch {
 
   /// Collective over the helpers, once: begins. One that is silent for so long is lost.
   void start(double longest_silence_s);
-  /// From any thread: a rank of this helper has died; or this helper itself is going to leave.
-  void tell_rank_died(int rank);
+  /// From any thread: a rank of this helper has died. Returns the first one of the program that has, as what another helper has
+  /// told already comes before it: its death may have brought about this one.
+  [[nodiscard]] int tell_rank_died(int rank);
+  /// From any thread: this helper itself is going to leave.
   void tell_leaving();
   /// From any thread: waits until what was told is on its way, for a moment at most.
   void flush();
@@ -58,18 +61,22 @@ class PeerWatch {
   void pass_on(mpi::Letter news, int from);
   void lose(int helper, const std::string& why);
   void tell(mpi::Letter news);
+  void await_round();
+  bool is_first_death(int rank);
   [[nodiscard]] bool all_told();
 
   const mpi::Communicator& comm_;
   std::function<void(Outcome)> report_;
   double longest_silence_s_ = 0;
   std::vector<Name> names_;  ///< of all helpers
-  std::mutex mutex_;         ///< for told_ and the partners' news
+  std::mutex mutex_;         ///< for what follows, of a partner its news
   std::condition_variable_any changed_;
   std::vector<Partner> partners_;
   bool told_ = false;  ///< there is news since the last round
-  bool lost_one_ = false, heard_of_death_ = false;
-  std::jthread thread_;  // last, so that it ends first
+  std::uint64_t rounds_ = 0, wanted_rounds_ = 0;
+  std::optional<int> first_death_;  ///< the rank
+  bool lost_one_ = false;           ///< the thread's own
+  std::jthread thread_;             // last, so that it ends first
 };
 
 }  // namespace holdfast::helper

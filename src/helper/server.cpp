@@ -1,6 +1,7 @@
 #include "helper/server.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -55,6 +56,7 @@ void Server::on_woken() {
     std::visit([this](const auto& outcome) { on_outcome(outcome); }, std::get<Outcome>(*item));
   }
   give_up_if_stuck();
+  give_up_if_ungreeted();
   end_survivors_in_time();
 }
 
@@ -100,7 +102,10 @@ void Server::on_hello(Session& session, const transport::Hello& hello, std::uint
   if (!hello_) hello_ = hello;
   const auto greeted =
       std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second.hello.has_value(); });
-  if (greeted == hello_->helper_ranks) jobs_.push(OpenJob{*hello_});
+  if (greeted != hello_->helper_ranks) return;
+  greeted_ = true;
+  if (!rank_died_) orphaned_.reset();
+  jobs_.push(OpenJob{*hello_});
 }
 
 void Server::on_outcome(const Opened& opened) {
@@ -293,16 +298,21 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
-  if (!session.bye && hello_) mourn(session);
+  if (!session.bye) mourn(session);
   leave_if_alone();
 }
 
-/// Leaving is one more job, so that the saves before it are written first.
+bool Server::anyone_connected() const {
+  return std::ranges::any_of(sessions_, [](const auto& entry) { return entry.second.connected && !entry.second.bye; });
+}
+
 void Server::leave_if_alone() {
-  const bool alone = std::all_of(sessions_.begin(), sessions_.end(),
-                                 [](const auto& entry) { return entry.second.bye || !entry.second.connected; });
-  if (!alone || leaving_) return;
-  leaving_ = true;
+  if (!anyone_connected()) leave();
+}
+
+/// Leaving is one more job, so that the saves before it are written first.
+void Server::leave() {
+  if (std::exchange(leaving_, true)) return;
   if (handed_over_.empty()) drain_.end();
   jobs_.push(LeaveJob{});
 }

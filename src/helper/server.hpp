@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/mailbox.hpp"
+#include "helper/helper.hpp"
 #include "helper/jobs.hpp"
 #include "helper/peers.hpp"
 #include "transport/service.hpp"
@@ -23,7 +24,9 @@ namespace holdfast::helper {
 /// All calls and callbacks are in the thread of Service::run, but for report().
 class Server {
  public:
-  Server(transport::Service& service, Mailbox<Job>& jobs, PeerWatch& peers) : service_(service), jobs_(jobs), peers_(peers) {}
+  /// All are borrowed.
+  Server(transport::Service& service, Mailbox<Job>& jobs, PeerWatch& peers, const Service& settings)
+      : service_(service), jobs_(jobs), peers_(peers), settings_(settings) {}
 
   /// Serves until all ranks are gone and the drain has nothing left, or until this helper gives up.
   void run();
@@ -83,16 +86,19 @@ class Server {
   [[nodiscard]] SaveJob make_job(std::uint64_t save, const transport::Staged& any) const;
   void answer(Session& session, const transport::Done& done);
   void close_idle(Session& session);
+  [[nodiscard]] bool anyone_connected() const;
   void leave_if_alone();
+  void leave();
 
   // server_deaths.cpp:
   [[nodiscard]] bool restless() const;
   void give_up_if_stuck();
+  void give_up_if_ungreeted();
   void give_up(const Error& error);
   void mourn(const Session& session);
   void on_rank_died(int rank, const std::string& how);
   void end_survivors_in_time();
-  [[nodiscard]] bool any_staged() const;
+  [[nodiscard]] bool may_go_on_alone() const;
   /// `about`: the number of the session's message that this one answers, if any.
   template <class T>
   void send(const Session& session, const T& message, std::uint32_t about = 0);
@@ -103,15 +109,19 @@ class Server {
   transport::Service& service_;
   Mailbox<Job>& jobs_;
   PeerWatch& peers_;
+  const Service& settings_;
   Mailbox<std::variant<Outcome, Ending>> outcomes_;
   std::map<transport::SessionId, Session> sessions_;
   std::optional<transport::Hello> hello_;           ///< what the first rank asked for; the others ask for the same
   std::set<std::uint64_t> handed_over_;             ///< saves at the drain
   std::map<std::uint64_t, std::uint32_t> drained_;  ///< how many waves of an unfinished save are written
   Silence drain_;                                   ///< since the drain got something to do, or was done with something
-  std::optional<Silence> rank_died_;                ///< since a rank of the program has died, and the others are to be ended
-  std::uint64_t last_arena_ = 0;                    ///< the number that was given last
+  std::optional<Silence> orphaned_;                 ///< since ranks wait for one that is not there, and are to be ended
+  bool rank_died_ = false;
+  std::uint64_t last_arena_ = 0;  ///< the number that was given last
   bool survivors_ended_ = false;
+  Silence ungreeted_;     ///< since the beginning
+  bool greeted_ = false;  ///< all ranks of this helper have said hello
   bool opened_ = false;
   bool leaving_ = false;
   bool gave_up_ = false;

@@ -15,19 +15,19 @@ namespace {
 
 /// A process closes its sockets a moment before it counts as ended.
 constexpr double moment_s = 1;
-/// For ranks that live to stage what another one, which has died since, had staged.
-constexpr double copying_s = 10;
+/// For what ranks that live may still get done by themselves.
+constexpr double patience_s = 10;
 
 }  // namespace
 
 bool Server::restless() const {
-  return !handed_over_.empty() || leaving_ || (rank_died_ && !survivors_ended_);
+  return !greeted_ || !handed_over_.empty() || leaving_ || (orphaned_ && !survivors_ended_);
 }
 
 /// A drain that is leaving waits for what other helpers have to write. Where the directory was never opened, that is nothing.
 void Server::give_up_if_stuck() {
   if (!hello_ || (handed_over_.empty() && !leaving_)) return;
-  const double limit_s = opened_ ? hello_->save_timeout_s : hello_->helper_timeout_s;
+  const double limit_s = opened_ ? hello_->save_timeout_s : settings_.helper_timeout_s;
   if (drain_.seconds() < limit_s) return;
   peers_.tell_leaving();
   give_up(Error(ErrorCode::timeout,
@@ -40,10 +40,12 @@ void Server::give_up(const Error& error) {
   if (gave_up_) return;
   gave_up_ = true;
   log::write(log::Level::error, error.what());
+  transport::Done last_word{.failed = true, .error = to_record(error), .path = {}, .last_word = true};
   for (auto& [id, session] : sessions_) {
-    while (!session.staged.empty())
-      answer(session,
-             {.save = session.staged.begin()->first, .failed = true, .error = to_record(error), .path = {}, .last_word = true});
+    do {
+      last_word.save = session.staged.empty() ? 0 : session.staged.begin()->first;
+      answer(session, last_word);
+    } while (!session.staged.empty());
   }
   peers_.flush();
   service_.stop();
@@ -66,29 +68,41 @@ void Server::await_ranks_end() const noexcept {
 /// A rank that only closed its line, because it wants other helpers, lives.
 void Server::mourn(const Session& session) {
   if (!process::has_ended(session.process.get(), Deadline(Seconds(moment_s)))) return;
-  peers_.tell_rank_died(session.rank);
-  on_rank_died(session.rank,
-               fmt::format(" (host {}, pid {}{})", host_name(), session.pid, process::how_it_ended(session.process.get())));
+  const int first = peers_.tell_rank_died(session.rank);
+  on_rank_died(first, first != session.rank ? std::string{}
+                                            : fmt::format(" (host {}, pid {}{})", host_name(), session.pid,
+                                                          process::how_it_ended(session.process.get())));
 }
 
 /// The first one that dies takes the others along, once what was staged is written.
 void Server::on_rank_died(int rank, const std::string& how) {
-  if (rank_died_ || !hello_->end_survivors) return;
+  if (rank_died_ || survivors_ended_ || !settings_.end_survivors) return;
   log::write(log::Level::error, fmt::format("rank {} has died{}; the other ranks are ended as soon as what was staged is written "
                                             "(Options::end_survivors)",
                                             rank, how));
-  rank_died_.emplace();
+  rank_died_ = true;
+  orphaned_.emplace();
   end_survivors_in_time();
 }
 
-bool Server::any_staged() const {
-  return std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
+/// A rank that died before it reached its helper leaves no trace but the others, who wait for it.
+void Server::give_up_if_ungreeted() {
+  if (greeted_ || leaving_ || orphaned_ || ungreeted_.seconds() < settings_.timeout_s) return;
+  log::warning("not all ranks have said hello within {} s (Options::launch_timeout_s)", settings_.timeout_s);
+  if (!anyone_connected() || !settings_.end_survivors) return leave();
+  orphaned_.emplace();
 }
 
-/// What the drain has is written; what only some ranks have staged gets a while, as the others may be copying.
+/// Those who live may be copying what one that has died had staged already, or find out that their own time to start is over.
+bool Server::may_go_on_alone() const {
+  return !rank_died_ || std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
+}
+
+/// What the drain has is written first.
 void Server::end_survivors_in_time() {
-  if (!rank_died_ || survivors_ended_ || !handed_over_.empty()) return;
-  if (any_staged() && rank_died_->seconds() < copying_s) return;
+  if (!orphaned_ || survivors_ended_ || !handed_over_.empty()) return;
+  if (may_go_on_alone() && orphaned_->seconds() < patience_s) return;
+  if (!rank_died_) log::write(log::Level::error, "ranks that wait for others at the start are ended (Options::end_survivors)");
   std::vector<int> survivors;
   for (const auto& [id, session] : sessions_)
     if (session.connected && session.process) survivors.push_back(session.process.get());
@@ -96,6 +110,7 @@ void Server::end_survivors_in_time() {
   peers_.flush();
   end_processes(survivors);
   end_mpirun();
+  leave_if_alone();  // nobody may ever have come here
 }
 
 }  // namespace holdfast::helper

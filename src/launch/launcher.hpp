@@ -30,9 +30,14 @@ struct StartRequest {
   std::filesystem::path program;  ///< found and probed already; empty where a launcher needs none
   std::string nonce;
   Placement placement;
-  double timeout_s = 0;  ///< Options::launch_timeout_s; a helper that no rank greets within it leaves
-  Deadline deadline;     ///< the end of that
+  double timeout_s = 0;           ///< Options::launch_timeout_s; a helper that no rank greets within it leaves
+  double helper_timeout_s = 0;    ///< of Options, as the next one: what helpers have to know before a rank greets them
+  bool end_survivors = true;
+  Deadline deadline;  ///< the end of timeout_s
 };
+
+/// How the program holdfast-helper is called for the request, its name left out.
+[[nodiscard]] std::vector<std::string> helper_arguments(const StartRequest& request);
 
 /// Starts the helpers' world: one helper per entry of Placement::hosts, listening at helper_address(nonce, number on its
 /// node). Each object starts once. Tests run one conformance suite on all launchers.
@@ -50,9 +55,11 @@ class HelperLauncher {
   /// Local. Why a helper that is lost cannot be replaced here, and what would allow it, as the end of a sentence; empty if it
   /// can.
   [[nodiscard]] virtual std::string why_irreplaceable() const { return {}; }
-  /// Collective. Returns when the helpers were started; whether they answer shows in the handshake. Throws the same
-  /// Error(launch) on all ranks.
+  /// Called by all ranks. Returns when the helpers were started; whether they answer shows in the handshake. Throws
+  /// Error(launch), be it on some of the ranks: the caller agrees.
   virtual void start(const mpi::Communicator& comm, const StartRequest& request) = 0;
+  /// Collective, after that agreement, whatever it came to.
+  virtual void finish_start() {}
   /// Local, by all ranks, when some of them could not connect: ends what start() began, where that is possible.
   virtual void give_up() noexcept {}
   /// Local, by all ranks, after they disconnected: waits until nothing of the helpers is left. False when the deadline is

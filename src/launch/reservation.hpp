@@ -16,7 +16,9 @@ namespace holdfast::launch {
 struct StartOrder {
   std::string nonce;
   double timeout_s = 0;  ///< how long its ranks may take to say hello
-  static void fields(auto& c, auto& s) { c(s.nonce, s.timeout_s); }
+  double helper_timeout_s = 0;
+  bool end_survivors = true;
+  static void fields(auto& c, auto& s) { c(s.nonce, s.timeout_s, s.helper_timeout_s, s.end_survivors); }
 };
 
 /// A helper rank's side.

@@ -165,7 +165,10 @@ class ReservedLauncher final : public HelperLauncher {
   }
 
   void send(const StartRequest& request) const {
-    const StartOrder order{.nonce = request.nonce, .timeout_s = request.timeout_s};
+    const StartOrder order{.nonce = request.nonce,
+                           .timeout_s = request.timeout_s,
+                           .helper_timeout_s = request.helper_timeout_s,
+                           .end_survivors = request.end_survivors};
     if (transport::is_cut(kept_.helper.get()) || !transport::send_packet(kept_.helper.get(), encode(order)))
       throw Error(ErrorCode::launch, "the reserved helper rank of this node is gone, and no other can take its place",
                   {.host = host_name()});

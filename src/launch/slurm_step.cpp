@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,6 +24,7 @@
 #include "base/unique_handle.hpp"
 #include "launch/child.hpp"
 #include "launch/launcher.hpp"
+#include "wrap/mpi_notice.hpp"
 
 namespace holdfast::launch {
 namespace {
@@ -77,6 +79,12 @@ std::vector<std::string> environment_of_step() {
   return variables;
 }
 
+/// Where a cluster has no binding, srun complains about an option that speaks of it; where it has one, each task hears of it.
+bool tasks_may_be_bound() {
+  const bool in_a_task = std::getenv("SLURM_STEP_ID") != nullptr;
+  return !in_a_task || std::getenv("SLURM_CPU_BIND_TYPE") != nullptr;
+}
+
 /// How many helpers each node gets; srun can only start the same number everywhere.
 int helpers_per_node(const std::vector<std::string>& hosts) {
   std::map<std::string_view, int> counts;
@@ -92,23 +100,21 @@ int helpers_per_node(const std::vector<std::string>& hosts) {
 std::vector<std::string> command(const StartRequest& request) {
   const std::vector<std::string>& hosts = request.placement.hosts;
   const std::set<std::string> nodes(hosts.begin(), hosts.end());
-  return {"srun",
-          "--overlap",
-          fmt::format("--nodes={}", nodes.size()),
-          fmt::format("--nodelist={}", fmt::join(nodes, ",")),
-          fmt::format("--ntasks={}", hosts.size()),
-          fmt::format("--ntasks-per-node={}", helpers_per_node(hosts)),
-          "--cpus-per-task=1",
-          "--cpu-bind=none",
-          "--mem=0",
-          "--mpi=pmix",
-          "--kill-on-bad-exit=1",
-          "--job-name=holdfast-helper",
-          request.program.string(),
-          "--nonce",
-          request.nonce,
-          "--timeout",
-          fmt::format("{}", request.timeout_s)};
+  std::vector<std::string> words = {"srun",
+                                    "--overlap",
+                                    fmt::format("--nodes={}", nodes.size()),
+                                    fmt::format("--nodelist={}", fmt::join(nodes, ",")),
+                                    fmt::format("--ntasks={}", hosts.size()),
+                                    fmt::format("--ntasks-per-node={}", helpers_per_node(hosts)),
+                                    "--cpus-per-task=1",
+                                    "--mem=0",
+                                    "--mpi=pmix",
+                                    "--kill-on-bad-exit=0",
+                                    "--job-name=holdfast-helper"};
+  if (tasks_may_be_bound()) words.emplace_back("--cpu-bind=none");
+  words.push_back(request.program.string());
+  std::ranges::copy(helper_arguments(request), std::back_inserter(words));
+  return words;
 }
 
 /// srun, as the leader of the helpers' step. It is no child of this process, but of nobody: Slurm signals the processes of a
@@ -174,12 +180,22 @@ class SlurmStepLauncher final : public HelperLauncher {
 
   [[nodiscard]] std::string advice() const override { return "; Launcher::reserved_ranks needs no second step"; }
 
+  /// Nobody waits for the others here. Rank 0 tells them if they wait for helpers in vain.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
-    mpi::all_or_none(comm, [&] {
-      if (comm.rank() != 0) return;
-      step_.emplace(command(request), request.deadline);
-      wait_for_helper(request);
-    });
+    mpi::LocalWork work;
+    if (comm.rank() == 0)
+      work([&] {
+        step_.emplace(command(request), request.deadline);
+        wait_for_helper(request);
+      });
+    failed_.emplace(comm, work.error().has_value());
+    if (work.error()) throw Error(*work.error());
+    wait_for_helper(request);
+  }
+
+  void finish_start() override {
+    if (failed_) failed_->finish();
+    failed_.reset();
   }
 
   void give_up() noexcept override {
@@ -188,26 +204,29 @@ class SlurmStepLauncher final : public HelperLauncher {
 
   [[nodiscard]] bool finish(transport::Connection& connection, Deadline deadline) noexcept override {
     const bool ended = HelperLauncher::finish(connection, deadline);
-    if (!ended)
+    if (!ended) {
+      connection.kill_helper();  // what Slurm does not do before KillWait is over
       give_up();
-    else if (step_)
+    } else if (step_) {
       static_cast<void>(step_->has_ended(deadline));
+    }
     return ended;
   }
 
  private:
-  /// Until the helper of this node listens, or srun gives up: what it says goes to standard error.
+  /// Until this rank's helper listens, or srun gives up: what it says goes to standard error.
   void wait_for_helper(const StartRequest& request) {
     const transport::Address address = transport::helper_address(request.nonce, request.placement.number_on_node);
     while (!transport::is_listening(address)) {
-      if (step_->has_ended(Deadline(Seconds(0))))
+      if ((step_ && step_->has_ended(Deadline(Seconds(0)))) || (failed_ && failed_->says_yes()))
         throw failure("the helpers' srun ended before they listened; its standard error says why");
       if (request.deadline.over()) throw failure("the helpers' srun did not start them in time (Options::launch_timeout_s)");
       poll(nullptr, 0, request.deadline.poll_ms(pause_ms));
     }
   }
 
-  std::optional<Step> step_;  ///< on rank 0
+  std::optional<Step> step_;           ///< on rank 0
+  std::optional<mpi::Notice> failed_;  ///< while the helpers start
 };
 
 }  // namespace

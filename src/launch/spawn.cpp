@@ -62,7 +62,7 @@ class SpawnArrays {
 
   void fill(const StartRequest& request) {
     program_ = request.program.string();
-    words_ = {"--nonce", request.nonce, "--timeout", fmt::format("{}", request.timeout_s)};
+    words_ = helper_arguments(request);
     for (std::string& word : words_) arguments_.push_back(word.data());
     arguments_.push_back(nullptr);
     for (const Context& context : contexts_for(request.placement.hosts)) {
@@ -128,13 +128,13 @@ class SpawnLauncher final : public HelperLauncher {
       require_working_directory();
       arrays.fill(request);
     });
-    mpi::all_or_none(comm, [&] { spawn(comm, request, arrays); });
+    spawn(comm, request, arrays);
   }
 
   [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable(); }
 
   [[nodiscard]] std::string advice() const override {
-    return std::string("; where MPI cannot start processes, try") + other_launchers;
+    return fmt::format("; where MPI cannot start processes, try{}", other_launchers);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error_text.hpp"
+#include "base/log.hpp"
 #include "launch/launcher.hpp"
 #include "launch/nonce.hpp"
 #include "launch/reservation.hpp"
@@ -37,19 +38,42 @@ std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Opti
   return program;
 }
 
+/// The helper takes a rank that says nothing before it ends for one that has died.
+void take_leave(transport::Connection& connection) noexcept {
+  try {
+    transport::send(connection, transport::Bye{}, Deadline(Seconds(0)));
+  } catch (const Error& error) {
+    log::debug("the helper is not told that this rank leaves it: {}", error.what());
+  }
+}
+
 /// Where no helper could be started, or none answers, the launcher's advice is added: another one may do.
-void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
+void start_then_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
   const transport::Address address = transport::helper_address(request.nonce, started.placement.number_on_node);
   bool starting = true;
   try {
     started.launcher->start(comm, request);
     starting = false;
-    mpi::all_or_none(comm, [&] { started.connection = transport::connect(address, comm.rank(), transport, request.deadline); });
+    started.connection = transport::connect(address, comm.rank(), transport, request.deadline);
   } catch (const Error& error) {
-    started.connection.reset();
-    started.launcher->give_up();
     const bool no_helper = starting || error.code() == ErrorCode::launch;
     throw Error(error.code(), error.sentence() + (no_helper ? started.launcher->advice() : ""), error.where());
+  }
+}
+
+/// A rank connects before it meets the others: one that waits there for a rank that has died is known to its helper, which ends it.
+void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
+  mpi::LocalWork work;
+  work([&] { start_then_connect(comm, transport, request, started); });
+  try {
+    mpi::agree(comm, work.error());
+    started.launcher->finish_start();
+  } catch (const Error&) {
+    started.launcher->finish_start();
+    if (started.connection) take_leave(*started.connection);
+    started.connection.reset();
+    started.launcher->give_up();
+    throw;
   }
 }
 
@@ -58,6 +82,13 @@ void start_and_connect(const mpi::Communicator& comm, Transport transport, const
 std::string make_nonce() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+std::vector<std::string> helper_arguments(const StartRequest& request) {
+  std::vector<std::string> words = {"--nonce", request.nonce, "--timeout", fmt::format("{}", request.timeout_s), "--helper-timeout",
+                                    fmt::format("{}", request.helper_timeout_s)};
+  if (!request.end_survivors) words.emplace_back("--leave-survivors");
+  return words;
 }
 
 std::string HelperLauncher::node_name() const {
@@ -102,6 +133,8 @@ Started start_helpers(const mpi::Communicator& comm, const Options& options) {
                        .nonce = comm.rank() == 0 ? make_nonce() : std::string{},
                        .placement = started.placement,
                        .timeout_s = options.launch_timeout_s,
+                       .helper_timeout_s = options.helper_timeout_s,
+                       .end_survivors = options.end_survivors,
                        .deadline = deadline};
   if (started.launcher->runs_program()) request.program = agree_on_program(comm, options, started.placement.leader, deadline);
   mpi::broadcast_value(comm, request.nonce, 0);

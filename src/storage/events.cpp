@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,12 @@ namespace {
 /// One line. Names and paths need not be UTF-8; what is not is replaced.
 std::string line(const nlohmann::ordered_json& event) {
   return event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+/// Empty outside of Slurm.
+std::string slurm_job() {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  return job != nullptr ? job : "";
 }
 
 double per_second(std::uint64_t bytes, double seconds) {
@@ -25,6 +32,7 @@ std::string save_event(const SaveRequest& request, const SaveResult& result) {
                {"step", request.step},
                {"file", result.path.filename().string()},
                {"ranks", request.world_size},
+               {"job", slurm_job()},
                {"datasets", request.datasets.size()},
                {"bytes", result.bytes},
                {"write_s", result.write_s},

@@ -64,14 +64,12 @@ struct Hello {
   std::uint32_t file_mode = 0;
   bool recycle_files = true;
   double save_timeout_s = 0;
-  double helper_timeout_s = 0;
-  bool end_survivors = false;
   bool replaceable = false;  ///< does the job live on if this helper ends, and can another one take its place?
   static constexpr auto type = MessageType::hello;
   static void fields(auto& c, auto& s) {
     c(s.rank, s.world_size, s.helper_ranks, s.directory, s.keep_last, s.keep_every, s.job, s.lock_timeout_s, s.launcher, s.mpi_io,
       s.mpi_io_hints, s.alignment_bytes, s.write_limit_bytes_per_s, s.helper_cores, s.engine, s.file_mode, s.recycle_files,
-      s.save_timeout_s, s.helper_timeout_s, s.end_survivors, s.replaceable);
+      s.save_timeout_s, s.replaceable);
   }
 };
 struct Welcome {

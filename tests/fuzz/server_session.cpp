@@ -101,9 +101,7 @@ class ScriptedService final : public Service {
         return packed(Hello{.rank = script_.next() % 4,
                             .world_size = world,
                             .helper_ranks = script_.next() % 3,
-                            .save_timeout_s = 1800,
-                            .helper_timeout_s = 30,
-                            .end_survivors = true});
+                            .save_timeout_s = 1800});
       }
       case 5:
       case 6:
@@ -189,7 +187,8 @@ void serve(std::span<const std::byte> script) {
   ScriptedService service(Script(script), jobs);
   const mpi::Communicator nobody;
   helper::PeerWatch peers(nobody, [](helper::Outcome) {});
-  helper::Server server(service, jobs, peers);
+  const helper::Service settings;
+  helper::Server server(service, jobs, peers, settings);
   service.serve(server);
 }
 

@@ -271,14 +271,30 @@ class Runs(unittest.TestCase):
         halt.unlink()
         self.assertEqual(epochs(run(2, self.calm, *LAYERS, "--epochs", str(last + 2), "--resume")), [last + 1, last + 2])
 
+    def test_says_what_is_there(self):
+        output = run(2, self.calm, "--epochs", "20", "--save-every", "5", "--epoch-seconds", "0.05")
+        self.assertIn(f"starting from nothing: there is no checkpoint in {self.calm}", output)
+        self.assertEqual(re.findall(r"^committed: epoch (\d+)$", output, re.MULTILINE), ["5", "10", "15", "20"])
+        committed, trained_on = output.index("committed: epoch 5\n"), output.index("epoch 10 loss")
+        self.assertLess(committed, trained_on, "it is said when it is so, not at the next save")
+        self.assertNotIn("blocked / memcpy", output)  # of microseconds
+
+    def test_in_use(self):
+        options = ["--epochs", "100000", "--save-every", "1", "--epoch-seconds", "0.5"]
+        with watched(start(2, self.calm, *options)) as first:
+            read_until(first, "committed: epoch 1")
+            self.assertIn("in_use", run(2, self.calm, "--resume", status=69))
+
     def test_wrong_use(self):
         run(2, self.calm, "--epochs", "2")
+        run(2, self.calm, "--epochs", "3", "--resume", "--hidden", "16", status=2)  # the checkpoint has other layers
         again = run(2, self.calm, "--epochs", "3", status=2)
         self.assertIn("holds checkpoints up to epoch 2: say --resume", again)
         run(2, self.calm, "--epochs", "many", status=2)
         help_text = run(1, self.calm, "--help")
         self.assertIn("--fault-every", help_text)
         self.assertIn("75 a signal asked for the end", help_text)
+        self.assertIn("69 another run holds the directory", help_text)
 
 
 if __name__ == "__main__":

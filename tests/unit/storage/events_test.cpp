@@ -20,6 +20,7 @@ json parse(const std::string& line) {
 
 TEST(Events, ASaveTellsItsNumbers) {
   const std::vector<plan::Dataset> datasets(3);
+  setenv("SLURM_JOB_ID", "4711", 1);
   const json event =
       parse(save_event({.step = 7, .world_size = 4, .datasets = datasets, .chunks = {}},
                        {.path = "/run/step-000000000007.h5", .bytes = 1000, .write_s = 0.5, .fsync_s = 0.25, .total_s = 2}));
@@ -27,6 +28,7 @@ TEST(Events, ASaveTellsItsNumbers) {
   EXPECT_EQ(event.at("step"), 7);
   EXPECT_EQ(event.at("file"), "step-000000000007.h5");
   EXPECT_EQ(event.at("ranks"), 4);
+  EXPECT_EQ(event.at("job"), "4711");
   EXPECT_EQ(event.at("datasets"), 3);
   EXPECT_EQ(event.at("bytes"), 1000);
   EXPECT_EQ(event.at("write_s"), 0.5);
