@@ -83,7 +83,8 @@ class ServerTest : public testing::Test {
     });
     const mpi::Communicator nobody;
     PeerWatch peers(nobody, [](Outcome) {});
-    Server served(service, jobs, peers);
+    const helper::Service settings;
+    Server served(service, jobs, peers, settings);
     server = &served;
     served.run();
   }
@@ -94,8 +95,7 @@ class ServerTest : public testing::Test {
                    Hello{.rank = static_cast<std::int32_t>(id) - 1,
                          .world_size = 2,
                          .helper_ranks = 2,
-                         .save_timeout_s = 1800,
-                         .helper_timeout_s = 30},
+                         .save_timeout_s = 1800},
                    10 + id);
     }
     ASSERT_TRUE(std::holds_alternative<OpenJob>(*jobs.try_pop()));
