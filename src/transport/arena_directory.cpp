@@ -19,7 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* prefix = "holdfast-";
+/// Of our directories, and of what UCX makes in them. Nothing else is touched, whoever put it there.
+constexpr const char* prefix = "holdfast_arena_";
+constexpr const char* ucx_prefix = "ucx_shm_posix_";
 /// An empty file that takes the name of UCX's memory, since UCX wants to take away what it has named.
 constexpr const char* stand_in = "stand-in";
 /// Somebody who sweeps may take a new directory before it is locked.
@@ -30,11 +32,17 @@ FileDescriptor open_directory(const fs::path& path) {
   return FileDescriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-/// Returns how many bytes had a name there.
+bool may_go(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  return name == stand_in || name.starts_with(ucx_prefix);
+}
+
+/// Returns how many bytes had a name there. A directory with anything else in it stays.
 std::uint64_t remove_with_content(const fs::path& path) {
   std::uint64_t bytes = 0;
   std::error_code gone;
   for (const auto& entry : fs::directory_iterator(path, gone)) {
+    if (!may_go(entry.path())) continue;
     struct stat status {};
     if (lstat(entry.path().c_str(), &status) == 0) bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
     unlink(entry.path().c_str());
@@ -65,7 +73,7 @@ void sweep(const fs::path& path) {
 }  // namespace
 
 fs::path arena_directory_of(const std::string& socket_name) {
-  return fs::path(shared_memory_path) / socket_name;
+  return fs::path(shared_memory_path) / (prefix + socket_name);
 }
 
 ArenaDirectory::ArenaDirectory(fs::path path) : path_(std::move(path)) {

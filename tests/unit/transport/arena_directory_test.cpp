@@ -33,6 +33,11 @@ std::uint64_t bytes_in(const fs::path& directory) {
   return bytes;
 }
 
+/// Of the directory of a helper that does not run.
+std::string directory_name() {
+  return arena_directory_of(unique_address().socket_name).filename().string();
+}
+
 /// Something in /dev/shm, which goes with the test.
 class Left {
  public:
@@ -53,7 +58,7 @@ class Left {
 };
 
 TEST(ArenaDirectory, IsGoneWithItsContentWhenItEnds) {
-  const Left left(unique_address().socket_name);
+  const Left left(directory_name());
   {
     const ArenaDirectory directory(left.path());
     left.make_file(left.path() / "ucx_shm_posix_1");
@@ -63,7 +68,7 @@ TEST(ArenaDirectory, IsGoneWithItsContentWhenItEnds) {
 }
 
 TEST(ArenaDirectory, TakesANameAwayAndLeavesAnotherFileForUcx) {
-  const Left left(unique_address().socket_name);
+  const Left left(directory_name());
   const ArenaDirectory directory(left.path());
   std::jthread hiding([&](const std::stop_token& stop) { directory.hide_memory(stop); });
   const fs::path name = left.path() / "ucx_shm_posix_1";
@@ -77,7 +82,7 @@ TEST(ArenaDirectory, TakesANameAwayAndLeavesAnotherFileForUcx) {
 }
 
 TEST(Sweep, RemovesWhatNobodyHolds) {
-  const Left left(unique_address().socket_name);
+  const Left left(directory_name());
   left.make_directory_with_a_file();
   testing::internal::CaptureStderr();
   sweep_arena_directories();
@@ -87,7 +92,7 @@ TEST(Sweep, RemovesWhatNobodyHolds) {
 }
 
 TEST(Sweep, KeepsWhatSomebodyHolds) {
-  const Left left(unique_address().socket_name);
+  const Left left(directory_name());
   const ArenaDirectory directory(left.path());
   left.make_file(left.path() / "ucx_shm_posix_1");
   sweep_arena_directories();
@@ -95,17 +100,23 @@ TEST(Sweep, KeepsWhatSomebodyHolds) {
 }
 
 TEST(Sweep, KeepsWhatIsNotOurs) {
-  const Left other_program(fmt::format("ucx_shm_posix_test_{}", getpid())), no_directory(unique_address().socket_name);
+  const Left other_program(fmt::format("ucx_shm_posix_test_{}", getpid())), no_directory(directory_name()),
+      other_directory(fmt::format("holdfast-run-{}", getpid())), other_content(directory_name());
   other_program.make_file(other_program.path());
   no_directory.make_file(no_directory.path());
+  other_directory.make_directory_with_a_file();
+  other_content.make_directory_with_a_file();
+  other_content.make_file(other_content.path() / "step-1.h5");
   sweep_arena_directories();
   EXPECT_TRUE(other_program.there());
   EXPECT_TRUE(no_directory.there());
+  EXPECT_TRUE(fs::exists(other_directory.path() / "ucx_shm_posix_1"));
+  EXPECT_TRUE(fs::exists(other_content.path() / "step-1.h5"));
 }
 
 TEST(Sweep, KeepsWhatIsAnotherUsers) {
   constexpr uid_t somebody = 54321;
-  const Left left(unique_address().socket_name);
+  const Left left(directory_name());
   left.make_directory_with_a_file();
   if (chown(left.path().c_str(), somebody, somebody) != 0)
     GTEST_SKIP() << "this process may not give files away (that needs root)";
@@ -148,7 +159,7 @@ TEST(KilledWhileItMakesAnArena, LeavesNothingAfterTheNextStart) {
 TEST(KilledWhileItMakesAnArena, LeavesNoMemory) {
   for (int round = 0; round < 20; ++round) {
     const Making making;
-    const Left left(making.address.socket_name);
+    const Left left(making.directory.filename().string());
     if (!making.sees([&] { return making.hidden(); })) continue;  // this process was late
     making.helper->kill();
     EXPECT_EQ(bytes_in(making.directory), 0U);
