@@ -53,12 +53,13 @@ void set(ucp_config_t* config, const std::string& name, const std::string& value
   check(ucp_config_modify(config, name.c_str(), value.c_str()), "ucp_config_modify");
 }
 
-/// Newer versions of UCX want these settings by their full names. Each passes over names that it does not know.
+/// UCX 1.13 knows these settings by short names, newer versions by full ones. Each warns of names that it does not know.
 void set_memory_directory(ucp_config_t* config, const std::string& directory) {
-  for (const std::string prefix : {"", "POSIX_"}) {
-    set(config, prefix + "DIR", directory);
-    set(config, prefix + "USE_PROC_LINK", "y");
-  }
+  unsigned major = 0, minor = 0, release = 0;
+  ucp_get_version(&major, &minor, &release);
+  const std::string prefix = major == 1 && minor <= 13 ? "" : "POSIX_";
+  set(config, prefix + "DIR", directory);
+  set(config, prefix + "USE_PROC_LINK", "y");
 }
 
 void on_completion(void* request, ucs_status_t status, void* operation) {
