@@ -19,7 +19,7 @@ struct Sent {
 };
 
 /// Lets the test speak as the ranks and as the maker of arenas.
-class FakeService final : public Service {
+class FakeService final : public transport::Service {
  public:
   explicit FakeService(std::function<void(FakeService&)> play) : play_(std::move(play)) {}
 
@@ -33,6 +33,7 @@ class FakeService final : public Service {
   void send(SessionId session, MessageType type, const Bytes& payload, std::uint32_t about) override {
     sent.push_back({session, type, about, payload});
   }
+  [[nodiscard]] std::uint64_t room() const override { return memory_.size(); }
   void replace_arena(const ArenaWish& wish) override { wishes.push_back(wish); }
   void drop(SessionId session) override { dropped.push_back(session); }
 
