@@ -63,7 +63,7 @@ Answers add_up(const std::vector<RankItem>& items, const ByRank& ranks, const st
     std::vector<RankItem> bad;
     for (const auto& of_all : {ranks, groups})
       for (const auto& [rank, of_rank] : of_all)
-        for (Item& item : items_of_key(of_rank, *key)) bad.push_back({rank, std::move(item), start_of(items, rank, item)});
+        for (const Item& item : items_of_key(of_rank, *key)) bad.push_back({rank, item, start_of(items, rank, item)});
     explain_conflict(std::move(bad));
   }
   last.answer();
