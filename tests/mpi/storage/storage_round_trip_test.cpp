@@ -180,11 +180,11 @@ TEST_P(RoundTrip, TheFileIsByteForByteTheOneThatHdf5Writes) {
     const std::filesystem::path path = directory_.path() / "file.h5";
     const auto engine = make_file_engine(comm_, std::move(settings));
     if (space == Space::recycled) {
-      engine->create(path, older, "2025-12-31T23:59:59Z", Space::fresh);
+      engine->create(path, older, {.created = "2025-12-31T23:59:59Z", .lineage = {}}, Space::fresh);
       engine->write(path, older, older.chunks);
       engine->finish(path);
     }
-    engine->create(path, request, "2026-01-01T00:00:00Z", space);
+    engine->create(path, request, {.created = "2026-01-01T00:00:00Z", .lineage = {}}, space);
     engine->write(path, request, request.chunks);
     engine->finish(path);
     comm_.barrier();
