@@ -66,7 +66,7 @@ bool take_lock(int fd, const fs::path& file, double timeout_s) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) return false;
     if (errno != EWOULDBLOCK && errno != EINTR) fail("locking the directory", errno, file);
-    if (!std::exchange(told, true))
+    if (timeout_s > 0 && !std::exchange(told, true))
       log::warning("{}: another run writes checkpoints here: {}; waiting up to {:.0f} s for its end", file.parent_path().string(),
                    holder_of(fd), timeout_s);
     if (deadline.over())
