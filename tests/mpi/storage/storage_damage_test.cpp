@@ -304,8 +304,11 @@ void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
     for (const char* group : {format::state_group, format::internal_group})
       EXPECT_GE(H5Ocopy(from.get(), group, to.get(), group, H5P_DEFAULT, H5P_DEFAULT), 0);
     const hdf5::Object old_root = hdf5::open_object(from.get(), "/"), root = hdf5::open_object(to.get(), "/");
-    for (const char* name : {format::attr_version, format::attr_step, format::attr_world_size})
+    for (const char* name :
+         {format::attr_version, format::attr_step, format::attr_world_size, format::attr_sequence, format::attr_parent})
       hdf5::write_attribute(root.get(), name, hdf5::read_i64_attribute(old_root.get(), name));
+    hdf5::write_attribute(root.get(), format::attr_abandoned,
+                          hdf5::read_i64s_attribute(old_root.get(), format::attr_abandoned));
     for (const char* name : {format::attr_format, format::attr_created, format::attr_library_version})
       hdf5::write_attribute(root.get(), name, hdf5::read_text_attribute(old_root.get(), name));
   }
