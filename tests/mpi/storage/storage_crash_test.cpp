@@ -87,10 +87,10 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
         if (steps.empty()) return "no checkpoint is left after " + std::to_string(count) + " events";
         for (const std::int64_t step : steps) {
           if (!saved.contains(step)) return "a step that was never saved";
-          if (!sequences_.at(step).contains(CheckpointReader(found / file_name(step)).info().sequence))
-            return "after " + std::to_string(count) + " events, step " + std::to_string(step) + " has another save's place";
           const std::string wrong = mistake(found / file_name(step), sample_, step);
           if (!wrong.empty()) return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
+          if (!sequences_.at(step).contains(CheckpointReader(found / file_name(step)).info().sequence))
+            return "after " + std::to_string(count) + " events, step " + std::to_string(step) + " has another save's place";
         }
         if (const std::vector<std::int64_t> line = line_in(found); !lines_.empty() && !lines_.contains(line))
           return "after " + std::to_string(count) + " events, another line: " + testing::PrintToString(line);
