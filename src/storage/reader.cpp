@@ -14,6 +14,7 @@
 #include "storage/hdf5_types.hpp"
 #include "storage/hdf5_view.hpp"
 #include "wrap/hdf5.hpp"
+#include "wrap/hdf5_staged.hpp"
 #include "wrap/positioned_io.hpp"
 
 namespace holdfast::storage {
@@ -38,8 +39,8 @@ auto guarded(const std::filesystem::path& path, Function&& function) {
   }
 }
 
-hdf5::File open_checkpoint(const std::filesystem::path& path) {
-  hdf5::File file = hdf5::open_to_read(path);
+hdf5::StagedFile open_checkpoint(const std::filesystem::path& path) {
+  hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path);
   const hdf5::Object root = hdf5::open_object(file.get(), "/");
   if (!hdf5::has_attribute(root.get(), format::attr_format) ||
       hdf5::read_text_attribute(root.get(), format::attr_format) != format::format_name)
@@ -179,7 +180,7 @@ class CheckpointReader::Impl {
   Impl(const std::filesystem::path& path, const InterestsIn& interests_in) : path_(path) {
     guarded(path_, [&] {
       source_.emplace(path_);
-      const hdf5::File file = open_checkpoint(path_);
+      const hdf5::StagedFile file = open_checkpoint(path_);
       info_ = read_header(file.get(), path_, source_->bytes()).info;
       const TableReader tables(file.get(), *source_);
       const Index index = tables.index();
@@ -263,7 +264,7 @@ std::uint64_t CheckpointReader::address_of(std::uint32_t dataset) const {
 
 std::vector<Error> CheckpointReader::differences_from_hdf5() const {
   return guarded(impl_->path_, [&] {
-    const hdf5::File file = open_checkpoint(impl_->path_);
+    const hdf5::StagedFile file = open_checkpoint(impl_->path_);
     const Hdf5View view(file.get(), source().bytes());
     std::vector<Error> differences;
     for (std::uint32_t i = 0; i < datasets().size(); ++i) try {

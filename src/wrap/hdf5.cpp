@@ -126,10 +126,6 @@ hid_t open_file(const std::filesystem::path& path, unsigned flags, const Propert
   return file;
 }
 
-File open_to_read(const std::filesystem::path& path) {
-  return File(open_file(path, H5F_ACC_RDONLY, file_access()));
-}
-
 void set_alignment(const Properties& access, std::uint64_t bytes) {
   call("H5Pset_alignment", H5Pset_alignment, access.get(), aligned_from_bytes, hsize_t{bytes});
 }

@@ -82,7 +82,6 @@ void set_alignment(const Properties& access, std::uint64_t bytes);
 /// errno is not the file's afterwards: MPI-IO leaves another one, and HDF5 1.14 that of its search for plugins. So the failure
 /// has the errno that the driver wrote into its text.
 [[nodiscard]] hid_t open_file(const std::filesystem::path& path, unsigned flags, const Properties& access);
-[[nodiscard]] File open_to_read(const std::filesystem::path& path);
 /// Collective, through MPI-IO, for reading and writing. The caller closes it by close_shared(), which is collective, too;
 /// no handle owns it, as a destructor must not communicate.
 [[nodiscard]] hid_t open_shared(const std::filesystem::path& path, MPI_Comm comm, const mpi::Hints& hints = {});

@@ -26,13 +26,16 @@ namespace {
               {.rank = -1, .host = host_name(), .path = path.string(), .tensor = {}});
 }
 
+/// A file that is written is no link to another one.
+constexpr int to_write = O_RDWR | O_NOFOLLOW;
+
 }  // namespace
 
 /// The file on disk under what was written over it.
 class StagedFile::Overlay {
  public:
   Overlay(const std::filesystem::path& path, int flags)
-      : path_(path), fd_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0666)) {
+      : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
     struct stat status {};
     if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail_call("open", path_);
     end_ = static_cast<std::uint64_t>(status.st_size);
@@ -215,11 +218,17 @@ StagedFile::StagedFile(StagedFile&&) noexcept = default;
 StagedFile::~StagedFile() = default;
 
 StagedFile StagedFile::create(const std::filesystem::path& path, std::uint64_t alignment_bytes) {
-  return make(std::make_unique<Overlay>(path, O_RDWR | O_CREAT | O_TRUNC), alignment_bytes);
+  return make(std::make_unique<Overlay>(path, to_write | O_CREAT | O_TRUNC), alignment_bytes);
 }
 
 StagedFile StagedFile::write_over(const std::filesystem::path& path, std::uint64_t alignment_bytes) {
-  return make(std::make_unique<Overlay>(path, O_RDWR), alignment_bytes);
+  return make(std::make_unique<Overlay>(path, to_write), alignment_bytes);
+}
+
+StagedFile StagedFile::open_to_read(const std::filesystem::path& path) {
+  StagedFile file(std::make_unique<Overlay>(path, O_RDONLY));
+  file.file_.reset(open_file(path, H5F_ACC_RDONLY, file.access_));
+  return file;
 }
 
 StagedFile StagedFile::make(std::unique_ptr<Overlay> overlay, std::uint64_t alignment_bytes) {
@@ -232,7 +241,7 @@ StagedFile StagedFile::make(std::unique_ptr<Overlay> overlay, std::uint64_t alig
 }
 
 StagedFile StagedFile::make_again(const std::filesystem::path& path, const Image& image, bool is_new) {
-  auto overlay = std::make_unique<Overlay>(path, O_RDWR | (is_new ? O_CREAT | O_TRUNC : 0));
+  auto overlay = std::make_unique<Overlay>(path, to_write | (is_new ? O_CREAT | O_TRUNC : 0));
   overlay->put(image);
   StagedFile staged(std::move(overlay));
   staged.file_.reset(open_file(path, H5F_ACC_RDWR, staged.access_));

@@ -11,12 +11,13 @@
 
 namespace holdfast::hdf5 {
 
-/// A file that one process changes through HDF5, with all changes kept in memory until finish() puts them on disk.
+/// A file that one process reads, or changes, through HDF5, with all changes kept in memory until finish() puts them on disk.
 ///
-/// HDF5 does not survive a failed write of its metadata: after H5Fclose met a full disk, 1.10 crashes when the program ends,
-/// in MPI_Finalize. Here it never sees one: finish() closes the HDF5 file, which goes to memory, and writes afterwards, by
-/// calls whose failure is an ordinary Error. What is kept is what HDF5 writes, metadata and small tables; raw data that is
-/// allocated and not written takes no memory.
+/// HDF5 does not survive a failed write of its metadata, nor a failed close: 1.10 keeps the file among those that are open, and
+/// crashes when the program ends, in MPI_Finalize. Here it never sees one. What was read is closed without a look at the answer,
+/// as nothing can be lost. finish() closes the HDF5 file, which goes to memory, and writes afterwards, by calls whose failure is
+/// an ordinary Error. What is kept is what HDF5 writes, metadata and small tables; raw data that is allocated and not written
+/// takes no memory.
 class StagedFile {
  public:
   /// A new file, its large datasets aligned; truncates what is there.
@@ -30,6 +31,8 @@ class StagedFile {
     std::uint64_t file_bytes = 0;
   };
   [[nodiscard]] static StagedFile make_again(const std::filesystem::path& path, const Image& image, bool is_new);
+  /// A file as it is, which nothing is written to. Links are followed.
+  [[nodiscard]] static StagedFile open_to_read(const std::filesystem::path& path);
   StagedFile(StagedFile&&) noexcept;
   ~StagedFile();
 

@@ -24,6 +24,7 @@
 #include "storage/hdf5_types.hpp"
 #include "storage/reader.hpp"
 #include "wrap/hdf5.hpp"
+#include "wrap/hdf5_staged.hpp"
 
 namespace {
 
@@ -53,7 +54,7 @@ std::string content_of(const fs::path& path) {
 /// The bytes of tensors and values: where each begins and how many there are.
 std::map<std::uint64_t, std::uint64_t> covered_ranges(const fs::path& path, const SampleSave& sample) {
   std::map<std::uint64_t, std::uint64_t> ranges;
-  const hdf5::File file = hdf5::open_to_read(path);
+  const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path);
   for (const plan::Dataset& dataset : sample.datasets())
     ranges[hdf5::address_of(hdf5::DatasetAccess().open(file.get(), storage::path_of(dataset))).value()] =
         volume(dataset.global) * size_of(dataset.dtype);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <chrono>
 #include <future>
 
 namespace holdfast::helper {
@@ -17,6 +18,13 @@ class PeerWatchTest : public testing::Test {
     watch_.start(longest_silence_s);
   }
   ~PeerWatchTest() override { MPI_Barrier(MPI_COMM_WORLD); }
+
+  int reported() {
+    auto future = reported_.get_future();
+    if (future.wait_for(std::chrono::seconds(30)) == std::future_status::ready) return future.get();
+    ADD_FAILURE() << "nothing was reported";
+    return -1;
+  }
 
   const mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD).asleep();
   std::promise<int> reported_;
@@ -34,7 +42,7 @@ TEST_F(PeerWatchTest, ADeathThatAnotherHelperHasToldOfComesFirst) {
     EXPECT_EQ(watch_.tell_rank_died(3), 7);
   }
   if (comm_.rank() != 1) {
-    EXPECT_EQ(reported_.get_future().get(), 7);
+    EXPECT_EQ(reported(), 7);
   }
 }
 
@@ -43,7 +51,7 @@ TEST_F(PeerWatchTest, OfTwoDeathsOfOneHelperTheFirstCounts) {
     EXPECT_EQ(watch_.tell_rank_died(4), 4);
     EXPECT_EQ(watch_.tell_rank_died(5), 4);
   } else {
-    EXPECT_EQ(reported_.get_future().get(), 4);
+    EXPECT_EQ(reported(), 4);
   }
 }
 

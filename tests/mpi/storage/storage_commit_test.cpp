@@ -17,6 +17,7 @@
 #include "storage/hdf5_types.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5.hpp"
+#include "wrap/hdf5_staged.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -430,7 +431,7 @@ TEST_F(Commit, HintsAndAlignmentReachTheFile) {
   EXPECT_EQ(first.at("launcher"), "spawn");
   EXPECT_EQ(first.at("alignment_bytes"), 1 << 20);
   EXPECT_EQ(first.at("mpi_io_hints").at("cb_buffer_size"), "1048576");
-  const hdf5::File file = hdf5::open_to_read(dir_ / file_name(10));
+  const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(dir_ / file_name(10));
   for (const plan::Dataset& dataset : sample_.datasets()) {
     if (volume(dataset.global) * size_of(dataset.dtype) < 1 << 20) continue;
     const auto address = hdf5::address_of(hdf5::DatasetAccess().open(file.get(), path_of(dataset)));

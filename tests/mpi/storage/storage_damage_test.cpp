@@ -120,7 +120,7 @@ TEST_F(Damage, AFlippedByteOfATensorNamesIt) {
   const std::uint32_t large = reader.names().find("large").value();
   {
     const hdf5::Quiet quiet;
-    const hdf5::File file = hdf5::open_to_read(path_);
+    const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path_);
     flip(hdf5::address_of(hdf5::DatasetAccess().open(file.get(), "/state/large")).value() + 100, std::byte{4});
   }
   const auto chunk = std::ranges::find(reader.chunks(), large, &ChunkRecord::dataset);
@@ -194,7 +194,7 @@ TEST_F(Damage, AParentThatIsNotBeforeItsChildIsCorrupt) {
 TEST_F(Damage, EveryByteOfTheTablesIsGuarded) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
   {
-    const hdf5::File file = hdf5::open_to_read(path_);
+    const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path_);
     for (const char* path :
          {format::datasets_table, format::shapes_table, format::chunks_table, format::boxes_table, format::parts_table}) {
       const hdf5::Dataset table = hdf5::DatasetAccess().open(file.get(), path);
@@ -298,7 +298,7 @@ TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
 void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
   const fs::path copy = path.string() + ".copy";
   {
-    const hdf5::File from = hdf5::open_to_read(path);
+    const hdf5::StagedFile from = hdf5::StagedFile::open_to_read(path);
     const hdf5::File to(H5Fcreate(copy.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, hdf5::file_access().get()));
     hdf5::DatasetAccess().create(to.get(), "/in the way", H5T_STD_U8LE, {bytes_in_the_way});
     for (const char* group : {format::state_group, format::internal_group})

@@ -54,7 +54,7 @@ TEST_F(StagedFileTest, PlainHdf5ReadsWhatFinishWrote) {
   const std::uint64_t bytes = file.finish().file_bytes;
   EXPECT_EQ(bytes, fs::file_size(path_));
 
-  const File plain = open_to_read(path_);
+  const File plain(open_file(path_, H5F_ACC_RDONLY, file_access()));
   for (int i = 0; i < 300; ++i) EXPECT_EQ(read_numbers(plain.get(), "/group/" + std::to_string(i)), numbers(100));
 }
 
@@ -70,7 +70,7 @@ TEST_F(StagedFileTest, AFileIsMadeAgainWithAChange) {
   rewrite_attribute(open_object(made.get(), "/").get(), "step", std::int64_t{77});
   EXPECT_EQ(made.finish().file_bytes, image.file_bytes);
 
-  const File plain = open_to_read(again);
+  const File plain(open_file(again, H5F_ACC_RDONLY, file_access()));
   EXPECT_EQ(read_i64_attribute(open_object(plain.get(), "/").get(), "step"), 77);
   EXPECT_EQ(read_numbers(plain.get(), "/old"), numbers(5000));
 }
@@ -151,7 +151,7 @@ TEST_F(StagedFileTest, AListOfNumbersIsReadBackHoweverLong) {
     write_attribute(open_object(file.get(), "/").get(), "numbers", numbers);
     write_attribute(open_object(file.get(), "/").get(), "number", 7);
     file.finish();
-    const File read = open_to_read(path_);
+    const StagedFile read = StagedFile::open_to_read(path_);
     EXPECT_EQ(read_i64s_attribute(open_object(read.get(), "/").get(), "numbers"), numbers);
     EXPECT_THROW((void)read_i64s_attribute(open_object(read.get(), "/").get(), "number"), Failure);
   }
