@@ -30,7 +30,7 @@ class PeakMemory {
   explicit PeakMemory(std::vector<int> pids)
       : thread_([this, pids = std::move(pids)](const std::stop_token& stop) {
           while (!stop.stop_requested()) {
-            bytes_ = std::max(bytes_, proportional_bytes(pids));
+            bytes_ = std::max(bytes_, memory_bytes(pids));
             std::this_thread::sleep_for(between_samples);
           }
         }) {}
@@ -68,11 +68,7 @@ void node_memory(benchmark::State& state) {
   for (auto _ : state) {
     MPI_Barrier(MPI_COMM_WORLD);
     const double start = now_s();
-    const std::uint64_t before = proportional_bytes(job_processes());
-    MPI_Barrier(MPI_COMM_WORLD);
-    // While a page gets its second owner, the two would be asked one before and one after it, and both would count it: so each
-    // arena has been used before.
-    for (std::uint64_t i = 0; i < buffers; ++i) checkpointer.async_save(++step, content.dict()).wait();
+    const std::uint64_t before = memory_bytes(job_processes());
     MPI_Barrier(MPI_COMM_WORLD);
     PeakMemory peak(job_processes());
     for (int i = 0; i < 3; ++i) checkpointer.async_save(++step, content.dict());

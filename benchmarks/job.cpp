@@ -55,13 +55,16 @@ double cpu_s(int pid) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-std::uint64_t proportional_bytes(const std::vector<int>& pids) {
-  std::uint64_t kibibytes = 0;
+std::uint64_t memory_bytes(const std::vector<int>& pids) {
+  const auto kibibytes = [](const std::string& file, const char* what) { return std::stoull("0" + value_in(file, what)); };
+  std::uint64_t sum = kibibytes("/proc/meminfo", "Shmem:");
   for (const int pid : pids) {
-    const std::string value = value_in(folder(pid) + "/smaps_rollup", "Pss:");
-    if (!value.empty()) kibibytes += std::stoull(value);
+    const std::string file = folder(pid) + "/smaps_rollup";
+    const std::uint64_t all = kibibytes(file, "Pss:"), shared = kibibytes(file, "Pss_Shmem:");
+    if (all == 0) return 0;
+    sum += all - std::min(all, shared);
   }
-  return kibibytes << 10;
+  return sum << 10;
 }
 
 std::uint64_t available_bytes() {

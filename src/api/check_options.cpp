@@ -69,4 +69,9 @@ void check(const SaveOptions& options) {
   check_enumerator("SaveOptions::when_busy", options.when_busy, WhenBusy::fail);
 }
 
+void check(const LoadOptions& options) {
+  if (options.step < -1) refuse(fmt::format("LoadOptions::step is {}; it is a step, or -1 for the newest checkpoint", options.step));
+  check_enumerator("LoadOptions::saves_go_on_from", options.saves_go_on_from, GoOnFrom::newest);
+}
+
 }  // namespace holdfast::api

@@ -101,6 +101,8 @@ class Checkpointer::Impl final : public api::FinalizeListener {
 
   LoadReport load(StateDict& state, const LoadOptions& options) {
     check_open();
+    mpi::all_or_none(comm_, [&] { api::check(options); });
+    api::require_same(comm_, options);
     LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
     if (!saver_) return report;
     const bool goes_on = options.saves_go_on_from == GoOnFrom::automatic ? options.strict : options.saves_go_on_from == GoOnFrom::loaded;

@@ -1,6 +1,7 @@
 #include "api/lost_saves.hpp"
 
 #include <future>
+#include <system_error>
 #include <thread>
 
 #include "base/clock.hpp"
@@ -27,10 +28,16 @@ void append_line(const std::filesystem::path& file, std::uint32_t bits, const st
 NoteLostSave lost_saves_log(const Options& options) {
   const std::filesystem::path file = std::filesystem::absolute(options.directory) / storage::format::events_file;
   return [file, bits = options.file_mode](std::int64_t step, const Error& error) {
+    // In a thread of its own, as a file system that is stuck holds whoever writes there.
     std::packaged_task<void()> append(
         [file, bits, line = storage::failed_save_event(step, error)] { append_line(file, bits, line); });
     const std::future<void> appended = append.get_future();
-    std::thread(std::move(append)).detach();
+    try {
+      std::thread(std::move(append)).detach();
+    } catch (const std::system_error& refused) {
+      return log::warning("{}: no line about the lost save of step {}, as there is no thread for it: {}", file.string(), step,
+                          refused.what());
+    }
     if (appended.wait_for(longest_append) != std::future_status::ready)
       log::warning("{}: the line about the lost save of step {} is not written yet", file.string(), step);
   };

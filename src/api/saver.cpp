@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "api/check_options.hpp"
@@ -169,11 +170,22 @@ std::shared_ptr<Save> Saver::stage(Slot& slot, const SaveOptions& options, SaveS
     if (!stage_early(begin_staging(options, slot, staged), staged)) return slot.save;
   Staging staging = begin_staging(options, slot, std::move(staged));
   const std::shared_ptr<stage::Underway> underway = staging.underway();
-  slot.save->stages_in(std::async(options.overlap_staging ? std::launch::async : std::launch::deferred,
-                                  [staging = std::move(staging)]() mutable { return staging.finish(); }),
-                       underway);
-  if (!options.overlap_staging) slot.save->finish_staging();
+  const bool beside = stage_later(*slot.save, std::move(staging), underway, options.overlap_staging);
+  if (!beside) slot.save->finish_staging();
   return slot.save;
+}
+
+/// In a thread of its own, if that is wanted, and the system does not refuse one. Else finish_staging() does it: false.
+bool Saver::stage_later(Save& save, Staging staging, std::shared_ptr<stage::Underway> underway, bool beside) {
+  const auto finish = [staging = std::make_shared<Staging>(std::move(staging))] { return staging->finish(); };
+  if (beside) try {
+      save.stages_in(std::async(std::launch::async, finish), underway);
+      return true;
+    } catch (const std::system_error& error) {
+      log::warning("staging is not overlapped, as there is no thread for it: {}", error.what());
+    }
+  save.stages_in(std::async(std::launch::deferred, finish), underway);
+  return false;
 }
 
 Staging Saver::begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged) {

@@ -95,6 +95,7 @@ class Saver {
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
   Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept;
   std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
+  bool stage_later(Save& save, Staging staging, std::shared_ptr<stage::Underway> underway, bool beside);
   Staging begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged);
   bool stage_early(Staging staging, transport::Staged& staged);
   [[nodiscard]] std::vector<stage::Copy> copies_of(const Selection& selection, const Slot& slot) const;

@@ -33,6 +33,9 @@ std::string in_words(Transport transport) {
 std::string in_words(Engine engine) {
   return std::array{"automatic", "mpi_io", "direct"}.at(static_cast<std::size_t>(engine));
 }
+std::string in_words(GoOnFrom where) {
+  return std::array{"automatic", "loaded", "newest"}.at(static_cast<std::size_t>(where));
+}
 template <class T>
 requires std::integral<T> || std::floating_point<T>
 std::string in_words(T value) { return fmt::format("{}", value); }
@@ -62,6 +65,25 @@ std::string in_words(const Holders& holders) {
   const std::size_t told = std::min(most_ranks, holders.ranks.size()), more = holders.ranks.size() - told;
   return fmt::format("{} on rank{} {}{}", holders.value, holders.ranks.size() > 1 ? "s" : "",
                      fmt::join(std::span(holders.ranks).first(told), ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+}
+
+std::vector<Setting> settings_of(const LoadOptions& options) {
+  const auto& [step, saves_go_on_from, strict, convert, verify, verify_first, exact_per_rank, stream] = options;
+  static_cast<void>(stream);  // each rank's own
+  return {{"step", in_words(step)},
+          {"saves_go_on_from", in_words(saves_go_on_from)},
+          {"strict", in_words(strict)},
+          {"convert", in_words(convert)},
+          {"verify", in_words(verify)},
+          {"verify_first", in_words(verify_first)},
+          {"exact_per_rank", in_words(exact_per_rank)}};
+}
+
+void require_same(const mpi::Communicator& comm, const char* what, const std::vector<Setting>& mine) {
+  const std::uint64_t fingerprint = checksum(encode(mine));
+  std::uint64_t least[] = {fingerprint, ~fingerprint};
+  comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
+  if (least[0] != ~least[1]) explain_difference(comm, what, mine);
 }
 
 }  // namespace
@@ -115,11 +137,11 @@ void explain_difference(const mpi::Communicator& comm, const char* what, const s
 }
 
 void require_same(const mpi::Communicator& comm, const Options& options) {
-  const std::vector<Setting> mine = settings_of(options);
-  const std::uint64_t fingerprint = checksum(encode(mine));
-  std::uint64_t least[] = {fingerprint, ~fingerprint};
-  comm.allreduce(std::span<std::uint64_t>(least), MPI_MIN);
-  if (least[0] != ~least[1]) explain_difference(comm, "Options", mine);
+  require_same(comm, "Options", settings_of(options));
+}
+
+void require_same(const mpi::Communicator& comm, const LoadOptions& options) {
+  require_same(comm, "LoadOptions", settings_of(options));
 }
 
 }  // namespace holdfast::api

@@ -8,7 +8,7 @@
 
 namespace holdfast::api {
 
-/// One of Options or SaveOptions: its name there, and its value in words.
+/// One of Options, SaveOptions or LoadOptions: its name there, and its value in words.
 struct Setting {
   std::string name, value;
 
@@ -25,5 +25,6 @@ struct Setting {
 /// Collective: one small allreduce where all is well. Explains the difference where the options are not the same
 /// everywhere.
 void require_same(const mpi::Communicator& comm, const Options& options);
+void require_same(const mpi::Communicator& comm, const LoadOptions& options);
 
 }  // namespace holdfast::api

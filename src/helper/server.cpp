@@ -37,6 +37,7 @@ void Server::run() {
                 .lost = [this](SessionId id) { on_lost(id); },
                 .arena_made = [this](const transport::MadeArena& made) { on_arena_made(made); },
                 .woken = [this] { on_woken(); },
+                .declined = [this](const transport::Introduction& who) { on_declined(who); },
                 .restless = [this] { return restless(); }});
 }
 
@@ -287,6 +288,12 @@ void Server::on_bye(Session& session, std::uint32_t number) {
 
 void Server::close_idle(Session& session) {
   if (session.bye && session.staged.empty()) send(session, transport::Closed{}, *session.bye);
+}
+
+/// The start fails on all ranks when one of them cannot take part.
+void Server::on_declined(const transport::Introduction& who) {
+  log::debug("rank {} cannot be connected: {}", who.rank, who.refusal.sentence);
+  leave_if_alone();
 }
 
 /// Saves that the lost rank had staged go on; those that wait for it can only be given up.

@@ -65,6 +65,7 @@ class Server {
 
   void on_message(transport::SessionId id, const transport::Message& message);
   void on_lost(transport::SessionId id);
+  void on_declined(const transport::Introduction& who);
   void on_arena_made(const transport::MadeArena& made);
   void on_woken();
 

@@ -21,13 +21,6 @@
 namespace holdfast::load {
 namespace {
 
-void check(const LoadOptions& options) {
-  if (options.step < -1)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("LoadOptions::step is {}; it is a step, or -1 for the newest checkpoint", options.step),
-                {.host = host_name()});
-}
-
 plan::LocalPlan writable_plan(const StateDict& state) {
   plan::LocalPlan local = plan::make_local_plan(state);
   for (const StateDict::Tensor& tensor : state.tensors()) {
@@ -107,7 +100,6 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   plan::LocalPlan local;
   std::vector<cuda::Place> places;
   mpi::all_or_none(comm, [&] {
-    check(options);
     stage::check_stream(options.stream);
     local = writable_plan(state);
     places = stage::find_places(local);

@@ -22,7 +22,7 @@ struct Introduction {
   std::int32_t pid = -1;
   std::string host;
   Bytes worker_address;  ///< UCX
-  ErrorRecord refusal;   ///< helper's answer only: a sentence if it refuses
+  ErrorRecord refusal;   ///< a sentence if this side cannot go on with the other
   static void fields(auto& c, auto& s) { c(s.protocol, s.nonce, s.rank, s.pid, s.host, s.worker_address, s.refusal); }
 };
 

@@ -264,6 +264,10 @@ void UcxService::on_introduction(std::uint32_t id, const Callbacks& callbacks) {
     if (arrival == Arrival::too_long) throw Error(ErrorCode::launch, "the introduction is too long", {.host = host_name()});
     rank = read_introduction(packet, peer_of(socket.get()));
     require_nonce(rank, nonce_);
+    if (!rank.refusal.sentence.empty()) {
+      if (callbacks.declined) callbacks.declined(rank);
+      return;
+    }
     session = admit(socket, rank);
   } catch (const Error& error) {
     return refuse(socket.get(), error);

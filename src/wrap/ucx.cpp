@@ -19,8 +19,7 @@ constexpr int calls_per_progress = 8;
 /// Settings that must not depend on the environment. Arenas come from /dev/shm alone, since that is what is checked for
 /// room beforehand. Neither cma (forbidden by many sites' ptrace settings) nor sysv (4096 segments per node) is needed. A
 /// receive queue of 80 buffers takes 0.7 MB, the default's 512 take 4.3, and there are two queues per rank.
-constexpr std::array<std::array<const char*, 2>, 7> settings = {{
-    {"WARN_INVALID_CONFIG", "n"},
+constexpr std::array<std::array<const char*, 2>, 6> settings = {{
     {"TLS", "posix,self"},
     {"SHM_DEVICES", "all"},
     {"NET_DEVICES", "all"},

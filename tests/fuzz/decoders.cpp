@@ -34,7 +34,7 @@ void decode_any(Input input) {
 
 void decode_message(Input input) {
   using namespace transport;
-  decode_any<Introduction, Hello, Welcome, Refused, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
+  decode_any<Introduction, Hello, Welcome, Refused, AskRoom, Room, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
              helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>>(input);
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Saves as fast as it can, among deaths: soak.py --seconds 60 [--seed N] --mpirun MPIRUN --program SOAK --holdfast HOLDFAST
+"""Saves as fast as it can, among deaths: soak.py --seconds 60 [--seed N] [--mib N] --mpirun MPIRUN --program SOAK --holdfast HOLDFAST
 
 Starts the program (soaked.cpp) again and again under MPIRUN, a command with the option that lets a job live on when a process
 dies ("mpirun --enable-recovery" of Open MPI 4, "mpirun --with-ft ulfm" of 5), and meanwhile kills and stops helpers, kills ranks and
 whole jobs, sends signals, fills and frees the disk, at random with the seed that is printed. After each run it looks for what must
-not be: acknowledged saves that are gone, damaged files, processes, memory. Exits 1 if there is any.
+not be: acknowledged saves that are gone, damaged files, processes, memory. Exits 1 if there is any. Arenas of so many MiB that making
+them takes a while (--mib 256) are met by deaths at that moment, too.
 
 The disk is a small tmpfs in a private mount namespace, which takes root; without, the disk is never full, and the output says so.
 Harm is done by ones: a job that loses a rank while it has no helper can only be ended by whoever started it.
@@ -12,7 +13,9 @@ Harm is done by ones: a job that loses a rank while it has no helper can only be
 import argparse, collections, os, pathlib, random, shlex, shutil, signal, statistics, subprocess, sys, tempfile, time, uuid
 
 RANKS = 2
-DISK_BYTES = 24 << 20  # six files of the program
+FILES = 6  # that the disk has room for, with their tables
+SHARED_BYTES = 1 << 30  # and at least so many arenas of each rank: two, those of a helper that has not gone yet, and the next one's
+ARENAS = 6
 HANG_S = 60  # far above the program's own timeouts: 3 s for a silent helper, 20 s for a stuck save
 WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the first look and the last at least
 STRETCHES = 5  # into which the measured saves are divided
@@ -77,12 +80,22 @@ def growth_per_save(looks):
     return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in zip(ends, ends[1:])) * STRETCHES / measured
 
 
-def within(seconds, condition):
+def shared_memory(pid):
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssShmem:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def within(seconds, condition, pause=0.05):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.05)
+        time.sleep(pause)
     return True
 
 
@@ -108,7 +121,7 @@ class Soak:
         environment = dict(os.environ, EVENT_NOEPOLL="1", **{name: value})
         self.output = open(self.work / "output", "ab")
         self.job = subprocess.Popen([*shlex.split(self.arguments.mpirun), "--oversubscribe", "-n", str(RANKS),
-                                     self.arguments.program, self.directory, self.log, self.stop], env=environment, stdout=self.output, stderr=self.output)
+                                     self.arguments.program, self.directory, self.log, self.stop, str(self.arguments.mib)], env=environment, stdout=self.output, stderr=self.output)
         self.seen = {}  # helpers, and how many saves were acknowledged when they were seen first
         # Of each process while it has the same helpers (Open MPI keeps some 100 KB of each MPI_Comm_spawn for ever): saves and
         # bytes at each look.
@@ -138,7 +151,9 @@ class Soak:
             self.acknowledged_at, self.last_progress = saves, time.monotonic()
         helpers = self.processes.named("holdfast-helper")
         for pid in helpers:
-            self.seen.setdefault(pid, saves)
+            if pid not in self.seen:
+                self.seen[pid] = saves
+                self.do_harm_while_arenas_are_made(pid)
         if self.killed_at and self.serving():
             self.times["helper killed, saving again"].append(time.monotonic() - self.killed_at)
             self.killed_at = None
@@ -165,6 +180,17 @@ class Soak:
             return  # one at a time: with the helper gone, nobody could end a job that loses a rank
         harm = self.random.choices(["kill helper", "stop helper", "signal helper", "kill rank", "kill job", "fill disk", "nothing"],
                                    [3, 1, 3, 2, 1, 2, 8])[0]
+        self.do(harm, helpers)
+
+    def do_harm_while_arenas_are_made(self, helper):
+        """Which takes a fourth of a second for each GiB, so it is met only where they are large."""
+        whole = 2 * RANKS * self.arguments.mib << 20
+        if self.stop.exists() or self.random.random() < 0.4 or not within(3, lambda: 1 << 24 < shared_memory(helper) < whole, pause=0.001):
+            return
+        self.done["deaths while arenas were made"] += 1
+        self.do(self.random.choice(["kill helper", "kill rank", "kill job"]), [helper])
+
+    def do(self, harm, helpers):
         self.done[harm] += 1
         if harm == "kill helper":
             send(self.random.choice(helpers), signal.SIGKILL)
@@ -283,17 +309,20 @@ class Soak:
         print(f"most growth of memory per save: {self.growth:.0f} bytes (at most {self.arguments.growth})")
 
 
-def mount_disks(path):
+def mount_disks(path, mib):
     """A small disk of this process and its children, and shared memory that nobody else uses. Says whether there is one."""
     path.mkdir()
+    shared = max(SHARED_BYTES, ARENAS * RANKS * mib << 20)
+    disk = FILES * (RANKS * mib + 1) << 20
     return all(subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where]).returncode == 0
-               for where, size in [("/dev/shm", 1 << 30), (path, DISK_BYTES)])
+               for where, size in [("/dev/shm", shared), (path, disk)])
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--mib", type=int, default=1, help="what each rank saves")
     parser.add_argument("--growth", type=int, default=4096, help="most bytes that a process may grow by with each save")
     parser.add_argument("--private", action="store_true", help="internal: the mount namespace is private")
     for name in ["mpirun", "program", "holdfast"]:
@@ -304,7 +333,7 @@ def main():
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv, "--private", "--seed", str(arguments.seed)])
     print(f"seed {arguments.seed}", flush=True)
     work = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-soak-"))
-    arguments.no_disk = not (arguments.private and mount_disks(work / "disk"))
+    arguments.no_disk = not (arguments.private and mount_disks(work / "disk", arguments.mib))
     if arguments.no_disk:
         (work / "disk").mkdir(exist_ok=True)
         print("no disk of its own can be mounted here, so the disk is never full", flush=True)

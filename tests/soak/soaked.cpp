@@ -1,4 +1,4 @@
-// Trains and saves as fast as it can, while tests/soak/soak.py does harm: soaked DIRECTORY LOG STOP-FILE
+// Trains and saves as fast as it can, while tests/soak/soak.py does harm: soaked DIRECTORY LOG STOP-FILE MIB
 //
 // Every rank's tensor holds the step, so that a load shows whether all of it is of one step. Rank 0 appends a step to the log
 // right after its wait() has returned. A save that fails is no reason to stop. Ends when the stop file is there.
@@ -22,8 +22,9 @@ int rank_of_world() {
 
 class Soak {
  public:
-  Soak(const char* directory, const char* log, const char* stop_file)
+  Soak(const char* directory, const char* log, const char* stop_file, std::size_t mib)
       : stop_file_(stop_file),
+        memory_(mib << 18),
         log_(rank_ == 0 ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1),
         checkpointer_(
             MPI_COMM_WORLD,
@@ -85,9 +86,9 @@ class Soak {
 
   const int rank_ = rank_of_world();
   const char* stop_file_;
+  std::vector<float> memory_;
   const int log_;
   std::int64_t step_ = 0;
-  std::vector<float> memory_ = std::vector<float>(300000);
   holdfast::StateDict state_;
   holdfast::SaveFuture saving_;
   holdfast::Checkpointer checkpointer_;
@@ -96,11 +97,11 @@ class Soak {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 5) return 2;
   MPI_Init(&argc, &argv);
   int status = 0;
   try {
-    status = Soak(argv[1], argv[2], argv[3]).run();
+    status = Soak(argv[1], argv[2], argv[3], std::stoul(argv[4])).run();
   } catch (const holdfast::Error& error) {
     std::fprintf(stderr, "soak ends: %s\n", error.what());
     status = 3;

@@ -77,8 +77,8 @@ if(NOT EXISTS ${holdfast_locale_directory}/${holdfast_locale})
 endif()
 
 # mpi_test(name RANKS 1 2 4 [SOURCES …] [LABEL mpi] [TIMEOUT seconds] [MPIRUN option …] [ARGS …]): an mpi_program (source name.cpp
-# unless given) that is run under mpirun once per number of ranks; those with the label mpi once more, with the first number, under a
-# locale with a decimal comma.
+# unless given) that is run under mpirun once per number of ranks; with the label mpi, the first of these runs is under a locale with
+# a decimal comma.
 function(mpi_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "RANKS;SOURCES;MPIRUN;ARGS" ${ARGN})
   if(NOT arg_SOURCES)
@@ -98,12 +98,10 @@ function(mpi_test name)
              COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${arg_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
     set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 ENVIRONMENT "${holdfast_test_environment}")
   endforeach()
+  list(GET arg_RANKS 0 first)
   if(arg_LABEL STREQUAL mpi AND EXISTS ${holdfast_locale_directory}/${holdfast_locale})
-    list(GET arg_RANKS 0 ranks)
-    add_test(NAME mpi.${name}.locale
-             COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe ${arg_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}> ${arg_ARGS})
-    set_tests_properties(mpi.${name}.locale PROPERTIES LABELS mpi TIMEOUT ${arg_TIMEOUT} PROCESSORS 2
-                         ENVIRONMENT "${holdfast_test_environment};LOCPATH=${holdfast_locale_directory};HOLDFAST_TEST_LOCALE=${holdfast_locale}")
+    set_property(TEST mpi.${name}.${first} APPEND PROPERTY
+                 ENVIRONMENT LOCPATH=${holdfast_locale_directory} HOLDFAST_TEST_LOCALE=${holdfast_locale})
   endif()
 endfunction()
 
@@ -123,8 +121,9 @@ function(slurm_test script)
   slurm_test_properties(slurm.${arg_NAME} ${arg_TIMEOUT} FIXTURES_REQUIRED slurm_cluster)
 endfunction()
 
-# slurm_test_properties(test timeout [property value …]): what every test about Slurm has.
+# slurm_test_properties(test timeout [property value …]): what every test about Slurm has. They go one by one, and mostly wait, so
+# they start first and others run beside them.
 function(slurm_test_properties test timeout)
-  set_tests_properties(${test} PROPERTIES LABELS slurm TIMEOUT ${timeout} PROCESSORS 2 RESOURCE_LOCK slurm SKIP_RETURN_CODE 77
+  set_tests_properties(${test} PROPERTIES LABELS slurm TIMEOUT ${timeout} PROCESSORS 1 COST 1000 RESOURCE_LOCK slurm SKIP_RETURN_CODE 77
     ENVIRONMENT "${holdfast_test_environment};${holdfast_slurm_environment}" ${ARGN})
 endfunction()

@@ -6,6 +6,7 @@
 #include <holdfast/checkpointer.hpp>
 
 #include "support/mpi_fixture.hpp"
+#include "support/processes.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -57,6 +58,19 @@ TEST_F(BadHelper, StartsButNeverListens) {
   const auto start = std::chrono::steady_clock::now();
   refuse(HOLDFAST_DEAF_HELPER, {"helper"}, 2);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+/// The helper that waits for its ranks ends with the start, long before its time is over.
+TEST_F(BadHelper, IsOneThatNoRankCanBeConnectedTo) {
+  setenv("HOLDFAST_TRANSPORT", "pigeon", 1);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"HOLDFAST_TRANSPORT", "pigeon"}, [&] {
+    Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 100});
+  });
+  unsetenv("HOLDFAST_TRANSPORT");
+  if (rank_in(MPI_COMM_WORLD) == 0) {
+    EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); })) << "a helper stayed behind";
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
 }
 
 TEST_F(BadHelper, TheNextStartWorks) {

@@ -63,6 +63,20 @@ TEST_F(BadInput, SaveOptionsThatAreNotTheSame) {
                     [&] { checkpointer_->async_save(1, state, {.overlap_staging = bad_rank()}); });
 }
 
+TEST_F(BadInput, LoadOptionsThatAreNotTheSame) {
+  StateDict state;
+  state.add("w", replicated(memory_.data(), DType::f32, {4}));
+  for (const std::int64_t step : {1, 2}) checkpointer_->async_save(step, state).wait();
+  const std::string last = std::to_string(ranks_ - 1), others = ranks_ == 2 ? "rank 0" : "ranks 0, 1";
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: step is -1 on " + others + ", 1 on rank " + last},
+                    [&] { checkpointer_->load(state, {.step = bad_rank() ? 1 : -1}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: saves_go_on_from is automatic on " + others},
+                    [&] { checkpointer_->load(state, {.saves_go_on_from = bad_rank() ? GoOnFrom::newest : GoOnFrom::automatic}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: verify_first is false on " + others},
+                    [&] { checkpointer_->load(state, {.verify_first = bad_rank()}); });
+  EXPECT_EQ(checkpointer_->load(state).step, 2);
+}
+
 TEST_F(BadInput, ANameUsedTwice) {
   StateDict state;
   state.add("w", replicated(memory_.data(), DType::f32, {4}));
@@ -206,6 +220,9 @@ TEST_F(BadInput, OptionsOfOneCallOnOneRankOnly) {
   StateDict state;
   const LoadOptions load{.step = bad_rank() ? -2 : -1};
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::step", "-2"}, [&] { checkpointer_->load(state, load); });
+  const LoadOptions place{.saves_go_on_from = bad_rank() ? static_cast<GoOnFrom>(3) : GoOnFrom::automatic};
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::saves_go_on_from", "3"},
+                    [&] { checkpointer_->load(state, place); });
   const SaveOptions save{.when_busy = bad_rank() ? static_cast<WhenBusy>(7) : WhenBusy::wait};
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"SaveOptions::when_busy", "7"},
                     [&] { checkpointer_->async_save(1, state, save); });

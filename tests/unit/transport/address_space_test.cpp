@@ -58,10 +58,10 @@ TEST_P(AddressSpace, TooSmallForTheRanksMappingIsAnError) {
   expect_it_works(*connection, 64 * MiB);
 }
 
-TEST_P(AddressSpace, WithRoomForOneMappingIsEnoughForMapped) {
-  if (GetParam() == Transport::put) return;
+TEST(AddressSpaceOfOneMapping, IsEnoughForMapped) {
+  const Address address = unique_address();
   const auto helper = start_helper(address);
-  const auto connection = connect(address, 0, GetParam(), soon());
+  const auto connection = connect(address, 0, Transport::automatic, soon());
   std::unique_ptr<Arena> arena;
   {
     const LimitedAddressSpace limited(96 * MiB);

@@ -46,7 +46,8 @@ class EchoServer {
                    .received = [this](SessionId id, const Message& message) { on_message(id, message); },
                    .lost = [this](SessionId id) { say("lost {}", ranks_[id]); },
                    .arena_made = [this](const MadeArena& made) { on_arena_made(made); },
-                   .woken = [] { say("woken"); }});
+                   .woken = [] { say("woken"); },
+                   .declined = [](const Introduction& who) { say("declined {}: {}", who.rank, who.refusal.sentence); }});
     say("served");
   }
 
