@@ -118,11 +118,12 @@ std::size_t descriptors_of(pid_t pid) {
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-std::size_t resident_bytes_of(pid_t pid) {
+Resident resident_of(pid_t pid) {
   std::ifstream file(proc(pid) / "statm");
   std::size_t total = 0, resident = 0, shared = 0;
   if (!(file >> total >> resident >> shared)) fail("/proc/PID/statm", EINVAL);
-  return (resident - shared) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return {.own_bytes = (resident - shared) * page, .shared_bytes = shared * page};
 }
 
 Address unique_address() {

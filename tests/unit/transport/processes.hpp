@@ -40,8 +40,11 @@ class Process {
 };
 
 [[nodiscard]] std::size_t descriptors_of(pid_t pid);
-/// Without the shared memory.
-[[nodiscard]] std::size_t resident_bytes_of(pid_t pid);
+struct Resident {
+  std::size_t own_bytes = 0;
+  std::size_t shared_bytes = 0;  ///< shared memory and files
+};
+[[nodiscard]] Resident resident_of(pid_t pid);
 
 /// A name and nonce that no other test uses.
 [[nodiscard]] Address unique_address();
