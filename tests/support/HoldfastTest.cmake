@@ -36,6 +36,7 @@ set(holdfast_slurm_environment
 function(unit_test name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM holdfast_mpi_main)
   add_test(NAME unit.${name} COMMAND ${name})
   math(EXPR timeout "120 * ${holdfast_patience}")
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${timeout} ENVIRONMENT "${holdfast_test_environment}")
@@ -62,6 +63,7 @@ endfunction()
 function(mpi_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE holdfast_flags holdfast_core holdfast_test_support holdfast_mpi_main GTest::gmock GTest::gtest)
+  target_precompile_headers(${name} REUSE_FROM holdfast_mpi_main)
 endfunction()
 
 # A locale with a decimal comma and groups of digits, made for the tests, as a machine may have none.

@@ -43,7 +43,7 @@ TEST(ValueText, StringsAreQuotedEscapedAndCut) {
   EXPECT_EQ(text_of([](auto& sample) { sample.string("s", std::string(1000, 'x')); }),
             "\"" + std::string(60, 'x') + "\"… 1000 bytes in all");
   // The cut falls into the second byte of an é.
-  EXPECT_EQ(text_of([](auto& sample) { sample.string("s", std::string(59, 'x') + "ééé"); }),
+  EXPECT_EQ(text_of([](auto& sample) { sample.string("s", std::string(59, 'x').append("ééé")); }),
             "\"" + std::string(59, 'x') + "\"… 65 bytes in all");
 }
 
