@@ -1,12 +1,10 @@
 #include "locate.hpp"
 
-#include <algorithm>
 #include <charconv>
-#include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 #include <optional>
 #include <string>
-#include <tuple>
+#include <vector>
 
 #include "storage/catalog.hpp"
 
@@ -25,11 +23,9 @@ std::optional<std::int64_t> step_named(std::string name) {
 
 /// The one that a run would go on from.
 std::filesystem::path newest(const std::filesystem::path& directory) {
-  const auto checkpoints = list_checkpoints(directory);
-  const auto head = std::ranges::max_element(
-      checkpoints, {}, [](const CheckpointInfo& info) { return std::tuple(info.valid(), info.sequence, info.step); });
-  if (head != checkpoints.end() && head->valid()) return head->path;
-  throw Error(ErrorCode::not_found, checkpoints.empty() ? "there is no checkpoint" : "none of the checkpoints opens",
+  const std::vector<storage::Entry> entries = storage::entries_in(directory);
+  if (const storage::Entry* head = storage::head_of(entries)) return directory / storage::file_name(head->step);
+  throw Error(ErrorCode::not_found, entries.empty() ? "there is no checkpoint" : "none of the checkpoints opens",
               {.path = directory.string()});
 }
 

@@ -16,8 +16,8 @@ struct Options {
 };
 
 nlohmann::json to_json(const CheckpointInfo& info) {
-  return {{"step", info.step},        {"path", info.path.string()}, {"bytes", info.file_bytes},
-          {"ranks", info.world_size}, {"created", info.created},    {"library_version", info.library_version},
+  return {{"step", info.step},        {"path", info.path.string()},     {"bytes", info.file_bytes},
+          {"ranks", info.world_size}, {"created", info.created},        {"library_version", info.library_version},
           {"valid", info.valid()},    {"problem", info.problem},        {"sequence", info.sequence},
           {"parent", info.parent},    {"abandoned", info.is_abandoned}};
 }

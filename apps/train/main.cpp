@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <holdfast/catalog.hpp>
 #include <optional>
 #include <thread>
 
@@ -30,11 +31,20 @@ void make_deterministic() {
   at::globalContext().setDeterministicAlgorithms(true, false);
 }
 
+/// Why the run starts from nothing. For rank 0 alone, so it must not throw.
+std::string why_nothing(const std::string& directory) try {
+  const auto count = holdfast::list_checkpoints(directory).size();
+  if (count == 0) return "there is no checkpoint in " + directory;
+  return fmt::format("no checkpoint in {} can be read, of {} that are there (see holdfast ls)", directory, count);
+} catch (const holdfast::Error& error) {
+  return error.what();
+}
+
 /// Goes on from the newest checkpoint; false if there is one but nobody said --resume.
 bool begin(const Group& group, const Options& options, Trainer& trainer, Checkpoints& checkpoints) {
   const auto latest = checkpoints.latest();
   if (!latest) {
-    group.say(fmt::format("starting from nothing: there is no checkpoint in {}", options.directory.string()));
+    if (group.rank() == 0) group.say("starting from nothing: " + why_nothing(options.directory.string()));
     return true;
   }
   if (!options.resume) {

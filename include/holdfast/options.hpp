@@ -47,8 +47,11 @@ struct Options {
   std::filesystem::path directory = {};
 
   /// How many of the newest checkpoints stay. 0 keeps all. Keep at least 2, so that a bad newest one has a fallback. An older one
-  /// goes only when min(keep_last, 2) newer ones that this Checkpointer has committed are there, so for a while one or two more
-  /// may stay. What the program abandoned by going back (LoadOptions::step) and what cannot be read stays, and does not count.
+  /// goes only when min(keep_last, 2) newer ones that this Checkpointer has committed are there, or keep_last + 2 newer ones of any
+  /// run, so that a job that saves once in each run does not fill the disk. The newest of this Checkpointer never goes. What the
+  /// program abandoned by going back (LoadOptions::step) and what cannot be read stays, and does not count. Data are not looked at:
+  /// after a partial load (strict = false) that fell back over damaged ones, these count as newer, unless that load said
+  /// GoOnFrom::loaded.
   int keep_last = 0;
   /// Steps divisible by this stay besides keep_last. 0: none. For archiving every n-th.
   std::int64_t keep_every = 0;
@@ -69,7 +72,7 @@ struct Options {
   /// Threads that copy on each rank while staging. 0: as many as the cores this rank may use, shared among the ranks
   /// of its node, at most 8; at most 1,024. A binding holds all of them: on a rank that is bound to one core, as mpirun does by default for
   /// few ranks and OMP_PROC_BIND does to the main thread, there is one, and more would take turns on that core. Bind wider
-  /// (mpirun --bind-to none, or --map-by slot:PE=4) where a node has cores to spare. The log says so once.
+  /// (mpirun --bind-to none, or --map-by slot:PE=4) where a node has cores to spare. The log says so once, of rank 0.
   int stage_threads = 0;
 
   /// automatic: HOLDFAST_ENGINE ("mpi_io" or "direct") if that is set. What was chosen is in events.jsonl.
@@ -119,15 +122,15 @@ struct Options {
   /// What happens when a rank of the communicator dies while MPI lets the others live (mpirun with recovery, srun without
   /// --kill-on-bad-exit): true, the helpers write what was staged, say so on standard error and end the other ranks, by SIGTERM
   /// and 5 s later by SIGKILL, as those would wait for the dead one for ever. mpirun is told to end as well, so that its exit
-  /// status is not 0. Set it to false in a program that goes on without a rank by itself. So does a rank that dies while the
-  /// Checkpointer is made, once the helpers listen; one that died before it reached its helper is missed when launch_timeout_s is
+  /// status is not 0. Set it to false in a program that goes on without a rank by itself. A rank that dies while the
+  /// Checkpointer is made ends the others, too, once the helpers listen; one that died before it reached its helper is missed when launch_timeout_s is
   /// over, and the others are ended 10 s later. A death before the helpers listen, in MPI_Comm_spawn or in MPI_Init is the launcher's
   /// business (srun --wait=20 or --kill-on-bad-exit=1). Not where the kernel does not tell that a process has ended (before Linux 5.3).
   bool end_survivors = true;
 
-  // Timeouts are more than 0 seconds; ten years and all above, infinity too, are ten years.
+  // Timeouts are more than 0 seconds; ten years and all above, infinity too, are ten years. What passes while the job is stopped as
+  // a whole counts in none of them for more than a second.
 
-  // What passes while the job is stopped as a whole counts in none of these for more than a second.
   /// Longest wait for the helpers to start and answer, in seconds. It bounds what ranks wait for helpers, not what they wait for each
   /// other in MPI: there a rank that died or hangs keeps the others, until end_survivors ends them.
   double launch_timeout_s = 60;

@@ -234,6 +234,7 @@ Checkpointer::Checkpointer(MPI_Comm comm, Options options) : impl_(make_owned<Im
 }
 Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer& Checkpointer::operator=(Checkpointer&& other) noexcept {
+  if (this == &other) return *this;
   Checkpointer former(std::move(*this));
   impl_ = std::move(other.impl_);
   return *this;

@@ -106,7 +106,7 @@ void Line::keep_reply(Message message) {
 
 std::optional<Done> Line::take(std::uint64_t save) {
   if (auto entry = done_.extract(save)) return std::move(entry.mapped());
-  if (lost_) return Done{.save = save, .failed = true, .error = to_record(*lost_), .path = {}, .last_word = true};
+  if (lost_) return Done{.save = save, .failed = true, .error = to_record(*lost_), .path = {}, .last_word = !is_closed()};
   return std::nullopt;
 }
 

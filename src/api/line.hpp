@@ -60,6 +60,8 @@ class Line {
 
  private:
   transport::Message await_reply(std::uint32_t number, transport::MessageType type, Deadline deadline);
+  /// By this rank, whose helper goes on with what it has.
+  [[nodiscard]] bool is_closed() const { return lost_ && lost_->code() == ErrorCode::invalid_state; }
   [[nodiscard]] bool known(std::uint64_t save) const { return lost_ || done_.contains(save); }
   std::optional<transport::Done> take(std::uint64_t save);
   /// Takes one message off the line; false when none came before the deadline, or the line is cut. A helper that says nothing is

@@ -43,7 +43,7 @@ Saver::Saver(const mpi::Communicator& comm, Options options)
 void Saver::warm_up(const StateDict& state) {
   const Prepared prepared = prepare(0, state, {});
   const std::size_t other = 1 - *prepared.slot;
-  if (plans_.front().arenas != 1 && prepared.free[other]) for_plan([&] { make_room(other, false); });
+  if (plans_.front().arenas != 1 && prepared.free[other]) for_plan([&] { make_room(other, true); });
   finish_staging();
   for (Slot& slot : slots_)
     if (slot.landing) slot.landing->prepare(*stager_, copies_of({0, local_.tensors, 0}, slot));
@@ -69,7 +69,8 @@ SaveFuture Saver::async_save(std::int64_t step, const StateDict& state, const Sa
 /// Everything before the copy: afterwards all ranks have a plan for this state, and a free arena that fits it.
 Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
   const cuda::Range range("holdfast: plan");
-  Verdict verdict = agree(comm_, propose(step, state, options));
+  const Deadline deadline{Seconds(options_.save_timeout_s)};  // for an arena to become free
+  Verdict verdict = agree(comm_, propose(step, state, options, deadline));
   if (!verdict.helper_up) {
     restart();
     verdict = {.plan = {}, .free = {true, true}, .helper_up = true};
@@ -77,7 +78,7 @@ Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const 
   Prepared prepared{.slot = {}, .free = verdict.free, .plan_cached = verdict.plan.has_value()};
   if (std::ranges::find(verdict.free, true) != verdict.free.end()) {
     choose_plan(verdict);
-    for_plan([&] { prepared.slot = choose_slot(verdict, options.when_busy); });
+    for_plan([&] { prepared.slot = choose_slot(verdict, options.when_busy, deadline); });
   }
   if (!prepared.slot && options.when_busy != WhenBusy::skip)
     throw Error(ErrorCode::busy, "no arena is free: they hold saves that are still being written");
@@ -97,7 +98,7 @@ void Saver::for_plan(Function&& function) try {
 }
 
 /// Local, and never throws: what this rank has to say, its error included.
-Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept {
+Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Deadline deadline) noexcept {
   Proposal mine{.step = step, .settings = as_number(options), .error = {}};
   try {
     if (step < 0) throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
@@ -106,7 +107,7 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
     plan::update(local_, state);
     if (cuda::present() || places_.size() != local_.items.size()) places_ = stage::find_places(local_);
     mine.values = local_.values;
-    mine.free = free_slots(options.when_busy);
+    mine.free = free_slots(options.when_busy, deadline);
     for (std::size_t plan = 0; plan < kept_plans; ++plan) {
       mine.plan_known[plan] = plans_[plan].fingerprint == local_.fingerprint;
       for (std::size_t slot = 0; slot < most_slots; ++slot) mine.holds[plan][slot] = holds(slots_[slot], plans_[plan]);

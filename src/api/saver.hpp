@@ -38,6 +38,7 @@ class Saver {
   [[nodiscard]] std::optional<Error> close();
   /// Local, after close() on all ranks: waits until the helper's process has ended, bounded, since the next helpers start then
   /// (docs/decisions/0002-spawn.md).
+  void take_leave() noexcept;
   void await_end() noexcept;
   /// Frees the communicators.
   void free();
@@ -67,14 +68,14 @@ class Saver {
   void end_lost_helper();
 
   // saver_arenas.cpp:
-  SlotFlags free_slots(WhenBusy when_busy);
+  SlotFlags free_slots(WhenBusy when_busy, Deadline deadline);
   bool release(Slot& slot, Deadline deadline);
   void settle(Slot& slot, Deadline deadline);
   void settle_all(Deadline deadline);
   void note_failure(const Save& save);
   void finish_staging();
   [[nodiscard]] static bool holds(const Slot& slot, const Planned& planned) noexcept;
-  std::optional<std::size_t> choose_slot(Verdict& verdict, WhenBusy when_busy);
+  std::optional<std::size_t> choose_slot(Verdict& verdict, WhenBusy when_busy, Deadline deadline);
   bool make_room(std::size_t slot, bool other_busy);
   [[nodiscard]] std::uint64_t ask_room();
   void go_in_waves(const std::optional<plan::Window>& window);
@@ -93,7 +94,7 @@ class Saver {
     bool plan_cached = false, arena_made = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
-  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options) noexcept;
+  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Deadline deadline) noexcept;
   std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
   bool stage_later(Save& save, Staging staging, std::shared_ptr<stage::Underway> underway, bool beside);
   Staging begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged);

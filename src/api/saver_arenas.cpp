@@ -51,12 +51,12 @@ std::int64_t least(const mpi::Communicator& comm, std::int64_t mine) {
 
 /// Local. With WhenBusy::wait at least one: saves end in the order in which they began, and the oldest one is waited for, so all
 /// ranks find that one's slot free.
-SlotFlags Saver::free_slots(WhenBusy when_busy) {
+SlotFlags Saver::free_slots(WhenBusy when_busy, Deadline deadline) {
   SlotFlags free{};
   std::ranges::transform(slots_, free.begin(), [&](Slot& slot) { return release(slot, Deadline(Seconds(0))); });
   if (when_busy != WhenBusy::wait || std::ranges::find(free, true) != free.end()) return free;
   const auto oldest = std::ranges::min_element(slots_, {}, [](const Slot& slot) { return slot.save->number(); });
-  settle(*oldest, Deadline(Seconds(options_.save_timeout_s)));
+  settle(*oldest, deadline);
   free[static_cast<std::size_t>(oldest - slots_.begin())] = true;
   return free;
 }
@@ -101,14 +101,14 @@ bool Saver::holds(const Slot& slot, const Planned& planned) noexcept {
 
 /// Collective. The lowest free slot whose arena holds a save of the plan on all ranks, else the lowest free one, which gets such an
 /// arena first. None where the caller does not want to wait for it.
-std::optional<std::size_t> Saver::choose_slot(Verdict& verdict, WhenBusy when_busy) {
+std::optional<std::size_t> Saver::choose_slot(Verdict& verdict, WhenBusy when_busy, Deadline deadline) {
   for (;;) {
     std::optional<std::size_t> chosen;
     for (std::size_t slot = most_slots; slot-- > 0;)
       if (verdict.free[slot] && (!chosen || verdict.holds[slot] || !verdict.holds[*chosen])) chosen = slot;
     if (!chosen || verdict.holds[*chosen] || make_room(*chosen, !verdict.free[1 - *chosen])) return chosen;
     if (when_busy != WhenBusy::wait) return std::nullopt;
-    mpi::all_or_none(comm_, [&] { settle_all(Deadline(Seconds(options_.save_timeout_s))); });
+    mpi::all_or_none(comm_, [&] { settle_all(deadline); });
     verdict.free.fill(true);
   }
 }
@@ -155,8 +155,8 @@ std::uint64_t Saver::ask_room() {
   mpi::all_or_none(comm_, [&] {
     for (std::size_t slot = 0; slot < most_slots; ++slot)
       if (!slots_[slot].bytes) open_arena(slot, 0);  // nobody knows what it takes
-    room[0] = line_->ask<transport::Room>(transport::AskRoom{}, deadline).bytes;
   });
+  mpi::all_or_none(comm_, [&] { room[0] = line_->ask<transport::Room>(transport::AskRoom{}, deadline).bytes; });
   node_.allreduce(std::span<std::uint64_t>(room), MPI_MIN);
   return room[0];
 }
@@ -165,7 +165,7 @@ std::uint64_t Saver::ask_room() {
 /// plan for the helper.
 void Saver::go_in_waves(const std::optional<plan::Window>& window) {
   Planned& planned = plans_.front();
-  std::uint64_t waves[] = {1};
+  std::uint64_t waves[] = {planned.plan.waves};
   mpi::all_or_none(comm_, [&] {
     if (window) waves[0] = plan::place_in_waves(planned.plan, local_.items, *window);
   });

@@ -78,6 +78,7 @@ void Saver::start_helpers() {
   try {
     mpi::all_or_none(comm_, [&] { say_hello(deadline, started); });
   } catch (...) {
+    take_leave();
     await_end();
     throw;
   }
@@ -141,6 +142,15 @@ void Saver::give_up_saves(const Error& cause) {
       static_cast<void>(slot.save->settle(deadline));
     }
     note_failure(*slot.save);
+  }
+}
+
+/// The helper takes a rank that says nothing before it ends for one that has died.
+void Saver::take_leave() noexcept {
+  try {
+    line_->send(transport::Bye{}, Deadline(Seconds(0)));
+  } catch (...) {
+    log::debug("the helper is not told that this rank leaves it: {}", current_error().what());
   }
 }
 

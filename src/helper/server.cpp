@@ -5,12 +5,20 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
+#include "storage/lineage.hpp"
 
 namespace holdfast::helper {
 namespace {
 
 /// More than any rank has.
 constexpr std::uint32_t max_slots = 16;
+
+/// Or none, with sequence 0.
+bool has_place_in_line(const transport::Staged& staged) {
+  using storage::most_sequence;
+  return staged.sequence >= 0 && staged.sequence <= most_sequence && staged.parent >= -most_sequence &&
+         (staged.parent < staged.sequence || staged.sequence == 0);
+}
 
 Error of_rank(const Error& error, int rank) {
   Where where = error.where();
@@ -169,7 +177,7 @@ void Server::on_plan(Session& session, const transport::Plan& plan) {
 }
 
 void Server::on_staged(Session& session, transport::Staged staged) {
-  require(opened_ && staged.step >= 0, "a rank staged a save that cannot be");
+  require(opened_ && staged.step >= 0 && has_place_in_line(staged), "a rank staged a save that cannot be");
   if (!staged.failed) {
     const auto plan = session.plans.find(staged.plan);
     require(plan != session.plans.end(), "a rank staged a save by a plan that it never sent");
@@ -292,7 +300,7 @@ void Server::close_idle(Session& session) {
 
 /// The start fails on all ranks when one of them cannot take part.
 void Server::on_declined(const transport::Introduction& who) {
-  log::debug("rank {} cannot be connected: {}", who.rank, who.refusal.sentence);
+  log::debug("rank {} does not come: {}", who.rank, who.refusal.sentence);
   leave_if_alone();
 }
 
@@ -314,7 +322,8 @@ bool Server::anyone_connected() const {
 }
 
 void Server::leave_if_alone() {
-  if (!anyone_connected()) leave();
+  const bool expects_more = rank_died_ && !greeted_ && !survivors_ended_;
+  if (!anyone_connected() && !expects_more) leave();
 }
 
 /// Leaving is one more job, so that the saves before it are written first.

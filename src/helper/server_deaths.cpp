@@ -98,15 +98,17 @@ bool Server::may_go_on_alone() const {
   return !rank_died_ || std::ranges::any_of(sessions_, [](const auto& entry) { return !entry.second.staged.empty(); });
 }
 
-/// What the drain has is written first.
+/// What the drain has is written first. At the start, ranks that connect a little later are ended, too: they would wait for the dead
+/// one in MPI.
 void Server::end_survivors_in_time() {
   if (!orphaned_ || survivors_ended_ || !handed_over_.empty()) return;
-  if (may_go_on_alone() && orphaned_->seconds() < patience_s) return;
+  const bool patience_over = orphaned_->seconds() >= patience_s;
+  if (may_go_on_alone() && !patience_over) return;
   if (!rank_died_) log::write(log::Level::error, "ranks that wait for others at the start are ended (Options::end_survivors)");
   std::vector<int> survivors;
   for (const auto& [id, session] : sessions_)
     if (session.connected && session.process) survivors.push_back(session.process.get());
-  survivors_ended_ = true;
+  survivors_ended_ = greeted_ || patience_over;
   peers_.flush();
   end_processes(survivors);
   end_mpirun();

@@ -47,14 +47,17 @@ void take_leave(transport::Connection& connection) noexcept {
   }
 }
 
+transport::Address address_of(const StartRequest& request) {
+  return transport::helper_address(request.nonce, request.placement.number_on_node);
+}
+
 /// Where no helper could be started, or none answers, the launcher's advice is added: another one may do.
 void start_then_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
-  const transport::Address address = transport::helper_address(request.nonce, started.placement.number_on_node);
   bool starting = true;
   try {
     started.launcher->start(comm, request);
     starting = false;
-    started.connection = transport::connect(address, comm.rank(), transport, request.deadline);
+    started.connection = transport::connect(address_of(request), comm.rank(), transport, request.deadline);
   } catch (const Error& error) {
     const bool no_helper = starting || error.code() == ErrorCode::launch;
     throw Error(error.code(), error.sentence() + (no_helper ? started.launcher->advice() : ""), error.where());
@@ -68,9 +71,12 @@ void start_and_connect(const mpi::Communicator& comm, Transport transport, const
   try {
     mpi::agree(comm, work.error());
     started.launcher->finish_start();
-  } catch (const Error&) {
+  } catch (const Error& error) {
     started.launcher->finish_start();
-    if (started.connection) take_leave(*started.connection);
+    if (started.connection)
+      take_leave(*started.connection);
+    else
+      transport::decline(address_of(request), comm.rank(), error);
     started.connection.reset();
     started.launcher->give_up();
     throw;

@@ -26,7 +26,7 @@ struct Found {
 /// Of files that are not the same, it differs.
 std::uint64_t stamp_of(const CheckpointInfo& info) {
   Encoder encoder;
-  encoder(info.step, info.file_bytes, info.world_size, info.created, info.library_version);
+  encoder(info.step, info.sequence, info.parent, info.file_bytes, info.world_size, info.created, info.library_version);
   return std::max<std::uint64_t>(checksum(encoder.take()), none + 1);
 }
 
@@ -35,8 +35,8 @@ Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const
     return {.host = host_name(),
             .path = path.string(),
             .stamp = stamp_of(*mine),
-            .in_words = fmt::format("one of step {} and {} bytes, saved by {} ranks at {}", mine->step, mine->file_bytes, mine->world_size,
-                                    mine->created)};
+            .in_words = fmt::format("one of step {} (sequence {}) and {} bytes, saved by {} ranks at {}", mine->step,
+                                    mine->sequence, mine->file_bytes, mine->world_size, mine->created)};
   return {.host = host_name(),
           .path = path.string(),
           .in_words = error ? error->sentence() : "none",
@@ -48,8 +48,8 @@ Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const
   const auto one = std::ranges::find_if(all, [](const Found& rank) { return rank.stamp != none; });
   const auto other = std::ranges::find_if(all, [&](const Found& rank) { return rank.stamp != one->stamp; });
   throw Error(other->code,
-              fmt::format("the ranks do not find the same file: rank {} on {} finds: {}, and rank {} on {} finds: {}; is the directory on a file "
-                          "system that all nodes share?",
+              fmt::format("the ranks do not find the same file: rank {} on {} finds: {}, and rank {} on {} finds: {}; is the "
+                          "directory on a file system that all nodes share?",
                           one - all.begin(), one->host, one->in_words, other - all.begin(), other->host, other->in_words),
               {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = other->path});
 }

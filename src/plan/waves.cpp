@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "plan/assign.hpp"
 #include "tensor/slabs.hpp"
@@ -59,10 +60,15 @@ void add_in_slabs(Waves& waves, const Piece& piece, const std::string& name, std
 }  // namespace
 
 std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, const Window& window) {
-  if (plan.arena_bytes / most_waves > window.bytes)
-    throw Error(ErrorCode::out_of_memory, fmt::format("a save takes {} bytes of this rank; {} leaves {} for it, too little even "
-                                                      "for waves",
-                                                      plan.arena_bytes, window.limit, window.bytes));
+  const std::uint64_t all_bytes = std::accumulate(plan.pieces.begin(), plan.pieces.end(), std::uint64_t{0},
+                                                  [](std::uint64_t sum, const Piece& piece) { return sum + piece.bytes; });
+  const auto require_few_waves = [&](std::uint64_t waves) {
+    if (waves > most_waves)
+      throw Error(ErrorCode::out_of_memory, fmt::format("a save takes {} bytes of this rank; {} leaves {} for it, too little even "
+                                                        "for waves",
+                                                        all_bytes, window.limit, window.bytes));
+  };
+  require_few_waves(all_bytes / std::max<std::uint64_t>(window.bytes, 1));
   const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == Kind::tensor; };
   std::stable_partition(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { return !is_tensor(piece); });
   const std::uint64_t slab_bytes = std::max<std::uint64_t>(window.bytes / slabs_per_wave, 1);
@@ -78,6 +84,7 @@ std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, const 
                   fmt::format("values take more than the {} bytes that {} leaves for this rank", window.bytes, window.limit),
                   {.tensor = name});
   }
+  require_few_waves(waves.wave() + 1);
   plan.pieces = waves.take();
   plan.arena_bytes = waves.largest();
   return waves.wave() + 1;

@@ -87,7 +87,7 @@ std::string binding_in_words(int asked, int allowed, int online, int ranks_on_no
                        allowed, online);
   if (asked != 0 || allowed > 1 || ranks_on_node >= online) return {};
   return fmt::format("the process is bound to one of {} cores, so it stages with one thread; bind wider, such as by mpirun "
-                     "--map-by slot:PE=2, where cores are to spare",
+                     "--map-by slot:PE=4, where cores are to spare",
                      online);
 }
 

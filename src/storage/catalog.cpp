@@ -69,14 +69,14 @@ std::vector<Entry> entries_in(const std::filesystem::path& directory, const std:
   std::vector<Entry> entries;
   for (const std::int64_t step : steps_in(directory)) {
     const auto before = std::ranges::lower_bound(known, step, {}, &Entry::step);
-    if (before != known.end() && before->step == step) {
+    if (before != known.end() && before->step == step && before->is_read()) {
       entries.push_back(*before);
       continue;
     }
     try {
       entries.push_back({.step = step, .lineage = read_head_of(directory, step).lineage});
-    } catch (const Error&) {
-      entries.push_back({.step = step});
+    } catch (const Error& error) {
+      entries.push_back({.step = step, .problem = error});
     }
   }
   return entries;
@@ -87,11 +87,8 @@ std::vector<Candidate> candidates_in(const std::filesystem::path& directory) {
   std::vector<Candidate> candidates;
   auto unread = entries.rbegin();
   const auto tell_of_those_above = [&](std::int64_t step) {
-    for (; unread != entries.rend() && unread->step > step; ++unread) try {
-        if (!unread->is_read()) static_cast<void>(read_head_of(directory, unread->step));
-      } catch (const Error& error) {
-        candidates.push_back({.step = unread->step, .problem = error});
-      }
+    for (; unread != entries.rend() && unread->step > step; ++unread)
+      if (!unread->is_read()) candidates.push_back({.step = unread->step, .problem = unread->problem});
   };
   for (auto entry = line.rbegin(); entry != line.rend(); ++entry) {
     tell_of_those_above(entry->step);

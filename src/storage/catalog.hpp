@@ -24,7 +24,8 @@ namespace holdfast::storage {
 /// where it cannot be read.
 [[nodiscard]] std::vector<std::int64_t> steps_in(const std::filesystem::path& directory);
 
-/// What is in the directory, in the order of steps. Opens each file, some 0.2 ms, but those that `known` has.
+/// What is in the directory, in the order of steps. Opens each file, some 0.2 ms, but those that `known` has with a lineage: what
+/// could not be read may be read now.
 [[nodiscard]] std::vector<Entry> entries_in(const std::filesystem::path& directory, const std::vector<Entry>& known = {});
 
 /// A file that may be loaded where no step is given.

@@ -30,8 +30,8 @@
 #include <thread>
 #include <utility>
 
-#include "base/clock.hpp"
 #include "base/checksum.hpp"
+#include "base/clock.hpp"
 #include "base/codec.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -42,9 +42,11 @@
 namespace holdfast::storage {
 namespace {
 
-/// For a file that one writer has made to be seen by the others.
-constexpr Seconds longest_till_seen{3};
+/// For a file that one writer has made to be seen by the others. NFS may say for half a minute that there is no such file.
+constexpr Seconds least_till_seen{3}, longest_till_seen{60};
 constexpr auto between_looks = std::chrono::milliseconds(20);
+/// Part of the time for opening a directory (twice the lock's) that is over when the last look is: the answer has to be in time.
+constexpr double part_for_looks = 0.9;
 
 /// The lock file as writer 0 has made it.
 struct Signed {
@@ -62,6 +64,29 @@ void try_to(const char* what, Function&& function) noexcept {
   }
 }
 
+/// Looks until the lock file is seen as writer 0 has signed it. A look may also fail for a while, as with ESTALE.
+void await_lock_file(FileSystem& files, const std::filesystem::path& file, const Signed& first, Seconds timeout) {
+  const Deadline deadline(timeout);
+  for (bool told = false;; std::this_thread::sleep_for(between_looks)) {
+    std::optional<Error> problem;
+    try {
+      if (files.exists(file) && files.read(file) == first.text) return;
+    } catch (const Error& error) {
+      problem = error;
+    }
+    if (deadline.over())
+      throw problem ? *problem
+                    : Error(ErrorCode::storage,
+                            fmt::format("the directory is not the one that {} has under this path: the lock file just made there "
+                                        "is not seen here; Options::directory has to be on a file system that all nodes share",
+                                        first.host),
+                            {.host = host_name(), .path = file.parent_path().string()});
+    if (!std::exchange(told, true))
+      log::info("{}: waiting up to {:.0f} s until this lock file is seen here as {} has written it", file.string(),
+                timeout.count(), first.host);
+  }
+}
+
 /// Unfinished::layout.
 std::uint64_t layout_of(const SaveRequest& request, const Lineage& lineage) {
   if (request.plan == 0) return 0;
@@ -75,6 +100,7 @@ std::uint64_t layout_of(const SaveRequest& request, const Lineage& lineage) {
 CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<FileSystem> files,
                                  std::unique_ptr<FileEngine> engine, StoreOptions options)
     : comm_(comm), files_(std::move(files)), engine_(std::move(engine)), options_(std::move(options)), mode_(options_.file_mode) {
+  const Stopwatch opening;
   mpi::all_or_none(comm_, [&] {
     if (!leads()) return;
     files_->make_directory(options_.directory);
@@ -83,28 +109,20 @@ CheckpointStore::CheckpointStore(const mpi::Communicator& comm, std::unique_ptr<
     sweep();
     take_stock();
   });
-  require_shared_directory();
+  require_shared_directory(std::clamp(Seconds(2 * part_for_looks * options_.lock_timeout_s - opening.seconds()), least_till_seen,
+                                      longest_till_seen));
   mpi::broadcast_value(comm_, known_, 0);
 }
 
-/// Every writer must see the lock file as writer 0 has just signed it. Some file systems take a moment to show it to other nodes.
-void CheckpointStore::require_shared_directory() {
+/// Every writer must see the lock file as writer 0 has just signed it. Some file systems take a while to show it to other nodes.
+void CheckpointStore::require_shared_directory(Seconds timeout) {
   Signed first;
   const std::filesystem::path file = options_.directory / format::lock_file;
   mpi::all_or_none(comm_, [&] {
     if (leads()) first = {host_name(), files_->read(file)};
   });
   mpi::broadcast_value(comm_, first, 0);
-  mpi::all_or_none(comm_, [&] {
-    const auto is_seen = [&] { return files_->exists(file) && files_->read(file) == first.text; };
-    for (const Deadline deadline(longest_till_seen); !is_seen(); std::this_thread::sleep_for(between_looks))
-      if (deadline.over())
-        throw Error(ErrorCode::storage,
-                    fmt::format("the directory is not the one that {} has under this path: the lock file just made there is not "
-                                "seen here; Options::directory has to be on a file system that all nodes share",
-                                first.host),
-                    {.host = host_name(), .path = options_.directory.string()});
-  });
+  mpi::all_or_none(comm_, [&] { await_lock_file(*files_, file, first, timeout); });
 }
 
 /// The lock is ours, so nobody is still writing these.
@@ -116,7 +134,7 @@ void CheckpointStore::sweep() {
 }
 
 void CheckpointStore::take_stock() {
-  entries_ = entries_in(options_.directory);
+  look_again();
   known_.newest_sequence = newest_sequence(entries_);
   const Entry* head = head_of(entries_);
   if (head == nullptr) return;
@@ -127,6 +145,19 @@ void CheckpointStore::take_stock() {
 /// Files that somebody put there or took away since are noticed; the others are known.
 void CheckpointStore::look_again() {
   entries_ = entries_in(options_.directory, entries_);
+  for (const Entry& entry : entries_)
+    if (entry.problem && told_unread_.insert(entry.step).second)
+      log::warning("{}: this checkpoint cannot be read, so it is neither loaded nor taken away: {}",
+                   (options_.directory / file_name(entry.step)).string(), entry.problem->sentence());
+}
+
+/// Sequences are given upwards, so a file of another run that is not below the newest of this one came in since it was opened.
+void CheckpointStore::tell_of_strangers(std::int64_t step) {
+  for (const Entry& entry : entries_)
+    if (!entry.is_own && entry.lineage.sequence >= last_.sequence && told_strange_.insert(entry.step).second)
+      log::warning("{}: this file came here while the run saves, and counts as saved later (sequence {}) than step {} (sequence "
+                   "{}): loads take it for the newest; move it away if it is not",
+                   (options_.directory / file_name(entry.step)).string(), entry.lineage.sequence, step, last_.sequence);
 }
 
 CheckpointStore::~CheckpointStore() {
@@ -199,7 +230,8 @@ void CheckpointStore::make_file() {
     unfinished_->layout = layout_of(*request, lineage);
   }
   const Space space = leads() && spare_->take(layout, partial) ? Space::recycled : Space::fresh;
-  const std::uint64_t file_bytes = engine_->create(partial, *request, {.created = utc_now(), .lineage = std::move(lineage)}, space);
+  const Title title{.created = utc_now(), .lineage = std::move(lineage)};
+  const std::uint64_t file_bytes = engine_->create(partial, *request, title, space);
   mpi::all_or_none(comm_, [&, &path = partial] {
     if (leads()) files_->reserve(path, file_bytes);
   });
@@ -260,7 +292,7 @@ void CheckpointStore::announce(const Unfinished& done, const SaveResult& result)
   try_to("moving `latest`", [&] { files_->replace_link(result.path.filename(), options_.directory / format::latest_link); });
   try_to("writing an event", [&] { log_save(request, result); });
   spare_->remember(request.step, done.layout);
-  try_to("removing old checkpoints", [&] { prune(); });
+  try_to("removing old checkpoints", [&] { prune(request.step); });
 }
 
 void CheckpointStore::log_save(const SaveRequest& request, const SaveResult& result) {
@@ -276,11 +308,13 @@ void CheckpointStore::note(const SaveRequest& request) {
                   {.step = request.step, .lineage = last_, .is_own = true});
 }
 
-void CheckpointStore::prune() {
+/// `step` was saved last.
+void CheckpointStore::prune(std::int64_t step) {
   look_again();
-  for (const std::int64_t step : to_prune(entries_, options_.keep_last, options_.keep_every)) {
-    spare_->give_up(step);
-    std::erase_if(entries_, [&](const Entry& entry) { return entry.step == step; });
+  tell_of_strangers(step);
+  for (const std::int64_t old : to_prune(entries_, options_.keep_last, options_.keep_every)) {
+    spare_->give_up(old);
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.step == old; });
   }
 }
 

@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "storage/filesystem.hpp"
 #include "storage/lineage.hpp"
 #include "storage/spare_file.hpp"
@@ -20,7 +22,7 @@ struct StoreOptions {
   std::int64_t keep_every = 0;
   std::string nonce;   ///< of this run; part of the names of unfinished files
   std::string holder;  ///< who holds the directory, for the one that is refused: "host n1, pid 42, job 7, since …"
-  double lock_timeout_s = 10;
+  double lock_timeout_s = 10;  ///< about half of the time that opening the directory may take
   std::string launcher = {};       ///< of the helpers, for the event log
   std::uint32_t file_mode = 0600;  ///< permission bits of what is made
   bool recycle_files = true;       ///< the next save may write over the file that retention gave up
@@ -59,12 +61,12 @@ class CheckpointStore final : public StorageWriter {
     const SaveRequest* request = nullptr;
     std::filesystem::path partial;
     SaveResult result;
-    std::uint64_t layout = 0;  ///< equal for files that are laid out alike, so that one may be written over another; 0: like no other
+    std::uint64_t layout = 0;  ///< equal for files that are laid out alike: one may be written over another; 0: like no other
   };
 
   template <class Function>
   auto attempt(double& seconds, Function&& function);
-  void require_shared_directory();
+  void require_shared_directory(Seconds timeout);
   void sweep();
   void take_stock();
   void look_again();
@@ -75,7 +77,8 @@ class CheckpointStore final : public StorageWriter {
   void announce(const Unfinished& done, const SaveResult& result);
   void log_save(const SaveRequest& request, const SaveResult& result);
   void note(const SaveRequest& request);
-  void prune();
+  void tell_of_strangers(std::int64_t step);
+  void prune(std::int64_t step);
   void discard(const std::filesystem::path& partial, std::int64_t step, const Error& error);
   void agree_on(const SaveRequest& request, SaveResult& result) const;
   [[nodiscard]] bool leads() const noexcept { return comm_.rank() == 0; }
@@ -88,11 +91,12 @@ class CheckpointStore final : public StorageWriter {
   std::unique_ptr<DirectoryLock> lock_;
   std::optional<Unfinished> unfinished_;
   Known known_;
-  std::optional<SpareFile> spare_;        ///< writer 0's, as are the next two
+  std::optional<SpareFile> spare_;        ///< writer 0's, as are all that follow
   std::vector<Entry> entries_;            ///< what is in the directory, in the order of steps
   Lineage last_;                          ///< of the save that began last, whether it was committed or not
   std::optional<std::string> copy_told_;  ///< with the settings
   bool left_over_ = false;  ///< a save failed, and its unfinished file may still be there
+  std::set<std::int64_t> told_unread_, told_strange_;  ///< steps of files that the log has a warning of
 };
 
 }  // namespace holdfast::storage

@@ -80,7 +80,9 @@ std::int64_t newest_sequence(const std::vector<Entry>& entries) {
 Lineage next_lineage(const std::vector<Entry>& entries, const Lineage& last, std::int64_t sequence, std::int64_t parent) {
   const auto found = std::ranges::find_if(
       entries, [&](const Entry& entry) { return entry.is_read() && entry.lineage.sequence == parent; });
-  Lineage next{.sequence = sequence, .parent = parent, .abandoned = found != entries.end() ? found->lineage.abandoned : last.abandoned};
+  Lineage next{.sequence = sequence,
+               .parent = parent,
+               .abandoned = found != entries.end() ? found->lineage.abandoned : last.abandoned};
   std::erase_if(next.abandoned, [&](const SequenceRange& range) { return range.last >= parent; });
   if (parent + 1 < sequence) next.abandoned.push_back({parent + 1, sequence - 1});
   return next;
@@ -100,7 +102,8 @@ std::vector<std::int64_t> to_prune(const std::vector<Entry>& entries, int keep_l
   const std::vector<Entry> line = line_of(entries);
   int newer = 0, newer_own = 0;
   for (auto entry = line.rbegin(); entry != line.rend(); ++entry) {
-    const bool is_kept_anyway = keep_every > 0 && entry->step % keep_every == 0;
+    const bool is_newest_own = entry->is_own && newer_own == 0;  // files that somebody put there may count as newer
+    const bool is_kept_anyway = is_newest_own || (keep_every > 0 && entry->step % keep_every == 0);
     const bool is_replaced = newer_own >= std::min(keep_last, most_waited_for) || newer - keep_last >= most_waited_for;
     if (newer >= keep_last && is_replaced && !is_kept_anyway) given_up.push_back(entry->step);
     ++newer;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <holdfast/error.hpp>
+#include <optional>
 #include <vector>
 
 /// Which checkpoints of a directory follow from one another: the line that a program goes on from, and what it abandoned when it
@@ -27,6 +29,7 @@ struct Entry {
   std::int64_t step = -1;
   Lineage lineage = {};  ///< sequence 0: its head cannot be read, so that it has no place in the line
   bool is_own = false;   ///< this run has committed it
+  std::optional<Error> problem = {};  ///< why its head cannot be read, where somebody tried
   [[nodiscard]] bool is_read() const noexcept { return lineage.sequence != 0; }
 };
 
@@ -47,16 +50,17 @@ inline constexpr std::int64_t most_sequence = std::int64_t{1} << 62;
 /// The largest sequence that may have been given already. A file whose head cannot be read may come back with any of many.
 [[nodiscard]] std::int64_t newest_sequence(const std::vector<Entry>& entries);
 
-/// The lineage of the next save, which has `sequence` and goes on from `parent`; `last` is that of the save before it. All between
-/// parent and sequence is abandoned, and what the parent abandoned.
+/// The lineage of the next save, which has `sequence` and goes on from `parent`; `last` is that of the save before it. All
+/// between parent and sequence is abandoned, and what the parent abandoned.
 [[nodiscard]] Lineage next_lineage(const std::vector<Entry>& entries, const Lineage& last, std::int64_t sequence,
                                    std::int64_t parent);
 /// Without the ranges that no file lies in, so that they do not become more and more.
 [[nodiscard]] Lineage trimmed(const std::vector<Entry>& entries, Lineage lineage);
 
 /// Steps that retention gives up: of the line, all but the newest keep_last (0 keeps all) and those divisible by keep_every
-/// (0: none). An older one waits until min(keep_last, 2) newer ones of this run are there, but two more than keep_last are the most
-/// that wait. Never one that is abandoned, or whose head cannot be read, and these do not count as kept.
+/// (0: none). An older one waits until min(keep_last, 2) newer ones of this run are there, but two more than keep_last are the
+/// most that wait. Never the newest of this run, nor one that is abandoned or whose head cannot be read; the latter two do not
+/// count as kept.
 [[nodiscard]] std::vector<std::int64_t> to_prune(const std::vector<Entry>& entries, int keep_last, std::int64_t keep_every);
 
 }  // namespace holdfast::storage

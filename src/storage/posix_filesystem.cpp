@@ -37,6 +37,19 @@ FileDescriptor open_file(const fs::path& path, int flags, const char* action, st
   return fd;
 }
 
+/// A file that is made here has the bits whatever the umask; one that was there keeps its owner's.
+FileDescriptor open_to_append(const fs::path& path, std::uint32_t bits) {
+  constexpr int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  FileDescriptor fd(::open(path.c_str(), flags));
+  if (!fd && errno == ENOENT) {
+    fd.reset(::open(path.c_str(), flags | O_CREAT | O_EXCL, static_cast<mode_t>(bits)));
+    if (fd && bits != any_file) ::fchmod(fd.get(), static_cast<mode_t>(bits));
+    if (!fd && errno == EEXIST) fd.reset(::open(path.c_str(), flags));  // somebody else has made it meanwhile
+  }
+  if (!fd) fail("appending", errno, path);
+  return fd;
+}
+
 /// One write for the whole text, so that lines of several writers do not mix.
 void write_at_once(int fd, const std::string& text, const char* action, const fs::path& path) {
   const ssize_t written = ::write(fd, text.data(), text.size());
@@ -182,9 +195,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   void append(const fs::path& path, const std::string& text) override {
-    const FileDescriptor fd = open_file(path, O_WRONLY | O_APPEND | O_CREAT, "appending", bits_);
-    struct stat status {};
-    if (bits_ != any_file && ::fstat(fd.get(), &status) == 0 && status.st_size == 0) ::fchmod(fd.get(), static_cast<mode_t>(bits_));
+    const FileDescriptor fd = open_to_append(path, bits_);
     write_at_once(fd.get(), text, "appending", path);
   }
 

@@ -25,8 +25,8 @@ class SpareFile {
   void remember(std::int64_t step, std::uint64_t layout);
   /// Takes the checkpoint of `step` out of the directory. Throws Error(storage).
   void give_up(std::int64_t step);
-  /// Moves the file to `partial`, durably, if it suits the layout and nobody else has it; otherwise there is no file afterwards. It
-  /// never throws: without a spare file, a save takes new blocks.
+  /// Moves the file to `partial`, durably, if it suits the layout and nobody else has it; otherwise there is no file afterwards.
+  /// It never throws: without a spare file, a save takes new blocks.
   [[nodiscard]] bool take(std::uint64_t layout, const std::filesystem::path& partial) noexcept;
   /// The directory was swept.
   void forget() noexcept { file_.reset(); }

@@ -63,7 +63,8 @@ class StorageWriter {
   virtual void write(std::span<const Chunk> chunks) = 0;
   /// Durable and visible on return.
   virtual SaveResult commit() = 0;
-  /// Local. A line in the event log for a save that failed before begin() or between the others; those that these throw for have one.
+  /// Local. A line in the event log for a save that failed before begin() or between the others; those that these throw for have
+  /// one.
   virtual void note_failure(std::int64_t step, const Error& error) noexcept = 0;
   /// Local. Gives up what was begun and not committed, if there is such a save.
   virtual void abandon() noexcept = 0;
@@ -86,8 +87,10 @@ struct Title {
 
 /// What a file is made in.
 enum class Space {
-  fresh,     ///< a new file; what is there is truncated
-  recycled,  ///< the file that is there, which a request of the same plan made: its bytes stay where they are written over
+  fresh,  ///< a new file; what is there is truncated
+  /// The file that is there, which has the same layout (plan and number of abandoned ranges): its bytes stay where they are
+  /// written over.
+  recycled,
 };
 
 /// Writes the content of one file. Collective over the writers; each member throws the same Error on all of them, and
@@ -96,7 +99,8 @@ class FileEngine {
  public:
   virtual ~FileEngine() = default;
   /// Makes the file with every dataset in its place; returns the bytes that it will have. `title` matters on writer 0.
-  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const Title& title, Space space) = 0;
+  virtual std::uint64_t create(const std::filesystem::path& path, const SaveRequest& request, const Title& title,
+                               Space space) = 0;
   /// Writes some of the request's chunks. It may have to overwrite, but never to allocate.
   virtual void write(const std::filesystem::path& path, const SaveRequest& request, std::span<const Chunk> chunks) = 0;
   /// Writes the tables, with the checksums of all the request's chunks, which have to be written by now.

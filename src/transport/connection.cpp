@@ -96,32 +96,6 @@ Introduction receive_introduction(int socket, const std::string& nonce, Deadline
   return helper;
 }
 
-/// The socket goes into the connection when that is complete.
-std::unique_ptr<Connection> connect_through(FileDescriptor& socket, const std::string& nonce, int rank, Transport transport,
-                                            Deadline deadline) {
-  const Transport chosen = wanted(transport);
-  Line::require_room();
-  auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
-  if (!send_packet(socket.get(), encode(introduce(nonce, rank, line->address()))))
-    throw no_answer("closed its socket before this rank had introduced itself");
-
-  const Introduction helper = receive_introduction(socket.get(), nonce, deadline);
-  line->connect(helper.worker_address);
-  return std::make_unique<UcxConnection>(
-      std::make_shared<Wire>(std::move(socket), std::move(line), Wire::Helper{.host = helper.host, .pid = helper.pid}), chosen);
-}
-
-/// A helper that no rank can be connected to would wait for them until its time to start is over.
-void decline(int socket, const std::string& nonce, int rank, const Error& reason) noexcept {
-  try {
-    Introduction refusal = introduce(nonce, rank, {});
-    refusal.refusal = to_record(reason);
-    send_packet(socket, encode(refusal));
-  } catch (...) {
-    log::debug("the helper is not told that this rank cannot be connected to it: {}", current_error().what());
-  }
-}
-
 }  // namespace
 
 Address helper_address(const std::string& nonce, int index) {
@@ -133,12 +107,28 @@ bool is_listening(const Address& address) {
 }
 
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
+  const Transport chosen = wanted(transport);
   FileDescriptor socket = connect_to(address.socket_name, deadline);
+  Line::require_room();
+  auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
+  if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, line->address()))))
+    throw no_answer("closed its socket before this rank had introduced itself");
+
+  const Introduction helper = receive_introduction(socket.get(), address.nonce, deadline);
+  line->connect(helper.worker_address);
+  return std::make_unique<UcxConnection>(
+      std::make_shared<Wire>(std::move(socket), std::move(line), Wire::Helper{.host = helper.host, .pid = helper.pid}), chosen);
+}
+
+void decline(const Address& address, int rank, const Error& reason) noexcept {
   try {
-    return connect_through(socket, address.nonce, rank, transport, deadline);
+    const FileDescriptor socket = try_to_connect(address.socket_name).value_or(FileDescriptor());
+    if (!socket) return;
+    Introduction refusal = introduce(address.nonce, rank, {});
+    refusal.refusal = to_record(reason);
+    send_packet(socket.get(), encode(refusal));
   } catch (...) {
-    if (socket) decline(socket.get(), address.nonce, rank, current_error());
-    throw;
+    log::debug("the helper is not told that this rank does not come: {}", current_error().what());
   }
 }
 

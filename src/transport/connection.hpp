@@ -63,5 +63,8 @@ std::uint32_t send(Connection& connection, const T& message, Deadline deadline) 
 /// Connects to the helper, retrying until the deadline, and exchanges introductions. Throws Error(launch) naming the helper's
 /// host and what was tried; a peer of another uid or nonce is refused.
 [[nodiscard]] std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline);
+/// Tells a helper that listens there that a rank of its does not come, so that it leaves where nobody else does. For when all ranks
+/// know that the start has failed: until then, others may be on their way. Waits for nobody.
+void decline(const Address& address, int rank, const Error& reason) noexcept;
 
 }  // namespace holdfast::transport

@@ -336,6 +336,7 @@ void UcxService::linger() {
 
 std::unique_ptr<Service> listen(const Address& address) {
   sweep_arena_directories();
+  Line::require_room();
   return std::make_unique<UcxService>(address);
 }
 

@@ -24,7 +24,7 @@ class Service {
     std::function<void(SessionId)> lost;               ///< the lifeline's end: the rank said bye, or died
     std::function<void(const MadeArena&)> arena_made;  ///< a wish is done, or cannot be
     std::function<void()> woken;          ///< after wake(), and while restless() once per second at least
-    std::function<void(const Introduction&)> declined = {};  ///< a rank that came cannot be connected, and goes
+    std::function<void(const Introduction&)> declined = {};  ///< a rank of this helper does not come
     std::function<bool()> restless = {};  ///< before each sleep: is there anything that no event would tell?
   };
   virtual ~Service() = default;

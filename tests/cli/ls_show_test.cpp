@@ -93,6 +93,21 @@ TEST_F(AfterGoingBack, PruneAbandonedIsRefusedWhileARunHasTheDirectory) {
   EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250", "300 abandoned"));
 }
 
+/// The file that cannot be read may be the newest, and go on from 300 after all.
+TEST_F(AfterGoingBack, PruneAbandonedIsRefusedWhileAFileCannotBeRead) {
+  std::filesystem::resize_file(first, 1000);
+  expect_refused(holdfast({"prune-abandoned", directory.path()}), {first.filename(), "cannot be read", "--force"});
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "step-000000000300.h5"));
+  EXPECT_THAT(holdfast({"prune-abandoned", "--force", directory.path()}).out, HasSubstr("1 abandoned checkpoint removed"));
+  EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250"));
+}
+
+TEST_F(CommandLine, PruneAbandonedLeavesNothingWhereThereIsNothingToDo) {
+  std::filesystem::remove(directory.path() / ".holdfast.lock");
+  EXPECT_THAT(holdfast({"prune-abandoned", directory.path()}).out, HasSubstr("no abandoned checkpoints"));
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / ".holdfast.lock"));
+}
+
 TEST(LsOfNothing, IsNoError) {
   const TemporaryDirectory empty;
   EXPECT_EQ(holdfast({"ls", empty.path()}).status, 0);

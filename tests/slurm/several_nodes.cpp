@@ -250,7 +250,7 @@ TEST_F(SeveralNodes, ADirectoryOfEachNodesOwnIsRefusedAtTheStart) {
   std::filesystem::remove_all(own);
   MPI_Barrier(MPI_COMM_WORLD);
   const std::string text = expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"is not the one that n1 has", " n2", own.string()},
-                                             [&] { Checkpointer(MPI_COMM_WORLD, {.directory = own}); });
+                                             [&] { Checkpointer(MPI_COMM_WORLD, {.directory = own, .launch_timeout_s = 15}); });
   EXPECT_EQ(text.find("rank"), text.npos) << text;
   MPI_Barrier(MPI_COMM_WORLD);
   std::filesystem::remove_all(own);

@@ -17,8 +17,10 @@ FILES = 6  # that the disk has room for, with their tables
 SHARED_BYTES = 1 << 30  # and at least so many arenas of each rank: two, those of a helper that has not gone yet, and the next one's
 ARENAS = 6
 HANG_S = 60  # far above the program's own timeouts: 3 s for a silent helper, 20 s for a stuck save
+MEASURE_S = 60  # at most, for the run at the end
 WARM_SAVES, MEASURED_SAVES = 50, 300  # of one process, before its memory counts, and between the first look and the last at least
 STRETCHES = 5  # into which the measured saves are divided
+LOOKS = 4 * STRETCHES  # in the run at the end, so that each stretch has some
 
 
 class Processes:
@@ -80,6 +82,19 @@ def growth_per_save(looks):
     return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in zip(ends, ends[1:])) * STRETCHES / measured
 
 
+def check_growth_per_save():
+    """Of looks after every 15 saves, each second one in the middle of a save, and with the heap of another thread in between."""
+    def looks(leak):
+        return [(saves, 50_000_000 + leak * saves + (4 << 20) * (at % 2) + (1 << 20) * (saves > 300))
+                for at, saves in enumerate(range(7, 600, 15))]
+    for leak, least, most in [(0, 0, 0), (5000, 4500, 5500)]:
+        growth = growth_per_save(looks(leak))
+        if growth is None or not least <= growth <= most:
+            sys.exit(f"a leak of {leak} bytes per save is measured as {growth}")
+    if growth_per_save(looks(0)[:20]) is not None:
+        sys.exit("growth is measured over too few saves")
+
+
 def shared_memory(pid):
     try:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -111,6 +126,7 @@ class Soak:
         self.growth = 0.0
         self.times = collections.defaultdict(list)  # seconds from a death to the next save, or to the end of the job
         self.killed_at = None
+        self.in_peace = False
 
     # --- one run
 
@@ -135,15 +151,31 @@ class Soak:
         self.start()
         while self.job.poll() is None:
             self.look()
-            if time.monotonic() > self.end and not self.stop.exists():
+            over = time.monotonic() > self.end or (self.in_peace and self.is_measured())
+            if over and not self.stop.exists():
                 self.free_disk()
                 self.stop.touch()
-            if not self.stop.exists():
+            if not self.in_peace and not self.stop.exists():
                 self.do_harm()
             if time.monotonic() - self.last_progress > HANG_S:
                 self.hang("no save was acknowledged, and the job did not end")
             time.sleep(self.random.uniform(0.05, 0.6))
         self.look_after()
+
+    def run_in_peace(self):
+        """The run at the end, to which no harm is done: it loads, and saves until its memory has been measured."""
+        self.in_peace = True
+        if self.counts_memory():
+            self.stop.unlink()
+            self.end = time.monotonic() + MEASURE_S
+        self.run_once()
+
+    def counts_memory(self):
+        """Larger states take longer for each save, and sanitizers make all slower and keep what is freed."""
+        return self.arguments.mib == 1 and self.arguments.growth < 1_000_000
+
+    def is_measured(self):
+        return any(len(looks) >= LOOKS and growth_per_save(looks) is not None for looks in self.memory.values())
 
     def look(self):
         saves = self.saves()
@@ -184,8 +216,16 @@ class Soak:
 
     def do_harm_while_arenas_are_made(self, helper):
         """Which takes a fourth of a second for each GiB, so it is met only where they are large."""
-        whole = 2 * RANKS * self.arguments.mib << 20
-        if self.stop.exists() or self.random.random() < 0.4 or not within(3, lambda: 1 << 24 < shared_memory(helper) < whole, pause=0.001):
+        least, whole = 1 << 24, 2 * RANKS * self.arguments.mib << 20
+        if whole <= least or self.in_peace or self.stop.exists() or self.random.random() < 0.4:
+            return
+        looks = [whole]
+
+        def is_growing():
+            looks.append(shared_memory(helper))
+            return least < looks[-1] < whole and looks[-2] < looks[-1]
+
+        if not within(3, is_growing, pause=0.001):
             return
         self.done["deaths while arenas were made"] += 1
         self.do(self.random.choice(["kill helper", "kill rank", "kill job"]), [helper])
@@ -272,7 +312,7 @@ class Soak:
         segments = set(os.listdir("/dev/shm"))
         while time.monotonic() < self.end or not self.stop.exists():
             self.run_once()
-        self.run_once()  # and no harm is done to this one: it loads, and ends
+        self.run_in_peace()
         if self.job.returncode != 0:
             print(f"the last run, to which no harm was done, ended with {self.job.returncode}", flush=True)
             self.counts["bad ends"] += 1
@@ -291,6 +331,8 @@ class Soak:
         self.counts["sanitizers' reports"] += len(reports)
         for line in reports:
             print(line, flush=True)
+        if self.counts_memory() and not self.done["times measured"]:
+            self.counts["bad ends"] += 1
         if self.growth > self.arguments.growth:
             self.counts["processes that grow"] += 1
         self.report()
@@ -328,6 +370,7 @@ def main():
     for name in ["mpirun", "program", "holdfast"]:
         parser.add_argument(f"--{name}", required=True)
     arguments = parser.parse_args()
+    check_growth_per_save()
     can = os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode == 0
     if can and not arguments.private:
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv, "--private", "--seed", str(arguments.seed)])

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace holdfast::test {
 
@@ -18,6 +19,19 @@ std::int64_t mapped_bytes(const std::byte* at, const std::string& what) {
     if (is_it && line.starts_with(what + ":")) return std::stoll(line.substr(what.size() + 1)) * 1024;
   }
   return -1;
+}
+
+std::uint64_t arena_bytes_mapped() {
+  std::ifstream maps("/proc/self/maps");
+  std::map<std::string, std::uint64_t> arenas;
+  for (std::string line; std::getline(maps, line);) {
+    const std::size_t name = line.find("/dev/shm/holdfast_arena_");
+    std::uint64_t begin = 0, end = 0;
+    if (name != line.npos && std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) arenas[line.substr(name)] = end - begin;
+  }
+  std::uint64_t sum = 0;
+  for (const auto& [name, bytes] : arenas) sum += bytes;
+  return sum;
 }
 
 std::string no_large_pages() {

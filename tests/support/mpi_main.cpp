@@ -2,10 +2,9 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
-#include <clocale>
 #include <cstdio>
-#include <cstdlib>
-#include <locale>
+
+#include "support/locale.hpp"
 
 namespace {
 
@@ -20,28 +19,11 @@ class FailuresWithRank : public testing::EmptyTestEventListener {
   }
 };
 
-/// 1.234.567,5 instead of 1234567.5.
-class CommaAndGroups : public std::numpunct<char> {
-  char do_decimal_point() const override { return ','; }
-  char do_thousands_sep() const override { return '.'; }
-  std::string do_grouping() const override { return "\3"; }
-};
-
-/// As a program for people does: C's functions and C++'s streams then write and read numbers otherwise. False where C has no such
-/// locale.
-bool speak(const char* locale) {
-  std::locale::global(std::locale(std::locale::classic(), new CommaAndGroups));
-  return std::setlocale(LC_ALL, locale) != nullptr && std::localeconv()->decimal_point[0] == ',';
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
-  if (const char* locale = std::getenv("HOLDFAST_TEST_LOCALE"); locale != nullptr && !speak(locale)) {
-    std::fprintf(stderr, "there is no locale %s with a decimal comma\n", locale);
-    MPI_Abort(MPI_COMM_WORLD, 1);
-  }
+  holdfast::test::speak_as_told();
   testing::InitGoogleTest(&argc, argv);
   int rank = -1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);

@@ -3,11 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 
 namespace holdfast::test {
@@ -111,6 +114,20 @@ ProcessUse use_of(int pid) {
   const auto descriptors = std::distance(fs::directory_iterator(folder + "/fd"), fs::directory_iterator{});
   return {.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
           .descriptors = static_cast<int>(descriptors)};
+}
+
+pid_t fork_one_that_stays() {
+  int ends[2];
+  if (pipe(ends) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  const pid_t child = fork();
+  if (child != 0) {
+    close(ends[0]);  // the other end is closed when this process ends
+    return child;
+  }
+  close(ends[1]);
+  char byte = 0;
+  static_cast<void>(!read(ends[0], &byte, 1));
+  std::_Exit(0);
 }
 
 bool within(std::chrono::seconds time, const std::function<bool()>& condition) {

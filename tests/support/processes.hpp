@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -24,6 +26,9 @@ struct ProcessUse {
   int descriptors = 0;
 };
 ProcessUse use_of(int pid);
+
+/// A forked child that lives until this process ends, with copies of all that it has open. Returns its pid.
+pid_t fork_one_that_stays();
 
 /// Asks until `condition` holds or the time is over; says whether it held.
 bool within(std::chrono::seconds time, const std::function<bool()>& condition);

@@ -149,21 +149,6 @@ TEST_F(Forks, AChildIsTold) {
   expect_all_well();
 }
 
-/// Collective. A child that lives until `end` is closed, which this process closes by ending at the latest.
-pid_t fork_one_that_stays() {
-  int ends[2];
-  EXPECT_EQ(pipe(ends), 0);
-  const pid_t child = fork();
-  if (child != 0) {
-    close(ends[0]);
-    return child;
-  }
-  close(ends[1]);
-  char byte = 0;
-  static_cast<void>(!read(ends[0], &byte, 1));
-  std::_Exit(0);
-}
-
 TEST_F(Forks, AChildThatStaysHoldsUpNobody) {
   EXPECT_GT(fork_one_that_stays(), 0);
   expect_all_well();

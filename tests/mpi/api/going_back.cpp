@@ -196,7 +196,19 @@ TEST_F(GoingBack, PerRankValuesForAnotherWorldAreCountedOrRefused) {
   without.add("epoch", epoch_);
   EXPECT_EQ(reader.load(without, {.strict = false, .exact_per_rank = true}).per_rank_left_out, 0) << "it asked for none";
   reader.close();
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank_ != 0) {
+    Checkpointer writer(fewer, {.directory = dir_ / "fewer"});
+    save(writer, {1});
+    writer.close();
+  }
   MPI_Comm_free(&fewer);
+  MPI_Barrier(MPI_COMM_WORLD);
+  Checkpointer more(MPI_COMM_WORLD, {.directory = dir_ / "fewer", .read_only = true});
+  EXPECT_EQ(more.load(state_).per_rank_doubled, 1);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"seed", "exact_per_rank"},
+                    [&] { more.load(state_, {.exact_per_rank = true}); });
+  more.close();
 }
 
 TEST_F(GoingBack, AReadOnlyLoadLeavesNothingInTheDirectory) {

@@ -100,6 +100,22 @@ TEST_F(RequestsOfSomebody, AfterTheSignalTheLastSaveIsCommitted) {
   EXPECT_EQ(handler_of(SIGTERM), SIG_DFL);
 }
 
+TEST_F(RequestsOfSomebody, AHandlerOverOursIsToldOfOnce) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, watching(true));
+  struct sigaction ours {};
+  ASSERT_EQ(sigaction(SIGUSR1, nullptr, &ours), 0);
+  struct sigaction theirs {};
+  theirs.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGUSR1, &theirs, nullptr), 0);
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) static_cast<void>(checkpointer.requests());
+  const std::string log = testing::internal::GetCapturedStderr(), words = "passes it on";
+  EXPECT_NE(log.find(words), log.npos) << log;
+  EXPECT_EQ(log.find(words), log.rfind(words)) << log;
+  ASSERT_EQ(sigaction(SIGUSR1, &ours, nullptr), 0);
+  checkpointer.close();
+}
+
 TEST_F(RequestsOfSomebody, AllCheckpointersHearOfASignal) {
   Checkpointer first(MPI_COMM_WORLD, watching(true)), second(MPI_COMM_WORLD, watching(true)),
       deaf(MPI_COMM_WORLD, {.directory = dir_, .read_only = true});

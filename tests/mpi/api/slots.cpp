@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <holdfast/checkpointer.hpp>
 #include <numeric>
+#include <optional>
 
+#include "support/address_space.hpp"
+#include "support/mappings.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/sticky_helper.hpp"
 
@@ -32,6 +35,8 @@ struct Content {
   std::vector<double> numbers;
 };
 
+/// Mappings end where pages do.
+constexpr std::uint64_t allowance_bytes = 2 * 4096;
 constexpr std::uint64_t small = 100'000, large = 150'000, larger = 200'000;
 
 class Slots : public testing::Test {
@@ -120,6 +125,38 @@ TEST_F(Slots, ATensorThatGrowsALittleSeldomNeedsAnotherArena) {
   checkpointer.close();
 }
 
+TEST_F(Slots, ATensorThatGrowsWithTwoSavesInFlightSeldomNeedsAnotherArena) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_, .keep_last = 2});
+  int made = 0;
+  std::uint64_t elements = small;
+  SaveFuture last = save(checkpointer, 0, elements);
+  for (std::int64_t step = 1; step < 100; ++step) {
+    elements += small / 1000;
+    const SaveFuture next = save(checkpointer, step, elements);
+    made += std::exchange(last, next).wait().arena_made ? 1 : 0;
+  }
+  made += last.wait().arena_made ? 1 : 0;
+  EXPECT_LE(made, 4) << "in each slot, the first and one with head room";
+  expect_loaded(checkpointer, 99, elements);
+  checkpointer.close();
+}
+
+TEST_F(Slots, AnArenaThatOneRankCannotMapIsAnErrorOnAllRanks) {
+  constexpr std::uint64_t mebibyte = 1 << 20, elements = 64 * mebibyte / sizeof(double);
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_});
+  save(checkpointer, 1, small).wait();
+  {
+    Content content(elements, 2);
+    const StateDict state = content.state();
+    std::optional<LimitedAddressSpace> limited;
+    if (rank_in(MPI_COMM_WORLD) == size_of_comm(MPI_COMM_WORLD) - 1) limited.emplace(32 * mebibyte);
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"mapped"}, [&] { checkpointer.async_save(2, state); });
+  }
+  EXPECT_EQ(save(checkpointer, 3, elements).wait().step, 3);
+  expect_loaded(checkpointer, 3, elements);
+  checkpointer.close();
+}
+
 TEST_F(Slots, HeadRoomDoesNotCostTheSecondArena) {
   const std::uint64_t node_bytes = large * sizeof(double) * static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
   Checkpointer checkpointer(MPI_COMM_WORLD, sticky(2 * node_bytes + node_bytes / 16));
@@ -159,17 +196,34 @@ TEST_F(Slots, WhereOneArenaFitsASaveInFlightIsWaitedForOrNot) {
 /// The first rank's part becomes small and the last one's large: together they take what they took, and no more than that fits.
 TEST_F(Slots, PartsThatMoveBetweenRanksStayWithinTheLimit) {
   const auto ranks = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
-  const std::uint64_t node_bytes = (ranks + 1) * small * sizeof(double);
-  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_, .memory_limit_bytes = 2 * node_bytes + node_bytes / 8});
-  for (std::int64_t step = 0; step < 6; ++step) {
-    const std::uint64_t heavy = step % 2 == 0 ? 0 : ranks - 1, rank = static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD));
-    std::vector<double> numbers((rank == heavy ? 2 : 1) * small, static_cast<double>(step));
+  const auto rank = static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD));
+  const std::uint64_t node_bytes = (ranks + 1) * small * sizeof(double), limit_bytes = 2 * node_bytes + node_bytes / 8;
+  const auto heavy_in = [&](std::int64_t step) { return step % 2 == 0 ? 0 : ranks - 1; };
+  const auto part = [&](std::int64_t step, double number) {
+    return std::vector<double>((rank == heavy_in(step) ? 2 : 1) * small, number);
+  };
+  const auto state_of = [&](std::int64_t step, std::vector<double>& numbers) {
+    const Shard place{.global = {(ranks + 1) * small},
+                      .offset = {(rank + (rank > heavy_in(step) ? 1 : 0)) * small},
+                      .extent = {numbers.size()}};
     StateDict state;
-    state.add("numbers", shard(numbers.data(), DType::f64,
-                               {.global = {(ranks + 1) * small},
-                                .offset = {(rank + (rank > heavy ? 1 : 0)) * small},
-                                .extent = {numbers.size()}}));
-    EXPECT_NO_THROW(checkpointer.async_save(step, state));
+    state.add("numbers", shard(numbers.data(), DType::f64, place));
+    return state;
+  };
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_, .memory_limit_bytes = limit_bytes});
+  for (std::int64_t step = 0; step < 6; ++step) {
+    std::vector<double> numbers = part(step, static_cast<double>(step));
+    EXPECT_NO_THROW(checkpointer.async_save(step, state_of(step, numbers)));
+    std::uint64_t mapped = arena_bytes_mapped();
+    MPI_Allreduce(MPI_IN_PLACE, &mapped, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+    EXPECT_GE(mapped, node_bytes);
+    EXPECT_LE(mapped, limit_bytes + ranks * allowance_bytes) << "step " << step;
+  }
+  for (std::int64_t step = 0; step < 6; ++step) {
+    std::vector<double> loaded = part(step, -1);
+    StateDict state = state_of(step, loaded);
+    EXPECT_EQ(checkpointer.load(state, {.step = step}).step, step);
+    EXPECT_EQ(loaded, part(step, static_cast<double>(step)));
   }
   checkpointer.close();
 }

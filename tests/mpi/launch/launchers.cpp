@@ -3,7 +3,6 @@
 // in the CMakeLists.txt here and in tests/slurm.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "launch/launcher.hpp"
 #include "storage/filesystem.hpp"
 #include "storage/format.hpp"
+#include "support/locale.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
 #include "support/sample_tensor.hpp"
@@ -136,7 +136,8 @@ TEST_F(Launchers, AStartThatIsRefusedLeavesNothingInTheWay) {
   MPI_Barrier(training);
   Options impatient = options();
   impatient.launch_timeout_s = 12;  // half of what the start leaves of it goes by in waiting for the directory
-  expect_same_error(training, ErrorCode::in_use, {"pid 12"}, [&] { Checkpointer(training, impatient); });
+  const std::string text = expect_same_error(training, ErrorCode::in_use, {"pid 12"}, [&] { Checkpointer(training, impatient); });
+  EXPECT_EQ(text.find("Launcher::"), text.npos) << "another launcher would not help";
   another_run.reset();
   MPI_Barrier(training);
   Checkpointer next(training, options());
@@ -160,14 +161,7 @@ TEST_F(Launchers, OneThatWasDestroyedWithoutCloseIsEndedByTheNext) {
 TEST_F(Launchers, AForkedChildThatStaysHoldsUpNobody) {
   Checkpointer checkpointer(training, options());
   save(checkpointer, 1);
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  if (fork() == 0) {
-    close(ends[1]);
-    char byte = 0;
-    std::_Exit(static_cast<int>(read(ends[0], &byte, 1)));
-  }
-  close(ends[0]);
+  EXPECT_GT(fork_one_that_stays(), 0);
   save(checkpointer, 2);
   checkpointer.close();
 }
@@ -218,6 +212,7 @@ int run_tests(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace holdfast::test;
   MPI_Init(&argc, &argv);
+  speak_as_told();
   training = runs_program() ? MPI_COMM_WORLD : holdfast::reserve_helper_ranks(MPI_COMM_WORLD);
   int failed = 0;
   if (training != MPI_COMM_NULL) {

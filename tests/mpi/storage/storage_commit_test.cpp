@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/error_text.hpp"
 #include "failing_filesystem.hpp"
@@ -112,10 +113,11 @@ TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
   const fs::path mine = comm_.rank() == victim ? dir_ / "own" : dir_;
   const auto open_mine = [&] {
     CheckpointStore(comm_, test::make_failing_filesystem(faults_), make_file_engine(comm_),
-                    {.directory = mine, .nonce = "n", .holder = "host n1, pid 1"});
+                    {.directory = mine, .nonce = "n", .holder = "host n1, pid 1", .lock_timeout_s = 1});
   };
   expect_same_error(MPI_COMM_WORLD, ErrorCode::storage,
-                    {"is not the one that " + host_name(), "all nodes share", "rank " + std::to_string(victim), (dir_ / "own").string()},
+                    {"is not the one that " + host_name(), "all nodes share", "rank " + std::to_string(victim),
+                     (dir_ / "own").string()},
                     open_mine);
   if (comm_.rank() == victim) {  // what an earlier run has left there is no proof
     fs::create_directories(mine);
@@ -127,6 +129,24 @@ TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
   if (comm_.rank() == victim) fs::remove_all(mine);
   comm_.barrier();
   open();  // and the lock was given back
+}
+
+/// As where a network file system shows the directory to another node only after a while, and says something else before.
+TEST_F(Commit, ADirectoryThatIsSeenLateIsWaitedFor) {
+  if (comm_.size() == 1) return open();
+  const fs::path late = directory_.path() / "late";
+  std::jthread appears;
+  if (comm_.rank() == comm_.size() - 1) {
+    std::ofstream(late) << "no directory";
+    appears = std::jthread([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      fs::remove(late);
+      fs::create_directory_symlink(dir_, late);
+    });
+  }
+  const CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
+                              {.directory = appears.joinable() ? late : dir_, .nonce = "n", .holder = "the test"});
+  EXPECT_EQ(store.known().head_sequence, 0);
 }
 
 /// What comes after the commit point may fail without failing the save.
@@ -387,6 +407,71 @@ TEST_F(GoingBack, LeavesAFileThatCannotBeReadAndDoesNotCountIt) {
   save(40);
   EXPECT_THAT(steps(), ElementsAre(30, 40));
   EXPECT_THAT(line(), ElementsAre(40));
+}
+
+/// Somebody moves files into the directory while a run saves, whose sequences are not below those that the run gives.
+TEST_F(GoingBack, StrangersAreToldOfOnceAndDoNotCostTheSave) {
+  const fs::path other = directory_.path() / "other";
+  const std::vector<std::int64_t> strange = {100, 110, 120, 130, 140, 150};  // the 4th to the 9th
+  {
+    CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
+                          {.directory = other, .nonce = "n", .holder = "another"});
+    for (const std::int64_t step : {70, 80, 90, 100, 110, 120, 130, 140, 150}) store.save(sample_.request(step, comm_.rank()));
+  }
+  comm_.barrier();
+  if (comm_.rank() == 0)
+    for (const std::int64_t step : strange) fs::rename(other / file_name(step), dir_ / file_name(step));
+  comm_.barrier();
+  testing::internal::CaptureStderr();
+  save(40);  // the 4th
+  EXPECT_THAT(steps(), testing::Contains(40));
+  comm_.barrier();
+  save(50);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(steps(), testing::Contains(50));
+  if (comm_.rank() != 0) return;
+  for (const std::int64_t step : strange) {
+    const std::string warning = (dir_ / file_name(step)).string() + ": this file came here";
+    const auto first = said.find(warning);
+    EXPECT_NE(first, said.npos) << said;
+    EXPECT_EQ(said.find(warning, first + 1), said.npos) << "once is enough";
+  }
+}
+
+TEST_F(Commit, AFileThatCannotBeReadIsToldOfOnceAndMayComeBack) {
+  const fs::path bad = dir_ / file_name(10), away = directory_.path() / "away.h5";
+  open({.keep_last = 2});
+  save(10);
+  if (comm_.rank() == 0) fs::rename(bad, away);
+  save(20);
+  if (comm_.rank() == 0) std::ofstream(bad) << "no checkpoint";
+  testing::internal::CaptureStderr();
+  for (const std::int64_t step : {30, 40}) save(step);
+  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string warning = bad.string() + ": this checkpoint cannot be read";
+  if (comm_.rank() == 0) {
+    EXPECT_NE(said.find(warning), said.npos) << said;
+    EXPECT_EQ(said.find(warning), said.rfind(warning)) << "once is enough";
+    fs::rename(away, bad);
+  }
+  save(50);
+  EXPECT_THAT(steps(), ElementsAre(40, 50)) << "what can be read again is taken away in its turn";
+}
+
+TEST_F(Commit, AnEventLogThatIsThereKeepsItsPermissions) {
+  const fs::path file = dir_ / format::events_file;
+  if (comm_.rank() == 0) {
+    fs::create_directories(dir_);
+    std::ofstream(file).close();
+    fs::permissions(file, fs::perms(0644));
+  }
+  comm_.barrier();
+  CheckpointStore store(comm_, make_posix_filesystem(private_file), make_file_engine(comm_),
+                        {.directory = dir_, .nonce = "n", .holder = "the test"});
+  store.save(sample_.request(10, comm_.rank()));
+  comm_.barrier();
+  EXPECT_GT(fs::file_size(file), 0U);
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms(0644));
 }
 
 TEST_F(Commit, EverySaveIsALineOfEvents) {

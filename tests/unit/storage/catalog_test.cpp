@@ -117,6 +117,21 @@ TEST(Catalog, CandidatesAreTheLineAndWhatCannotBeRead) {
   EXPECT_THAT(bad, ElementsAre(30, 15, 5));
 }
 
+TEST(Catalog, WhatCouldNotBeReadIsReadAgain) {
+  const test::TemporaryDirectory directory;
+  const auto file = directory.path() / file_name(10);
+  touch(file, "no checkpoint");
+  const std::vector<Entry> before = entries_in(directory.path());
+  ASSERT_EQ(before.size(), 1U);
+  EXPECT_TRUE(before[0].problem) << "nobody could be told why";
+  std::filesystem::remove(file);
+  std::filesystem::copy_file(HOLDFAST_TEST_DATA "/format-2/" + file_name(10), file);
+  const std::vector<Entry> found = entries_in(directory.path(), before);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].is_read());
+  EXPECT_FALSE(found[0].problem);
+}
+
 TEST(Catalog, KnownEntriesAreNotReadAgain) {
   const test::TemporaryDirectory directory;
   for (const std::int64_t step : {10, 20}) touch(directory.path() / file_name(step));

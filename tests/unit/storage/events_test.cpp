@@ -24,6 +24,7 @@ TEST(Events, ASaveTellsItsNumbers) {
   const json event =
       parse(save_event({.step = 7, .world_size = 4, .datasets = datasets, .chunks = {}},
                        {.path = "/run/step-000000000007.h5", .bytes = 1000, .write_s = 0.5, .fsync_s = 0.25, .total_s = 2}));
+  unsetenv("SLURM_JOB_ID");
   EXPECT_EQ(event.at("event"), "save");
   EXPECT_EQ(event.at("step"), 7);
   EXPECT_EQ(event.at("file"), "step-000000000007.h5");

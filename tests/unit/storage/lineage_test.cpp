@@ -14,8 +14,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 /// Steps and sequences, all of this run unless said otherwise, with what the last one abandoned.
-std::vector<Entry> saves(const std::vector<std::pair<std::int64_t, std::int64_t>>& steps, std::vector<SequenceRange> abandoned = {},
-                         bool are_own = true) {
+std::vector<Entry> saves(const std::vector<std::pair<std::int64_t, std::int64_t>>& steps,
+                         std::vector<SequenceRange> abandoned = {}, bool are_own = true) {
   std::vector<Entry> entries;
   for (const auto& [step, sequence] : steps)
     entries.push_back({.step = step, .lineage = {.sequence = sequence, .parent = sequence - 1}, .is_own = are_own});
@@ -82,7 +82,8 @@ TEST(NextLineage, AbandonsAllBehindTheOneThatWasLoaded) {
 TEST(NextLineage, KeepsWhatTheParentAbandonedAndNothingThatItDidNot) {
   auto entries = saves({{10, 1}, {20, 2}, {30, 3}, {22, 4}, {24, 5}}, {{3, 3}});
   entries[3].lineage.abandoned = {{3, 3}};
-  EXPECT_THAT(next_lineage(entries, entries.back().lineage, 6, 4).abandoned, ElementsAre(SequenceRange{3, 3}, SequenceRange{5, 5}));
+  EXPECT_THAT(next_lineage(entries, entries.back().lineage, 6, 4).abandoned,
+              ElementsAre(SequenceRange{3, 3}, SequenceRange{5, 5}));
   EXPECT_THAT(next_lineage(entries, entries.back().lineage, 6, 3).abandoned, ElementsAre(SequenceRange{4, 5}))
       << "the program returned to what it had abandoned";
 }
@@ -161,8 +162,27 @@ TEST(Retention, KeepsTwoMoreAtMostWhereRunsSaveOnce) {
   EXPECT_THAT(to_prune(entries, 1, 0), ElementsAre(1, 2, 3));
 }
 
-/// A directory and the runs that save there, go back, fail, prune and start anew; beside it the truth, which is known here: who was
-/// saved after whom.
+/// Somebody moves files back into the directory whose sequences are above those that the run gives.
+TEST(Retention, NeverGivesUpTheNewestOfThisRun) {
+  auto entries = saves({{70, 7}, {80, 8}, {90, 9}, {100, 10}}, {}, false);
+  entries.push_back({.step = 110, .lineage = {.sequence = 5, .parent = 4}, .is_own = true});
+  EXPECT_THAT(to_prune(entries, 1, 0), ElementsAre(70));
+  EXPECT_THAT(to_prune(entries, 2, 0), IsEmpty());
+  entries.push_back({.step = 120, .lineage = {.sequence = 6, .parent = 5}, .is_own = true});
+  EXPECT_THAT(to_prune(entries, 2, 0), ElementsAre(110)) << "of the run's own, only the newest is safe";
+}
+
+/// What a run's saves go on from is the newest before them, whether it began there or went back behind others.
+TEST(Retention, KeepsWhatTheRunWentOnFromUntilTwoOfItsOwnAreThere) {
+  auto entries = saves({{70, 7}, {80, 8}, {90, 9}, {100, 10}}, {}, false);
+  entries.push_back({.step = 110, .lineage = {.sequence = 11, .parent = 7, .abandoned = {{8, 10}}}, .is_own = true});
+  EXPECT_THAT(to_prune(entries, 2, 0), IsEmpty());
+  entries.push_back({.step = 120, .lineage = {.sequence = 12, .parent = 11, .abandoned = {{8, 10}}}, .is_own = true});
+  EXPECT_THAT(to_prune(entries, 2, 0), ElementsAre(70));
+}
+
+/// A directory and the runs that save there, go back, fail, prune and start anew; beside it the truth, which is known here: who
+/// was saved after whom.
 class History {
  public:
   explicit History(std::uint64_t seed) : random_(seed) {

@@ -1,5 +1,5 @@
 // Processes that may have few addresses (RLIMIT_AS, `ulimit -v`): what cannot be mapped is an error, and the next thing works.
-#include "unit/transport/address_space.hpp"
+#include "support/address_space.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,6 +40,8 @@ void expect_it_works(Connection& connection, std::uint64_t bytes) {
   const auto arena = open_arena(connection, 0, bytes);
   expect_right(connection, *arena);
 }
+
+using holdfast::test::LimitedAddressSpace;
 
 class AddressSpace : public testing::TestWithParam<Transport> {
  protected:

@@ -183,6 +183,7 @@ TEST_F(FromTheEnvironment, TheTransportIsTakenWhereTheProgramLeavesItOpen) {
   const Error error = error_of([&] { static_cast<void>(with("carrier-pigeon", Transport::automatic)); });
   unsetenv("HOLDFAST_TRANSPORT");
   EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+  decline(address, 0, error);
   EXPECT_TRUE(helper->says("declined 0: HOLDFAST_TRANSPORT is \"carrier-pigeon\"; it can be mapped or put"));
 }
 

@@ -18,14 +18,14 @@
 
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
+#include "support/address_space.hpp"
 #include "transport/service.hpp"
-#include "unit/transport/address_space.hpp"
 
 namespace {
 
 using namespace holdfast;
 using namespace holdfast::transport;
-using holdfast::transport::test::LimitedAddressSpace;
+using holdfast::test::LimitedAddressSpace;
 
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <fstream>
 
-namespace holdfast::transport::test {
+namespace holdfast::test {
 
 /// As long as it lives, this process gets no more than so many bytes of addresses beyond those that it has.
 class LimitedAddressSpace {
@@ -27,4 +27,4 @@ class LimitedAddressSpace {
   rlimit before_{};
 };
 
-}  // namespace holdfast::transport::test
+}  // namespace holdfast::test
