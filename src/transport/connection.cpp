@@ -107,8 +107,9 @@ bool is_listening(const Address& address) {
 }
 
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
-  const Transport chosen = wanted(transport);
+  // First of all, so that a helper listens to whom the rank can decline().
   FileDescriptor socket = connect_to(address.socket_name, deadline);
+  const Transport chosen = wanted(transport);
   Line::require_room();
   auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
   if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, line->address()))))

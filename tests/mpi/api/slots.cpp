@@ -211,14 +211,16 @@ TEST_F(Slots, PartsThatMoveBetweenRanksStayWithinTheLimit) {
     return state;
   };
   Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_, .memory_limit_bytes = limit_bytes});
+  SaveFuture last;
   for (std::int64_t step = 0; step < 6; ++step) {
     std::vector<double> numbers = part(step, static_cast<double>(step));
-    EXPECT_NO_THROW(checkpointer.async_save(step, state_of(step, numbers)));
+    EXPECT_NO_THROW(last = checkpointer.async_save(step, state_of(step, numbers)));
     std::uint64_t mapped = arena_bytes_mapped();
     MPI_Allreduce(MPI_IN_PLACE, &mapped, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
     EXPECT_GE(mapped, node_bytes);
     EXPECT_LE(mapped, limit_bytes + ranks * allowance_bytes) << "step " << step;
   }
+  last.wait();
   for (std::int64_t step = 0; step < 6; ++step) {
     std::vector<double> loaded = part(step, -1);
     StateDict state = state_of(step, loaded);
