@@ -10,6 +10,11 @@
 
 namespace holdfast {
 namespace api {
+namespace {
+
+constexpr Seconds longest_note{2};
+
+}  // namespace
 
 void Save::wait_staged() {
   const cuda::Range range("holdfast: wait for staging");
@@ -52,7 +57,13 @@ bool Save::settle(Deadline deadline) {
 /// What the helper has left behind, it has not written into the event log.
 void Save::end_with(std::optional<transport::Done> done) {
   done_ = std::move(done);
-  if (done_ && done_->failed && done_->last_word) line_->note_lost(stats_.step, to_error(done_->error));
+  if (done_ && done_->failed && done_->last_word) noted_ = line_->note_lost(stats_.step, to_error(done_->error));
+}
+
+/// A program may end with the Error that follows.
+void Save::await_note() const {
+  if (noted_.valid() && noted_.wait_for(longest_note) != std::future_status::ready)
+    log::warning("the line about the lost save of step {} is not in the event log yet", stats_.step);
 }
 
 SaveStats Save::wait(Seconds timeout) {
@@ -64,7 +75,10 @@ SaveStats Save::wait(Seconds timeout) {
                 {.host = host_name()});
   if (skipped_) return stats_;
   seen_ = true;
-  if (done_->failed) throw to_error(done_->error);
+  if (done_->failed) {
+    await_note();
+    throw to_error(done_->error);
+  }
   wait_staged();
   stats_.path = done_->path;
   stats_.bytes = done_->bytes;

@@ -51,8 +51,8 @@ class Line {
   /// What cut the line, if anything did. Looks before it answers.
   [[nodiscard]] const std::optional<Error>& lost();
   /// Of a save that failed with the helper's last word, or without one. Does nothing but on rank 0.
-  void note_lost(std::int64_t step, const Error& error) const {
-    if (terms_.note_lost_save) terms_.note_lost_save(step, error);
+  [[nodiscard]] std::shared_future<void> note_lost(std::int64_t step, const Error& error) const {
+    return terms_.note_lost_save ? terms_.note_lost_save(step, error) : std::shared_future<void>();
   }
   void disconnect() noexcept { connection_->disconnect(); }
   /// Every save that is not answered yet has failed with `error`; nothing more is received.

@@ -45,6 +45,7 @@ class Save {
  private:
   bool staged_before(Deadline deadline);
   void end_with(std::optional<transport::Done> done);
+  void await_note() const;
 
   std::shared_ptr<Line> line_;
   std::uint64_t number_ = 0;
@@ -55,6 +56,7 @@ class Save {
   std::future<double> staging_;
   std::shared_ptr<stage::Underway> copies_;
   std::optional<transport::Done> done_;
+  std::shared_future<void> noted_;  ///< a line in the event log, if this rank writes one
 };
 
 }  // namespace holdfast::api
