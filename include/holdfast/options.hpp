@@ -122,10 +122,11 @@ struct Options {
   /// What happens when a rank of the communicator dies while MPI lets the others live (mpirun with recovery, srun without
   /// --kill-on-bad-exit): true, the helpers write what was staged, say so on standard error and end the other ranks, by SIGTERM
   /// and 5 s later by SIGKILL, as those would wait for the dead one for ever. mpirun is told to end as well, so that its exit
-  /// status is not 0. Set it to false in a program that goes on without a rank by itself. A rank that dies while the
-  /// Checkpointer is made ends the others, too, once the helpers listen; one that died before it reached its helper is missed when launch_timeout_s is
-  /// over, and the others are ended 10 s later. A death before the helpers listen, in MPI_Comm_spawn or in MPI_Init is the launcher's
-  /// business (srun --wait=20 or --kill-on-bad-exit=1). Not where the kernel does not tell that a process has ended (before Linux 5.3).
+  /// status is not 0. Set it to false in a program that goes on without a rank by itself. A rank that dies while the Checkpointer
+  /// is made ends the others, too, once the helpers listen; one that died before it reached its helper is missed when
+  /// launch_timeout_s is over, and the others are ended 10 s later. A death before the helpers listen, in MPI_Comm_spawn or in
+  /// MPI_Init is the launcher's business (srun --wait=20 or --kill-on-bad-exit=1). Not where the kernel does not tell that a
+  /// process has ended (before Linux 5.3).
   bool end_survivors = true;
 
   // Timeouts are more than 0 seconds; ten years and all above, infinity too, are ten years. What passes while the job is stopped as
