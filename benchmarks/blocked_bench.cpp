@@ -110,7 +110,8 @@ const SaveKind kinds[] = {{"memcpy_control", 1, true, false},
   for (const SaveKind& kind : kinds)
     for (const std::uint64_t bytes : {64 * mebibyte, 512 * mebibyte, 2048 * mebibyte}) {
       const std::string name = std::string("blocked/") + kind.label + "/" + std::to_string(bytes / mebibyte) + "MiB";
-      benchmark::RegisterBenchmark(name.c_str(), [&kind, bytes](benchmark::State& state) { blocked(state, kind, bytes); })
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [&kind, bytes](benchmark::State& state) { blocked(state, kind, bytes); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
           ->Iterations(bytes > 1000 * mebibyte  ? 6

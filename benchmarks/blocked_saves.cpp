@@ -18,7 +18,8 @@ void compute(std::vector<double>& numbers, double seconds) {
 
 Options options_for(const SaveKind& kind) {
   static int count = 0;
-  return {.directory = shared_directory() / std::to_string(count++), .keep_last = 1, .stage_threads = kind.stage_threads};
+  return {
+      .directory = shared_directory() / std::to_string(count++), .keep_last = 1, .stage_threads = kind.stage_threads};
 }
 
 }  // namespace

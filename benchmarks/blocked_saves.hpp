@@ -13,8 +13,8 @@ namespace holdfast::benchmarks {
 struct SaveKind {
   const char* label;
   int stage_threads;
-  /// Times a second plain memcpy in the place of the save, which is then made untimed: its ratio should be 1, and what it is
-  /// instead is the noise and bias of this measurement.
+  /// Times a second plain memcpy in the place of the save, which is then made untimed: its ratio should be 1, and what
+  /// it is instead is the noise and bias of this measurement.
   bool control;
   bool overlap;  ///< return at once, compute, then wait_staged(): what is counted is the time that is not computing
 };
@@ -37,8 +37,8 @@ class BlockedSaves {
   /// Collective. Has the first save be like any other.
   void warm_up() { checkpointer_.warm_up(state_.dict()); }
 
-  /// One save beside one plain memcpy of the same bytes into memory that is faulted in; which comes first alternates, so that
-  /// neither always finds the caches warm. Returns when the save is committed.
+  /// One save beside one plain memcpy of the same bytes into memory that is faulted in; which comes first alternates,
+  /// so that neither always finds the caches warm. Returns when the save is committed.
   Sample next();
 
  private:

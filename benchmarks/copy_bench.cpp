@@ -1,5 +1,6 @@
-// Copies by each way, and by the one that is chosen, in turns: from a program's memory to an arena, and from blocks of a file to
-// tensors. Source and target are outside the caches: each copy takes the next part of buffers of twice the last cache or more.
+// Copies by each way, and by the one that is chosen, in turns: from a program's memory to an arena, and from blocks of
+// a file to tensors. Source and target are outside the caches: each copy takes the next part of buffers of twice the
+// last cache or more.
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,13 +59,15 @@ template <std::uint64_t block>
 void in_blocks(std::byte* to, std::byte* from, std::uint64_t bytes, int threads) {
   std::atomic<std::uint64_t> next = 0;
   run_in_threads(threads, [&] {
-    for (std::uint64_t at = next.fetch_add(block); at < bytes; at = next.fetch_add(block)) stream_copy(to + at, from + at, block);
+    for (std::uint64_t at = next.fetch_add(block); at < bytes; at = next.fetch_add(block))
+      stream_copy(to + at, from + at, block);
   });
 }
 
 constexpr Kind kinds[] = {{"host_to_arena", host_to_arena}, {"block_to_tensor", in_blocks<2 * mebibyte>}};
 /// Reported without a goal.
-constexpr Kind small_kinds[] = {{"runs_of_32KiB", in_blocks<mebibyte / 32>}, {"runs_of_256KiB", in_blocks<mebibyte / 4>}};
+constexpr Kind small_kinds[] = {{"runs_of_32KiB", in_blocks<mebibyte / 32>},
+                                {"runs_of_256KiB", in_blocks<mebibyte / 4>}};
 
 class Copies {
  public:
@@ -117,7 +120,8 @@ void report(benchmark::State& state, std::uint64_t bytes, const Times& times) {
   for (const auto& [way, seconds] : times) {
     const double median_s = median(seconds);
     if (way && (best_s == 0 || median_s < best_s)) best_s = median_s;
-    state.counters[(way ? std::string(name_of(*way)) : "chosen") + "_GB_s"] = static_cast<double>(bytes) / median_s / 1e9;
+    state.counters[(way ? std::string(name_of(*way)) : "chosen") + "_GB_s"] =
+        static_cast<double>(bytes) / median_s / 1e9;
   }
   state.counters["chosen_ms"] = median(times.at(std::nullopt)) * 1e3;
   state.counters["best_ms"] = best_s * 1e3;
@@ -143,8 +147,8 @@ void copy(benchmark::State& state, const Kind& kind, std::uint64_t bytes, int th
 void add(const Kind& kind, std::uint64_t size, int threads) {
   const std::string name =
       std::string("copy/") + kind.name + "/" + std::to_string(size) + "MiB/" + std::to_string(threads) + "_threads";
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [&kind, size, threads](benchmark::State& state) { copy(state, kind, size * mebibyte, threads); })
+  benchmark::RegisterBenchmark(
+      name.c_str(), [&kind, size, threads](benchmark::State& state) { copy(state, kind, size * mebibyte, threads); })
       ->UseManualTime()
       ->Unit(benchmark::kMillisecond)
       ->Iterations(size > 1000 ? 9 : 18);

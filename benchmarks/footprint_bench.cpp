@@ -1,5 +1,5 @@
-// What Holdfast takes of a node beside time: memory during saves, and the CPU of a helper that has nothing to do. Under mpirun,
-// on one node.
+// What Holdfast takes of a node beside time: memory during saves, and the CPU of a helper that has nothing to do. Under
+// mpirun, on one node.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -53,11 +53,13 @@ int ranks() {
 
 Options options_for(std::uint64_t memory_limit_bytes) {
   static int count = 0;
-  return {.directory = shared_directory() / std::to_string(count++), .keep_last = 1, .memory_limit_bytes = memory_limit_bytes};
+  return {.directory = shared_directory() / std::to_string(count++),
+          .keep_last = 1,
+          .memory_limit_bytes = memory_limit_bytes};
 }
 
-/// What ranks and helpers take more, at most, during 4 saves in a row than when the helpers had started and nothing was planned
-/// yet: plan, arenas, and what writing takes.
+/// What ranks and helpers take more, at most, during 4 saves in a row than when the helpers had started and nothing was
+/// planned yet: plan, arenas, and what writing takes.
 void node_memory(benchmark::State& state) {
   const std::uint64_t bytes = static_cast<std::uint64_t>(state.range(0)) * mebibyte;
   const auto buffers = static_cast<std::uint64_t>(state.range(1));

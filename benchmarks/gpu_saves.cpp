@@ -14,13 +14,15 @@ namespace {
 
 constexpr int side = 4096;  ///< of the matrices that are multiplied
 constexpr std::uint64_t page = 64 * 1024;
-/// Times of a plain copy that the arithmetic takes: the copy fits into it with the time that enqueuing takes, and what the clock
-/// of the device makes of longer arithmetic does not hide what a copy costs.
+/// Times of a plain copy that the arithmetic takes: the copy fits into it with the time that enqueuing takes, and what
+/// the clock of the device makes of longer arithmetic does not hide what a copy costs.
 constexpr double computing = 4;
 
 Options options_for(std::uint64_t bytes) {
   static int count = 0;
-  return {.directory = shared_directory() / std::to_string(count++), .keep_last = 1, .memory_limit_bytes = bytes + bytes / 2};
+  return {.directory = shared_directory() / std::to_string(count++),
+          .keep_last = 1,
+          .memory_limit_bytes = bytes + bytes / 2};
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct GpuSample {
   double commit_s = 0;
 };
 
-/// A program with `bytes` of state on GPU 0 that saves it again and again: in one tensor, or in a thousand as a transformer
-/// has them (a few of many MiB, most of some KiB). One rank, one arena.
+/// A program with `bytes` of state on GPU 0 that saves it again and again: in one tensor, or in a thousand as a
+/// transformer has them (a few of many MiB, most of some KiB). One rank, one arena.
 class GpuSaves {
  public:
   GpuSaves(std::uint64_t bytes, bool many);

@@ -1,5 +1,6 @@
-// For how long async_save of GPU memory blocks, next to cudaMemcpyAsync of the same bytes into pinned memory in the same run, and
-// what a save with overlap_staging costs the stream that computes. What is measured is told in docs/gpu.md.
+// For how long async_save of GPU memory blocks, next to cudaMemcpyAsync of the same bytes into pinned memory in the
+// same run, and what a save with overlap_staging costs the stream that computes. What is measured is told in
+// docs/gpu.md.
 #include <benchmark/benchmark.h>
 
 #include <holdfast/error.hpp>
@@ -56,8 +57,10 @@ void gpu_stage(benchmark::State& state, std::uint64_t bytes, bool many) {
 [[maybe_unused]] const bool registered = [] {
   for (const std::uint64_t gib : {1, 4, 16})
     for (const bool many : {false, true}) {
-      const std::string name = "gpu_stage/" + std::string(many ? "1000_tensors" : "1_tensor") + "/" + std::to_string(gib) + "GiB";
-      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { gpu_stage(state, gib * gibibyte, many); })
+      const std::string name =
+          "gpu_stage/" + std::string(many ? "1000_tensors" : "1_tensor") + "/" + std::to_string(gib) + "GiB";
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [=](benchmark::State& state) { gpu_stage(state, gib * gibibyte, many); })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond)
           ->Iterations(gib == 1   ? 10

@@ -1,5 +1,5 @@
-// What a tensor that grows a little at every save costs (particles, adaptive meshes): its saves in turns with those of one that
-// has a fixed size.
+// What a tensor that grows a little at every save costs (particles, adaptive meshes): its saves in turns with those of
+// one that has a fixed size.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -28,7 +28,8 @@ double blocked_s(Checkpointer& checkpointer, int save, std::byte* memory, std::u
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   StateDict state;
-  state.add("particles" + std::to_string(rank), shard(memory, DType::u8, {.global = {bytes}, .offset = {0}, .extent = {bytes}}));
+  state.add("particles" + std::to_string(rank),
+            shard(memory, DType::u8, {.global = {bytes}, .offset = {0}, .extent = {bytes}}));
   MPI_Barrier(MPI_COMM_WORLD);
   return slowest(checkpointer.async_save(save, state).wait().blocked_s);
 }

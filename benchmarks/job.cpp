@@ -56,7 +56,9 @@ double cpu_s(int pid) {
 }
 
 std::uint64_t memory_bytes(const std::vector<int>& pids) {
-  const auto kibibytes = [](const std::string& file, const char* what) { return std::stoull("0" + value_in(file, what)); };
+  const auto kibibytes = [](const std::string& file, const char* what) {
+    return std::stoull("0" + value_in(file, what));
+  };
   std::uint64_t sum = kibibytes("/proc/meminfo", "Shmem:");
   for (const int pid : pids) {
     const std::string file = folder(pid) + "/smaps_rollup";

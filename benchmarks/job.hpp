@@ -14,8 +14,9 @@ namespace holdfast::benchmarks {
 [[nodiscard]] int cores_of(int pid);
 /// User and system time of all its threads so far, in nanoseconds' resolution.
 [[nodiscard]] double cpu_s(int pid);
-/// Their memory, and all shared memory of the node: by process, a page that gets its second owner between two looks counts twice. So
-/// nothing else uses shared memory meanwhile, and checkpoints are on a disk. 0 where the kernel does not tell.
+/// Their memory, and all shared memory of the node: by process, a page that gets its second owner between two looks
+/// counts twice. So nothing else uses shared memory meanwhile, and checkpoints are on a disk. 0 where the kernel does
+/// not tell.
 [[nodiscard]] std::uint64_t memory_bytes(const std::vector<int>& pids);
 
 /// Memory of this node that programs can still have.

@@ -1,6 +1,6 @@
-// How fast load is, next to plain reads of the same bytes at the same places of the same file: read() from the page cache,
-// O_DIRECT where nothing of it is there. And how many bytes it reads of those it needs, when other numbers of ranks load than
-// saved.
+// How fast load is, next to plain reads of the same bytes at the same places of the same file: read() from the page
+// cache, O_DIRECT where nothing of it is there. And how many bytes it reads of those it needs, when other numbers of
+// ranks load than saved.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <mpi.h>
@@ -19,10 +19,10 @@
 #include "measure.hpp"
 #include "mpi_main.hpp"
 #include "stage/host_stager.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/read/checkpoint_reader.hpp"
+#include "storage/write/hdf5_file.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
@@ -67,7 +67,8 @@ class LoadedState {
     for (std::uint64_t i = 0; i < tensors; ++i) {
       memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(page_bytes, bytes_ + page_bytes)));
       std::fill_n(memory_.back().get(), bytes_ + page_bytes, std::byte{2});
-      state_.add(name(i), shard(at(i), DType::f32, {.global = {rows, columns}, .offset = box_.offset, .extent = box_.extent}));
+      state_.add(name(i),
+                 shard(at(i), DType::f32, {.global = {rows, columns}, .offset = box_.offset, .extent = box_.extent}));
     }
     static_cast<void>(directory());  // collective when first called
     if (rank() == 0) save(savers);
@@ -92,7 +93,8 @@ class LoadedState {
       for (std::uint64_t i = 0; i < tensors; ++i) {
         // Page-aligned for O_DIRECT; where malloc would put large memory otherwise.
         std::byte* to = flags != 0 ? memory_[i].get() : at(i);
-        if (::pread(fd.get(), to, bytes_, static_cast<off_t>(addresses_[i])) != static_cast<ssize_t>(bytes_)) std::abort();
+        if (::pread(fd.get(), to, bytes_, static_cast<off_t>(addresses_[i])) != static_cast<ssize_t>(bytes_))
+          std::abort();
       }
     });
   }
@@ -138,7 +140,7 @@ class LoadedState {
       std::vector<plan::Dataset> datasets;
       storage::SaveRequest request{.step = 1, .world_size = static_cast<int>(savers), .datasets = {}, .chunks = {}};
       for (std::uint32_t i = 0; i < tensors; ++i) {
-        datasets.push_back({name(i), plan::Kind::tensor, DType::f32, {rows, columns}});
+        datasets.push_back({name(i), plan::DatasetKind::tensor, DType::f32, {rows, columns}});
         for (std::uint64_t saver = 0; saver < savers; ++saver) {
           const Box box = box_of(saver, savers);
           request.chunks.push_back(
@@ -146,7 +148,7 @@ class LoadedState {
         }
       }
       request.datasets = datasets;
-      storage::CheckpointStore store(self, storage::make_posix_filesystem(), storage::make_file_engine(self),
+      storage::CheckpointStore store(self, storage::make_posix_filesystem(), storage::make_checkpoint_file(self),
                                      {.directory = directory(), .nonce = "bench", .holder = "load_bench"});
       store.save(request);
     }
@@ -167,8 +169,10 @@ struct Kind {
   LoadOptions options;
   int threads;  ///< 0: as many as a Checkpointer takes by default
 };
-const Kind kinds[] = {
-    {"default", {}, 0}, {"one_thread", {}, 1}, {"verify_first", {.verify_first = true}, 1}, {"unverified", {.verify = false}, 1}};
+const Kind kinds[] = {{"default", {}, 0},
+                      {"one_thread", {}, 1},
+                      {"verify_first", {.verify_first = true}, 1},
+                      {"unverified", {.verify = false}, 1}};
 
 void speed(benchmark::State& state, const Kind& kind, Cut cut, bool cold) {
   LoadedState content(ranks(), cut);

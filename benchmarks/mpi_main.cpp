@@ -29,7 +29,9 @@ class SilentReporter : public benchmark::BenchmarkReporter {
 
 /// The other ranks would overwrite rank 0's file.
 void drop_output_file(int& argc, char** argv) {
-  const auto names_output = [](const char* argument) { return std::string_view(argument).starts_with("--benchmark_out"); };
+  const auto names_output = [](const char* argument) {
+    return std::string_view(argument).starts_with("--benchmark_out");
+  };
   argc = static_cast<int>(std::remove_if(argv, argv + argc, names_output) - argv);
 }
 
@@ -40,7 +42,8 @@ const std::filesystem::path& shared_directory() {
   std::array<char, 4096> text{};
   if (world_rank() == 0) {
     const char* parent = std::getenv("HOLDFAST_BENCH_DIR");
-    const std::string path = std::filesystem::absolute(parent != nullptr ? parent : ".").string() + "/holdfast-bench-XXXXXX";
+    const std::string path =
+        std::filesystem::absolute(parent != nullptr ? parent : ".").string() + "/holdfast-bench-XXXXXX";
     std::copy_n(path.begin(), std::min(path.size(), text.size() - 1), text.begin());
     if (mkdtemp(text.data()) == nullptr) {
       std::perror(text.data());

@@ -10,7 +10,7 @@
 
 #include "plan/local.hpp"
 #include "simulated_plan.hpp"
-#include "storage/tables.hpp"
+#include "storage/format/tables.hpp"
 #include "wrap/mpi_grid.hpp"
 
 namespace {
@@ -22,8 +22,9 @@ StateDict state_of(std::uint64_t count, std::uint64_t rank, std::uint64_t ranks)
   static std::vector<float> memory(64 * 64);
   StateDict state;
   for (std::uint64_t i = 0; i < count; ++i)
-    state.add("model/layers/" + std::to_string(i) + "/weight",
-              shard(memory.data(), DType::f32, {.global = {64 * ranks, 64}, .offset = {64 * rank, 0}, .extent = {64, 64}}));
+    state.add(
+        "model/layers/" + std::to_string(i) + "/weight",
+        shard(memory.data(), DType::f32, {.global = {64 * ranks, 64}, .offset = {64 * rank, 0}, .extent = {64, 64}}));
   return state;
 }
 
@@ -92,13 +93,13 @@ void first_plan_growth(benchmark::State& state, const benchmarks::Workload& work
   state.counters["ratio"] = many_s / few_s;
 }
 
-/// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load costs each
-/// rank before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
+/// The chunk tables of a checkpoint that many ranks saved, 8 to a node, as they lie in the page cache: what a load
+/// costs each rank before it knows what to read. Tensors of 128 rows, cut over the ranks of a stage.
 void load_tables(benchmark::State& state) {
   constexpr std::uint64_t stage_ranks = 128, tensors = 1000, node_ranks = 8, columns = 64;
   const auto ranks = static_cast<std::uint64_t>(state.range(0));
   const std::vector<plan::Dataset> datasets(ranks / stage_ranks * tensors,
-                                            {"", plan::Kind::tensor, DType::f32, {stage_ranks, columns}});
+                                            {"", plan::DatasetKind::tensor, DType::f32, {stage_ranks, columns}});
   const auto box_of = [](std::uint64_t rank) { return Box{{rank % stage_ranks, 0}, {1, columns}}; };
   storage::Index index;
   storage::Segment all;
@@ -119,8 +120,10 @@ void load_tables(benchmark::State& state) {
   const Box wanted = box_of(1);
   for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = &wanted};
   const auto read = [&](const storage::Place& place, storage::Segment& segment) {
-    std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(), segment.chunks.begin());
-    std::copy_n(all.boxes.begin() + static_cast<std::ptrdiff_t>(place.box), segment.boxes.size(), segment.boxes.begin());
+    std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(),
+                segment.chunks.begin());
+    std::copy_n(all.boxes.begin() + static_cast<std::ptrdiff_t>(place.box), segment.boxes.size(),
+                segment.boxes.begin());
   };
   std::size_t kept = 0;
   for (auto _ : state) kept = storage::read_chunks(index, read, datasets, interests).size();
@@ -132,7 +135,8 @@ void load_tables(benchmark::State& state) {
 BENCHMARK(load_tables)->ArgName("ranks")->Arg(1024)->Arg(16384)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
-  for (const benchmarks::Workload& workload : {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike}) {
+  for (const benchmarks::Workload& workload :
+       {benchmarks::stages, benchmarks::cut_over_all, benchmarks::on_all_alike}) {
     benchmark::RegisterBenchmark((std::string("first_plan_growth/") + workload.name).c_str(),
                                  [workload](benchmark::State& state) { first_plan_growth(state, workload); })
         ->Iterations(100)

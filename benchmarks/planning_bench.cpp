@@ -1,5 +1,6 @@
-// What async_save does before it copies, where nothing has changed since the last one, next to one MPI_Allreduce of 16 bytes:
-// each the slowest rank's, in turns, after the same computing. Under mpirun, with any number of ranks, all on one machine.
+// What async_save does before it copies, where nothing has changed since the last one, next to one MPI_Allreduce of 16
+// bytes: each the slowest rank's, in turns, after the same computing. Under mpirun, with any number of ranks, all on
+// one machine.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -11,7 +12,7 @@
 
 #include "measure.hpp"
 #include "mpi_main.hpp"
-#include "plan/exchange.hpp"
+#include "plan/build_plan.hpp"
 #include "plan/local.hpp"
 #include "simulated_plan.hpp"
 
@@ -61,8 +62,8 @@ class Planned {
   void close() { checkpointer_.close(); }
 
  private:
-  /// A training step, which leaves nothing of what is measured in the caches of the core. All ranks end it at the same moment,
-  /// by the clock that they share.
+  /// A training step, which leaves nothing of what is measured in the caches of the core. All ranks end it at the same
+  /// moment, by the clock that they share.
   void rest() {
     const double end_s = slowest(now_s()) + step_s;
     for (double& number : computing_) number = number * 0.999 + 0.001;
@@ -108,15 +109,17 @@ void unchanged(benchmark::State& state) {
 BENCHMARK(unchanged)->ArgName("tensors")->Arg(1)->Arg(16)->Arg(1000)->Arg(10000)->Iterations(60)->UseManualTime()->Unit(
     benchmark::kMicrosecond);
 
-/// A new plan of 1,000 shards per rank, carried out, for comparison with plan_bench's first_plan: the slowest rank's time,
-/// that of the same rounds of messages with nothing in them, and what the simulation has for a rank's work between them.
+/// A new plan of 1,000 shards per rank, carried out, for comparison with plan_bench's first_plan: the slowest rank's
+/// time, that of the same rounds of messages with nothing in them, and what the simulation has for a rank's work
+/// between them.
 void first_plan(benchmark::State& state, const Workload& workload) {
   const mpi::Communicator& world = communicator();
   const Job job(workload, world.size(), 1000);
   plan::LocalPlan local;
   local.items = job.items(world.rank());
   const auto side = static_cast<int>(world.size() % state.range(0) == 0 ? state.range(0) : 1);
-  const std::vector<int> sides = side == 1 ? std::vector<int>{world.size()} : std::vector<int>{side, world.size() / side};
+  const std::vector<int> sides =
+      side == 1 ? std::vector<int>{world.size()} : std::vector<int>{side, world.size() / side};
   constexpr int rounds = 3;  // of messages over the grid, in exchange.cpp
   mpi::Grid grid(world, sides);
   std::vector<double> seconds, empty;
@@ -124,7 +127,7 @@ void first_plan(benchmark::State& state, const Workload& workload) {
     MPI_Barrier(MPI_COMM_WORLD);
     double start = now_s();
     mpi::LocalWork work;
-    static_cast<void>(plan::exchange(grid, local, 1, work));
+    static_cast<void>(plan::build_plan(grid, local, 1, work));
     seconds.push_back(slowest(now_s() - start));
     MPI_Barrier(MPI_COMM_WORLD);
     start = now_s();

@@ -60,7 +60,8 @@ void write_by_io_uring(const std::filesystem::path& path, std::uint64_t offset, 
 void write_by_mpi_io(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   constexpr std::uint64_t most = 512 << 20;  // Linux writes at most 2 GiB at a time
   MPI_File file = MPI_FILE_NULL;
-  require(MPI_File_open(MPI_COMM_WORLD, path.c_str(), MPI_MODE_WRONLY | MPI_MODE_CREATE, MPI_INFO_NULL, &file) == MPI_SUCCESS,
+  require(MPI_File_open(MPI_COMM_WORLD, path.c_str(), MPI_MODE_WRONLY | MPI_MODE_CREATE, MPI_INFO_NULL, &file) ==
+              MPI_SUCCESS,
           "MPI_File_open", EIO);
   for (std::uint64_t done = 0; done < bytes.size(); done += most) {
     const int count = static_cast<int>(std::min(most, bytes.size() - done));

@@ -20,8 +20,8 @@ class ArenaMemory {
   std::span<std::byte> bytes_;
 };
 
-/// O_DIRECT through io_uring, eight writes of 4 MiB under way, then fsync; over what is there, or into a new file. `bytes` are
-/// whole pages, and so is `offset`. Throws std::system_error.
+/// O_DIRECT through io_uring, eight writes of 4 MiB under way, then fsync; over what is there, or into a new file.
+/// `bytes` are whole pages, and so is `offset`. Throws std::system_error.
 void write_by_io_uring(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes);
 /// Collective over MPI_COMM_WORLD. MPI_File_write_at_all of each process's bytes into one file, and fsync.
 void write_by_mpi_io(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes);

@@ -53,7 +53,10 @@ class Sides {
 /// Where everything ends: all parts of the job, and what is counted of them for each rank.
 struct Ends {
   explicit Ends(const Job& job)
-      : items(static_cast<std::size_t>(job.ranks())), holders(items.size()), names(items.size()), of_parts(items.size()) {
+      : items(static_cast<std::size_t>(job.ranks())),
+        holders(items.size()),
+        names(items.size()),
+        of_parts(items.size()) {
     for (int rank = 0; rank < job.ranks(); ++rank) {
       const bool is_new = rank == 0 || !job.has_replicas();
       of_parts[static_cast<std::size_t>(rank)] = is_new ? ends_of(job, rank) : of_parts.front();
@@ -86,7 +89,7 @@ struct Ends {
 struct Arrivals {
   int rank = 0;
   std::vector<std::vector<Bytes>> items = {};
-  std::vector<std::vector<std::vector<plan::Tally>>> tallies = {};
+  std::vector<std::vector<std::vector<plan::NameSummary>>> summaries = {};
 };
 
 /// Plays all ranks, as far as they send something to those that are watched.
@@ -97,7 +100,7 @@ class Watch {
       Arrivals& arrivals = arrivals_.emplace_back(Arrivals{.rank = rank});
       for (std::size_t hop = 0; hop < sides.hops(); ++hop) {
         arrivals.items.emplace_back(static_cast<std::size_t>(sides.side(hop)));
-        arrivals.tallies.emplace_back(static_cast<std::size_t>(sides.side(hop)));
+        arrivals.summaries.emplace_back(static_cast<std::size_t>(sides.side(hop)));
       }
     }
     for (int rank = 0; rank < job.ranks(); ++rank) add_rank(rank, ends.of_parts[static_cast<std::size_t>(rank)]);
@@ -106,24 +109,26 @@ class Watch {
   [[nodiscard]] std::vector<Arrivals> take_arrivals() { return std::move(arrivals_); }
 
  private:
-  /// Its items, the tallies that they make where they end, and those of its groups.
+  /// Its items, the summaries that they make where they end, and those of its groups.
   void add_rank(int rank, const std::vector<int>& ends) {
     const std::vector<plan::Item> items = job_.items(rank);
     for (std::size_t i = 0; i < items.size(); ++i) {
       at_each_stop(rank, ends[i], [&](Arrivals& arrivals, std::size_t hop, std::size_t place) {
         const Bytes packed = plan::pack_items(std::span(items).subspan(i, 1), rank);
-        Bytes& bag = arrivals.items[hop][place];
-        bag.insert(bag.end(), packed.begin(), packed.end());
+        Bytes& batch = arrivals.items[hop][place];
+        batch.insert(batch.end(), packed.begin(), packed.end());
       });
-      if (rank == 0 || !job_.has_replicas()) add_tally(ends[i], plan::key_of(items[i].name), [&] { return tally_of(items[i]); });
+      if (rank == 0 || !job_.has_replicas())
+        add_tally(ends[i], plan::key_of(items[i].name), [&] { return summary_of(items[i]); });
     }
     for (const std::string_view group : plan::groups_of(items))
-      add_tally(rank, plan::key_of(group), [&] { return plan::tally_of_group(group); });
+      add_tally(rank, plan::key_of(group), [&] { return plan::summary_of_group(group); });
   }
   template <class Make>
   void add_tally(int from, std::uint64_t key, Make&& make) {
-    at_each_stop(from, end_of(key, job_.ranks()),
-                 [&](Arrivals& arrivals, std::size_t hop, std::size_t place) { arrivals.tallies[hop][place].push_back(make()); });
+    at_each_stop(from, end_of(key, job_.ranks()), [&](Arrivals& arrivals, std::size_t hop, std::size_t place) {
+      arrivals.summaries[hop][place].push_back(make());
+    });
   }
   template <class Function>
   void at_each_stop(int from, int to, Function&& function) {
@@ -136,10 +141,10 @@ class Watch {
     for (Arrivals& arrivals : arrivals_)
       for (std::size_t hop = 0; hop < sides_.hops(); ++hop)
         for (std::size_t place = 0; place < arrivals.items[hop].size(); ++place) {
-          Bytes& bag = arrivals.items[hop][place];
-          bag = plan::unite({bag}, 1, 1, to_the_only_place).front();
-          auto& tallies = arrivals.tallies[hop][place];
-          tallies = plan::TallyStop({tallies}).leave(1, 1, to_the_only_place).front();
+          Bytes& batch = arrivals.items[hop][place];
+          batch = plan::unite({batch}, 1, 1, to_the_only_place).front();
+          auto& summaries = arrivals.summaries[hop][place];
+          summaries = plan::SummaryHop({summaries}).forward(1, 1, to_the_only_place).front();
         }
   }
 
@@ -149,7 +154,7 @@ class Watch {
 };
 
 /// What is sent back to a rank that saves all that it holds, or its share of what others hold too.
-std::vector<Parcel> pieces_for(int rank, const Job& job) {
+std::vector<RankMessage> pieces_for(int rank, const Job& job) {
   const std::vector<plan::Item> items = job.items(rank);
   std::map<int, std::vector<plan::Piece>> pieces;
   for (std::uint32_t i = 0; i < items.size(); ++i) {
@@ -157,7 +162,7 @@ std::vector<Parcel> pieces_for(int rank, const Job& job) {
     pieces[end_of(checksum(encode(items[i])), job.ranks())].push_back(
         {plan::key_of(items[i].name), i, items[i].box, 0, volume(items[i].box.extent) * 4});
   }
-  std::vector<Parcel> out;
+  std::vector<RankMessage> out;
   for (const auto& [owner, list] : pieces) out.push_back({owner, encode(list)});
   return out;
 }
@@ -169,9 +174,9 @@ std::uint64_t bytes_of(const Lists& lists) {
   return sum;
 }
 
-std::uint64_t bytes_of(const std::vector<Parcel>& parcels) {
+std::uint64_t bytes_of(const std::vector<RankMessage>& messages) {
   std::uint64_t sum = 0;
-  for (const Parcel& parcel : parcels) sum += parcel.bytes.size();
+  for (const RankMessage& message : messages) sum += message.bytes.size();
   return sum;
 }
 
@@ -189,11 +194,11 @@ class Steps {
   double seconds() const {
     const Stopwatch watch;
     const std::vector<plan::HeldItem> held = meet_replicas();
-    std::vector<plan::Tally> tallies = plan::tallies_of(items_, held);
+    std::vector<plan::NameSummary> summaries = plan::summaries_of(items_, held);
     const std::vector<plan::Share> shares = plan::shares_of(held);
     std::vector<std::uint64_t> load(static_cast<std::size_t>(ranks_));
     plan::add_fixed_load(shares, items_, rank_, load);
-    const std::vector<plan::CountAnswer> answers = add_up(std::move(tallies));
+    const std::vector<plan::CountAnswer> answers = add_up(std::move(summaries));
     carry(plan::pieces_for_ranks(shares, std::move(load), rank_));
     plan::RankPlan plan{.owned = plan::definitions(items_, held, answers), .pieces = {}};
     plan::take_pieces(plan, back_, items_, answers);
@@ -210,28 +215,28 @@ class Steps {
       static_cast<void>(plan::unite(arrivals_.items[hop - 1], ranks_, sides_.side(hop), place_at(hop)));
     return plan::unpack_items(plan::unite(arrivals_.items.back(), ranks_, 1, to_the_only_place).front());
   }
-  std::vector<plan::CountAnswer> add_up(std::vector<plan::Tally> tallies) const {
-    std::vector<plan::TallyStop> way;
-    way.emplace_back(std::vector<std::vector<plan::Tally>>{std::move(tallies)});
+  std::vector<plan::CountAnswer> add_up(std::vector<plan::NameSummary> summaries) const {
+    std::vector<plan::SummaryHop> way;
+    way.emplace_back(std::vector<std::vector<plan::NameSummary>>{std::move(summaries)});
     for (std::size_t hop = 0; hop < sides_.hops(); ++hop) {
-      static_cast<void>(way.back().leave(ranks_, sides_.side(hop), place_at(hop)));
-      way.emplace_back(arrivals_.tallies[hop]);
+      static_cast<void>(way.back().forward(ranks_, sides_.side(hop), place_at(hop)));
+      way.emplace_back(arrivals_.summaries[hop]);
     }
     static_cast<void>(way.back().conflict());
     return {};  // nobody has per-rank values
   }
-  /// What arrives at a hop is for this as much, in as many parcels, as what a rank has sent.
-  void carry(const std::vector<Parcel>& parcels) const {
-    std::vector<Bytes> bags(1);
-    for (const Parcel& parcel : parcels) put(bags.front(), {rank_, parcel.rank, parcel.bytes});
-    for (std::size_t hop = 0; hop < sides_.hops(); ++hop) bags = sorted(bags, sides_.side(hop), place_at(hop));
+  /// What arrives at a hop is for this as much, in as many messages, as what a rank has sent.
+  void carry(const std::vector<RankMessage>& messages) const {
+    std::vector<Bytes> batches(1);
+    for (const RankMessage& message : messages) put(batches.front(), {rank_, message.rank, message.bytes});
+    for (std::size_t hop = 0; hop < sides_.hops(); ++hop) batches = sorted(batches, sides_.side(hop), place_at(hop));
   }
 
   const int ranks_, rank_;
   const Sides& sides_;
   const Arrivals& arrivals_;
   const std::vector<plan::Item> items_;
-  const std::vector<Parcel> back_;
+  const std::vector<RankMessage> back_;
 };
 
 /// A rank that is looked at, and how long its steps took each time.
@@ -245,7 +250,7 @@ Watched watch(const Job& job, const Sides& sides, const Ends& ends, const Arriva
   const auto rank = static_cast<std::size_t>(arrivals.rank);
   RankWork work{.items = ends.items[rank], .holders = ends.holders[rank]};
   for (std::size_t hop = 0; hop < sides.hops(); ++hop)
-    work.bytes_received += bytes_of(arrivals.items[hop]) + bytes_of(arrivals.tallies[hop]);
+    work.bytes_received += bytes_of(arrivals.items[hop]) + bytes_of(arrivals.summaries[hop]);
   return {work, Steps(job, sides, arrivals)};
 }
 
@@ -256,8 +261,8 @@ auto median_of(std::vector<RankWork> works, Field field) {
 }
 
 RankWork typical_of(const std::vector<RankWork>& works) {
-  return {median_of(works, &RankWork::items), median_of(works, &RankWork::holders), median_of(works, &RankWork::bytes_received),
-          median_of(works, &RankWork::compute_s)};
+  return {median_of(works, &RankWork::items), median_of(works, &RankWork::holders),
+          median_of(works, &RankWork::bytes_received), median_of(works, &RankWork::compute_s)};
 }
 
 int position_of_most(const std::vector<std::uint64_t>& numbers) {
@@ -291,7 +296,8 @@ Job::Job(const Workload& workload, int ranks, int shards)
       stage_ranks_(workload.ranks_per_tensor == 0 ? ranks : std::min(workload.ranks_per_tensor, ranks)) {}
 
 std::string Job::name_of(int stage, int tensor) const {
-  return "model/stage" + std::to_string(stage) + "/layer" + std::to_string(tensor / 10) + "/weight" + std::to_string(tensor % 10);
+  return "model/stage" + std::to_string(stage) + "/layer" + std::to_string(tensor / 10) + "/weight" +
+         std::to_string(tensor % 10);
 }
 
 std::vector<plan::Item> Job::items(int rank) const {
@@ -301,7 +307,7 @@ std::vector<plan::Item> Job::items(int rank) const {
   items.reserve(static_cast<std::size_t>(shards_));
   for (int tensor = 0; tensor < shards_; ++tensor)
     items.push_back({name_of(rank / stage_ranks_, tensor),
-                     plan::Kind::tensor,
+                     plan::DatasetKind::tensor,
                      DType::f32,
                      {rows_per_part * parts, columns},
                      {{rows_per_part * part, 0}, {rows_per_part, columns}}});
@@ -310,7 +316,10 @@ std::vector<plan::Item> Job::items(int rank) const {
 
 struct Simulation::Parts {
   Parts(const Job& its_job, const std::vector<int>& its_sides)
-      : job(its_job), sides(its_sides), ends(job), arrivals(Watch(job, sides, ends, ranks_to_watch(job, ends)).take_arrivals()) {
+      : job(its_job),
+        sides(its_sides),
+        ends(job),
+        arrivals(Watch(job, sides, ends, ranks_to_watch(job, ends)).take_arrivals()) {
     for (const Arrivals& at_rank : arrivals) watched.push_back(watch(job, sides, ends, at_rank));
   }
 
@@ -340,14 +349,15 @@ SimulatedPlan Simulation::plan() const {
     works.push_back(one.work);
     works.back().compute_s = median(one.seconds);
   }
-  SimulatedPlan result{.typical = typical_of({works.begin(), works.begin() + drawn_ranks}),
-                       .heaviest = *std::max_element(works.begin() + drawn_ranks, works.end(),
-                                                     [](const auto& a, const auto& b) { return a.compute_s < b.compute_s; })};
+  SimulatedPlan result{
+      .typical = typical_of({works.begin(), works.begin() + drawn_ranks}),
+      .heaviest = *std::max_element(works.begin() + drawn_ranks, works.end(),
+                                    [](const auto& a, const auto& b) { return a.compute_s < b.compute_s; })};
   result.mean_items = std::accumulate(ends.items.begin(), ends.items.end(), 0.0) / job.ranks();
   result.most_names = std::ranges::max(ends.names);
   const Arrivals& first = arrivals.front();
   result.bytes_items = bytes_of(first.items.front());
-  result.bytes_tallies = bytes_of(first.tallies.front());
+  result.bytes_tallies = bytes_of(first.summaries.front());
   result.bytes_pieces = bytes_of(pieces_for(first.rank, job));
   return result;
 }

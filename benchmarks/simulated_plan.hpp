@@ -7,7 +7,8 @@
 
 #include "plan/plan.hpp"
 
-/// Jobs of any size, and what a new plan costs one of their ranks, worked out in one process. docs/scale.md has the model.
+/// Jobs of any size, and what a new plan costs one of their ranks, worked out in one process. docs/scale.md has the
+/// model.
 namespace holdfast::benchmarks {
 
 /// Who holds what. Tensors are 2-d, cut by rows.
@@ -17,7 +18,8 @@ struct Workload {
   bool replicas = false;     ///< each of them holds the whole tensor
 };
 
-/// Stages of a pipeline, each tensor cut over the 128 ranks of its stage: there are more tensors where there are more ranks.
+/// Stages of a pipeline, each tensor cut over the 128 ranks of its stage: there are more tensors where there are more
+/// ranks.
 inline constexpr Workload stages{"stages", 128, false};
 /// The same tensors whatever the number of ranks, each cut over all of them.
 inline constexpr Workload cut_over_all{"cut_over_all", 0, false};
@@ -55,11 +57,12 @@ struct SimulatedPlan {
   RankWork heaviest;             ///< of those with most holders or names, the one that takes longest
   double mean_items = 0;         ///< different ones, over all ranks
   std::uint64_t most_names = 0;  ///< that one rank answers for, groups with them
-  std::uint64_t bytes_items = 0, bytes_tallies = 0, bytes_pieces = 0;  ///< that a typical rank receives in one hop of each kind
+  std::uint64_t bytes_items = 0, bytes_tallies = 0,
+                bytes_pieces = 0;  ///< that a typical rank receives in one hop of each kind
 };
 
-/// A few ranks drawn by chance, and those at which most ends, with what arrives at them. What the others have to do is counted,
-/// not carried out.
+/// A few ranks drawn by chance, and those at which most ends, with what arrives at them. What the others have to do is
+/// counted, not carried out.
 class Simulation {
  public:
   /// Messages go over a grid of these sides.

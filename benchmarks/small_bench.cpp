@@ -22,7 +22,8 @@ StateDict many_tensors(std::byte* memory) {
   const std::string prefix = "rank" + std::to_string(rank);
   StateDict state;
   const auto add = [&](const char* name, std::uint64_t i, std::uint64_t bytes) {
-    state.add(prefix + name + std::to_string(i), shard(memory, DType::u8, {.global = {bytes}, .offset = {0}, .extent = {bytes}}));
+    state.add(prefix + name + std::to_string(i),
+              shard(memory, DType::u8, {.global = {bytes}, .offset = {0}, .extent = {bytes}}));
     memory += bytes;
   };
   for (std::uint64_t i = 0; i < small_count; ++i) add("/bias", i, small_bytes);
@@ -73,7 +74,8 @@ void small_tensors(benchmark::State& state) {
   }
   of_many.close();
   of_one.close();
-  const auto report = [&](const std::string& what, const std::vector<double>& many_s, const std::vector<double>& one_s) {
+  const auto report = [&](const std::string& what, const std::vector<double>& many_s,
+                          const std::vector<double>& one_s) {
     state.counters[what + "_ratio"] = median(many_s) / median(one_s);
     state.counters[what + "_ms"] = median(many_s) * 1e3;
     state.counters[what + "_one_ms"] = median(one_s) * 1e3;

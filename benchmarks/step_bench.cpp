@@ -1,5 +1,6 @@
-// How much longer a rank's steps take while its helper writes a save, next to the same steps without one: stretches of both take
-// turns in one run. Under mpirun; the goal is for a machine that has a core for the helper, and the label says whether it has.
+// How much longer a rank's steps take while its helper writes a save, next to the same steps without one: stretches of
+// both take turns in one run. Under mpirun; the goal is for a machine that has a core for the helper, and the label
+// says whether it has.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -18,15 +19,18 @@ namespace holdfast::benchmarks {
 namespace {
 
 constexpr std::uint64_t mebibyte = 1 << 20;
-constexpr int warm_up_saves = 3;  // the second one is the first in the other arena, the third the first in recycled space
+constexpr int warm_up_saves =
+    3;  // the second one is the first in the other arena, the third the first in recycled space
 
 struct Steps {
   std::vector<double> during_s, alone_s;
-  /// The first ones after async_save, which find the caches full of the copy: that is staging's doing, not the helper's.
+  /// The first ones after async_save, which find the caches full of the copy: that is staging's doing, not the
+  /// helper's.
   std::vector<double> first_s;
 };
 
-/// Steps through one save until it is committed, then as many without. The last step of a save, which saw it end, does not count.
+/// Steps through one save until it is committed, then as many without. The last step of a save, which saw it end, does
+/// not count.
 void stretch(Checkpointer& checkpointer, StateDict& state, std::int64_t number, Step& step, Steps& steps) {
   MPI_Barrier(MPI_COMM_WORLD);
   const std::size_t before = steps.during_s.size();

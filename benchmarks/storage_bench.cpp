@@ -1,5 +1,6 @@
-// What helpers do with staged bytes, from staged to durable, next to the plainest way to write the same bytes durably, which
-// takes turns with it. Every rank is a writer. Every save is in the place of the one before it (recycled) or in new space.
+// What helpers do with staged bytes, from staged to durable, next to the plainest way to write the same bytes durably,
+// which takes turns with it. Every rank is a writer. Every save is in the place of the one before it (recycled) or in
+// new space.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
@@ -10,8 +11,8 @@
 #include "measure.hpp"
 #include "mpi_main.hpp"
 #include "raw_write.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 
 namespace holdfast::benchmarks {
 namespace {
@@ -29,7 +30,7 @@ struct State {
     const int rank = world(MPI_Comm_rank);
     const Box box{{part * static_cast<std::uint64_t>(rank)}, {part}};
     for (std::uint64_t i = 0; i < count; ++i) {
-      datasets.push_back({"layer" + std::to_string(i), plan::Kind::tensor, DType::u8, {bytes}});
+      datasets.push_back({"layer" + std::to_string(i), plan::DatasetKind::tensor, DType::u8, {bytes}});
       request.chunks.push_back({static_cast<std::uint32_t>(i), box, rank, memory.bytes().subspan(i * part, part)});
     }
     request.plan = 1;
@@ -52,8 +53,8 @@ constexpr Way ways[] = {{"direct_new", Engine::direct, false},
                         {"mpi_io_new", Engine::mpi_io, false},
                         {"mpi_io_recycled", Engine::mpi_io, true}};
 
-/// The plainest durable write: by the same system's means, of the same bytes, each writer's after that of the one before, into a
-/// file of its own: over what is there, or into a new one that then takes its place.
+/// The plainest durable write: by the same system's means, of the same bytes, each writer's after that of the one
+/// before, into a file of its own: over what is there, or into a new one that then takes its place.
 double write_plainly(const Way& way, const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const std::uint64_t offset = bytes.size() * static_cast<std::uint64_t>(world(MPI_Comm_rank));
   const std::filesystem::path target = way.recycle ? path.string() : path.string() + ".new";
@@ -73,9 +74,13 @@ void durable(benchmark::State& state, const Way& way) {
   const std::filesystem::path directory = shared_directory() / "storage", plain = shared_directory() / "plain";
   auto comm = mpi::Communicator::duplicate(MPI_COMM_WORLD).asleep();  // as helpers wait
   {
-    storage::CheckpointStore store(
-        comm, storage::make_posix_filesystem(), storage::make_file_engine(comm, {.engine = way.engine}),
-        {.directory = directory, .keep_last = 1, .nonce = "bench", .holder = "storage_bench", .recycle_files = way.recycle});
+    storage::CheckpointStore store(comm, storage::make_posix_filesystem(),
+                                   storage::make_checkpoint_file(comm, {.engine = way.engine}),
+                                   {.directory = directory,
+                                    .keep_last = 1,
+                                    .nonce = "bench",
+                                    .holder = "storage_bench",
+                                    .recycle_files = way.recycle});
     const auto save = [&] {
       ++content.request.step;
       comm.barrier();  // until writer 0 has removed what the save before replaced, which belongs to no save's time

@@ -13,12 +13,14 @@ void train(MPI_Comm comm, std::uint64_t rank, std::uint64_t ranks) {
 
   holdfast::Checkpointer checkpointer(comm, {.directory = "run/ckpt", .keep_last = 3});
   holdfast::StateDict state;  // names and addresses; built once
-  state.add("model/weight", holdfast::shard(weight.data(), holdfast::DType::f32,
-                                            {.global = {64 * ranks, 32}, .offset = {64 * rank, 0}, .extent = {64, 32}}));
+  state.add("model/weight",
+            holdfast::shard(weight.data(), holdfast::DType::f32,
+                            {.global = {64 * ranks, 32}, .offset = {64 * rank, 0}, .extent = {64, 32}}));
   state.add("model/bias", holdfast::replicated(bias.data(), holdfast::DType::f32, {128}));
   state.add("epoch", epoch);
 
-  if (checkpointer.latest()) checkpointer.load(state);  // in place; the newest that is whole; saved by any number of ranks
+  if (checkpointer.latest())
+    checkpointer.load(state);  // in place; the newest that is whole; saved by any number of ranks
   while (++epoch <= 100) {
     for (float& w : weight) w += 0.5F;                           // your training step
     if (epoch % 10 == 0) checkpointer.async_save(epoch, state);  // returns when the tensors may change again

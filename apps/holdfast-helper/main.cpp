@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   CLI::App app("The process of Holdfast that writes checkpoints beside an MPI program. The library starts it.",
                "holdfast-helper");
   bool probe = false;
-  holdfast::helper::Service service;
+  holdfast::helper::ServeOptions service;
   app.add_flag("--probe", probe, "print version and protocol, and end");
   app.add_option("--nonce", service.nonce, "the run that this helper belongs to");
   app.add_option("--timeout", service.timeout_s, "seconds within which its ranks have to say hello");

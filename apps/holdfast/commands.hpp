@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-/// The commands, one per file. Each add_… registers its subcommand; when the command line names it, parsing runs it and
-/// leaves the exit status: 0 yes, 1 no (verify: bad, diff: different). What cannot be done is thrown and becomes 2.
+/// The commands, one per file. Each add_… registers a subcommand. Parsing runs the one that the command line names,
+/// which sets `status`: 0 yes, 1 no (verify: bad, diff: different). Errors are thrown; main() returns 2 for them.
 namespace holdfast::cli {
 
 void add_ls(CLI::App& app, int& status);

@@ -19,17 +19,17 @@ struct Options {
   bool json = false;
 };
 
-std::string kind_name(Difference::Kind kind) {
+std::string kind_name(Difference::Aspect kind) {
   switch (kind) {
-    case Difference::Kind::only_in_first:
+    case Difference::Aspect::only_in_first:
       return "only in first";
-    case Difference::Kind::only_in_second:
+    case Difference::Aspect::only_in_second:
       return "only in second";
-    case Difference::Kind::type:
+    case Difference::Aspect::type:
       return "type";
-    case Difference::Kind::shape:
+    case Difference::Aspect::shape:
       return "shape";
-    case Difference::Kind::content:
+    case Difference::Aspect::content:
       return "content";
   }
   return "unknown";
@@ -37,7 +37,7 @@ std::string kind_name(Difference::Kind kind) {
 
 nlohmann::json to_json(const Difference& difference) {
   nlohmann::json json{{"name", difference.name}, {"kind", kind_name(difference.kind)}, {"text", difference.text}};
-  if (difference.kind != Difference::Kind::content) return json;
+  if (difference.kind != Difference::Aspect::content) return json;
   json["elements"] = difference.elements;
   json["largest"] = std::isfinite(difference.largest) ? nlohmann::json(difference.largest) : nlohmann::json("infinity");
   return json;
@@ -51,13 +51,13 @@ void print(const DiffReport& report) {
   using Align = Table::Align;
   Table table({{"NAME"}, {"DIFFERS IN"}, {"ELEMENTS", Align::right}, {"LARGEST", Align::right}, {"FIRST / SECOND"}});
   for (const Difference& difference : report.differences) {
-    const bool content = difference.kind == Difference::Kind::content;
+    const bool content = difference.kind == Difference::Aspect::content;
     table.add({difference.name, kind_name(difference.kind), content ? std::to_string(difference.elements) : "-",
                content ? fmt::format("{:.6g}", difference.largest) : "-", difference.text});
   }
   table.print();
-  fmt::print("{}: {} differences, {} tensors and values are in both\n", toned(Tone::bad, "different"), report.differences.size(),
-             report.compared);
+  fmt::print("{}: {} differences, {} tensors and values are in both\n", toned(Tone::bad, "different"),
+             report.differences.size(), report.compared);
 }
 
 int diff(const Options& options) {
@@ -88,7 +88,8 @@ void add_diff(CLI::App& app, int& status) {
   command->add_option("SECOND", options->second, "The other one")->required();
   command->add_flag("--json", options->json, "Write JSON");
   command->footer(
-      "Step and time are not compared, nor per-rank values where the numbers of ranks differ.\nExit status: 0 if equal, 1 if "
+      "Step and time are not compared, nor per-rank values where the numbers of ranks differ.\nExit status: 0 if "
+      "equal, 1 if "
       "different.");
   command->callback([options, &status] { status = diff(*options); });
 }

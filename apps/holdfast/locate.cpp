@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/catalog.hpp"
+#include "storage/directory/catalog.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -21,7 +21,7 @@ std::optional<std::int64_t> step_named(std::string name) {
   return all ? std::optional(step) : std::nullopt;
 }
 
-/// The one that a run would go on from.
+/// The checkpoint that a run would go on from.
 std::filesystem::path newest(const std::filesystem::path& directory) {
   const std::vector<storage::Entry> entries = storage::entries_in(directory);
   if (const storage::Entry* head = storage::head_of(entries)) return directory / storage::file_name(head->step);

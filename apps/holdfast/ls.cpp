@@ -16,9 +16,9 @@ struct Options {
 };
 
 nlohmann::json to_json(const CheckpointInfo& info) {
-  return {{"step", info.step},        {"path", info.path.string()},     {"bytes", info.file_bytes},
-          {"ranks", info.world_size}, {"created", info.created},        {"library_version", info.library_version},
-          {"valid", info.valid()},    {"problem", info.problem},        {"sequence", info.sequence},
+  return {{"step", info.step},        {"path", info.path.string()},    {"bytes", info.file_bytes},
+          {"ranks", info.world_size}, {"created", info.created},       {"library_version", info.library_version},
+          {"valid", info.valid()},    {"problem", info.problem},       {"sequence", info.sequence},
           {"parent", info.parent},    {"abandoned", info.is_abandoned}};
 }
 
@@ -58,7 +58,8 @@ int ls(const Options& options) {
 
 void add_ls(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("ls", "List the checkpoints of a directory, oldest first (reads headers only)");
+  CLI::App* command =
+      app.add_subcommand("ls", "List the checkpoints of a directory, oldest first (reads headers only)");
   command->add_option("DIR", options->directory, "Directory of checkpoints")->required();
   command->add_flag("--json", options->json, "Write JSON");
   command->callback([options, &status] { status = ls(*options); });

@@ -23,7 +23,7 @@ bool colours() {
   return wanted;
 }
 
-/// Characters of UTF-8 text.
+/// Number of characters of UTF-8 text.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
@@ -40,7 +40,7 @@ std::string human_bytes(std::uint64_t bytes) {
   const char* const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double amount = static_cast<double>(bytes) / 1024;
   std::size_t unit = 0;
-  for (; amount >= 1023.95; amount /= 1024) ++unit;  // what would be shown as 1024.0 is 1.0 of the next
+  for (; amount >= 1023.95; amount /= 1024) ++unit;  // not 1024.0, but 1.0 of the next unit
   return fmt::format("{:.1f} {}", amount, units[unit]);
 }
 
@@ -97,8 +97,8 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   constexpr std::size_t length = 30;
   const auto filled = static_cast<std::size_t>(static_cast<double>(done) / static_cast<double>(total) * length);
   const std::string bar = std::string(filled, '#') + std::string(length - filled, '.');
-  const std::string line =
-      fmt::format("\r\033[K{}  [{}] {:3}%  {} of {}", label_, bar, filled * 100 / length, human_bytes(done), human_bytes(total));
+  const std::string line = fmt::format("\r\033[K{}  [{}] {:3}%  {} of {}", label_, bar, filled * 100 / length,
+                                       human_bytes(done), human_bytes(total));
   std::fputs(line.c_str(), stderr);
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-/// How the commands write. People get tables, with colour on a terminal unless NO_COLOR is set; machines get JSON.
+/// Output of the commands: tables for people, with colour on a terminal unless NO_COLOR is set, and JSON for machines.
 namespace holdfast::cli {
 
 /// "512 B", "1.5 GiB".
@@ -15,7 +15,7 @@ enum class Tone { plain, heading, good, bad };
 /// The text in the colour of its tone, where standard output shows colours.
 [[nodiscard]] std::string toned(Tone tone, const std::string& text);
 
-/// Columns as wide as their widest cell; the last one is not padded.
+/// A table of text. Columns are as wide as their widest cell; the last one is not padded.
 class Table {
  public:
   enum class Align { left, right };
@@ -33,10 +33,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Indented, to standard output. Text that is not UTF-8 is shown with replacement characters.
+/// Prints indented JSON to standard output. Invalid UTF-8 is shown with replacement characters.
 void print_json(const nlohmann::json& json);
 
-/// A bar on standard error while something takes long; nothing where that is no terminal. Redrawn ten times a second.
+/// A progress bar on standard error, if that is a terminal. Redrawn at most ten times a second.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label);

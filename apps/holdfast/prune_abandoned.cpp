@@ -12,8 +12,8 @@
 #include "base/error_text.hpp"
 #include "commands.hpp"
 #include "output.hpp"
-#include "storage/filesystem.hpp"
-#include "storage/format.hpp"
+#include "storage/directory/filesystem.hpp"
+#include "storage/format/format.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -35,23 +35,26 @@ void print(const std::vector<CheckpointInfo>& removed, const std::string& direct
              human_bytes(bytes));
 }
 
-/// What is abandoned stands in the head, and a file that cannot be read may be the head.
+/// The head lists what is abandoned, and a file that cannot be read may be the head.
 void require_readable(const std::vector<CheckpointInfo>& checkpoints, const std::string& directory) {
   std::string unread;
   for (const auto& info : checkpoints)
     if (!info.valid()) unread += (unread.empty() ? "" : ", ") + info.path.filename().string();
   if (unread.empty()) return;
-  throw Error(ErrorCode::corrupt,
-              fmt::format("nothing is removed while these cannot be read, as one may be the newest, and go on from what another "
-                          "abandoned: {} (see holdfast ls); move them away, or say --force",
-                          unread),
-              {.path = directory});
+  throw Error(
+      ErrorCode::corrupt,
+      fmt::format(
+          "nothing is removed while these cannot be read, as one may be the newest, and go on from what another "
+          "abandoned: {} (see holdfast ls); move them away, or say --force",
+          unread),
+      {.path = directory});
 }
 
-/// Those that were removed. A run that saves there has the lock: what is abandoned changes with its next save.
+/// Returns the removed checkpoints. Throws while a run that saves there has the lock, as its next save may change what
+/// is abandoned.
 std::vector<CheckpointInfo> remove_abandoned(const Options& options) {
   std::vector<CheckpointInfo> removed;
-  // Where there is nothing to do, no lock file is made.
+  // Without abandoned checkpoints, no lock file is made.
   if (std::ranges::none_of(list_checkpoints(options.directory), &CheckpointInfo::is_abandoned)) return removed;
   const auto files = storage::make_posix_filesystem();
   const auto lock = files->lock(std::filesystem::path(options.directory) / storage::format::lock_file,
@@ -91,7 +94,8 @@ void add_prune_abandoned(CLI::App& app, int& status) {
   command->add_flag("--json", options->json, "Write JSON");
   command->add_flag("--force", options->force, "Also where a checkpoint cannot be read, which may be the newest");
   command->footer(
-      "Refused while a run that saves has the directory, and while a checkpoint there cannot be read. Where the file system has "
+      "Refused while a run that saves has the directory, and while a checkpoint there cannot be read. Where the file "
+      "system has "
       "no locks (flock), a run is not noticed: see to it yourself that none saves there.");
   command->callback([options, &status] { status = prune_abandoned(*options); });
 }

@@ -13,7 +13,7 @@
 namespace holdfast::cli {
 namespace {
 
-using plan::Kind;
+using plan::DatasetKind;
 using storage::CheckpointReader;
 
 struct Options {
@@ -23,11 +23,11 @@ struct Options {
 
 /// "i64", "string".
 std::string type_of(const plan::Dataset& dataset) {
-  const bool text = dataset.kind == Kind::string || dataset.kind == Kind::per_rank_string;
+  const bool text = dataset.kind == DatasetKind::string || dataset.kind == DatasetKind::per_rank_string;
   return std::string(text ? "string" : to_string(dataset.dtype));
 }
 
-/// Positions of the datasets, by name: the file has them in the order in which they were planned.
+/// Indices of the datasets, by name. The file has them in the order in which they were planned.
 std::vector<std::uint32_t> by_name(const CheckpointReader& file) {
   std::vector<std::uint32_t> order(file.datasets().size());
   std::iota(order.begin(), order.end(), 0);
@@ -51,7 +51,7 @@ void print(const CheckpointReader& file) {
   Table values({{"VALUE"}, {"TYPE"}, {"CONTENT"}});
   for (const std::uint32_t i : by_name(file)) {
     const plan::Dataset& dataset = file.datasets()[i];
-    if (dataset.kind == Kind::tensor)
+    if (dataset.kind == DatasetKind::tensor)
       tensors.add({dataset.name, type_of(dataset), to_string(dataset.global), human_bytes(bytes_of(dataset))});
     else
       values.add({dataset.name, type_of(dataset) + (plan::is_per_rank_kind(dataset.kind) ? " per rank" : ""),
@@ -72,7 +72,7 @@ void print_as_json(const CheckpointReader& file) {
     const plan::Dataset& dataset = file.datasets()[i];
     nlohmann::json entry{
         {"name", dataset.name}, {"type", type_of(dataset)}, {"shape", dataset.global}, {"bytes", bytes_of(dataset)}};
-    if (dataset.kind == Kind::tensor) {
+    if (dataset.kind == DatasetKind::tensor) {
       tensors.push_back(std::move(entry));
     } else {
       entry["per_rank"] = plan::is_per_rank_kind(dataset.kind);
@@ -104,7 +104,8 @@ int show(const Options& options) {
 void add_show(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("show", "Show the tensors and values of a checkpoint");
-  command->add_option("FILE", options->checkpoint, "A checkpoint file, DIR/STEP, or a directory for its newest checkpoint")
+  command
+      ->add_option("FILE", options->checkpoint, "A checkpoint file, DIR/STEP, or a directory for its newest checkpoint")
       ->required();
   command->add_flag("--json", options->json, "Write JSON");
   command->callback([options, &status] { status = show(*options); });

@@ -14,7 +14,7 @@ namespace holdfast::cli {
 namespace {
 
 using nlohmann::json;
-using plan::Kind;
+using plan::DatasetKind;
 
 json number_json(DType dtype, const std::byte* element) {
   return visit(dtype, [&]<class T>(T) -> json {
@@ -37,10 +37,11 @@ json part_json(const storage::CheckpointReader& file, std::uint32_t dataset, con
   const std::size_t size = size_of(definition.dtype);
   Bytes bytes(volume(box.extent) * size);
   file.read(dataset, box, bytes.data());
-  if (definition.kind == Kind::string || definition.kind == Kind::per_rank_string)
+  if (definition.kind == DatasetKind::string || definition.kind == DatasetKind::per_rank_string)
     return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   json numbers = json::array();
-  for (std::size_t at = 0; at < bytes.size(); at += size) numbers.push_back(number_json(definition.dtype, bytes.data() + at));
+  for (std::size_t at = 0; at < bytes.size(); at += size)
+    numbers.push_back(number_json(definition.dtype, bytes.data() + at));
   return box.extent.empty() ? numbers.front() : numbers;
 }
 
@@ -49,7 +50,7 @@ json part_json(const storage::CheckpointReader& file, std::uint32_t dataset, con
 json value_json(const storage::CheckpointReader& file, std::uint32_t dataset) {
   const plan::Dataset& definition = file.datasets()[dataset];
   if (volume(definition.global) * size_of(definition.dtype) > 64 * 1024) return nullptr;
-  if (definition.kind != Kind::per_rank && definition.kind != Kind::per_rank_string)
+  if (definition.kind != DatasetKind::per_rank && definition.kind != DatasetKind::per_rank_string)
     return part_json(file, dataset, whole(definition.global));
   std::map<int, json> by_rank;
   for (const auto& chunk : file.chunks())

@@ -19,7 +19,7 @@ struct Options {
   bool json = false;
 };
 
-/// One file, or all of a directory. A file that is not there is left for verify() to report.
+/// The named file, or all checkpoints of a directory. verify() reports a missing file.
 std::vector<std::filesystem::path> files_of(const std::filesystem::path& argument) {
   if (!std::filesystem::is_directory(argument)) return {file_named(argument)};
   std::vector<std::filesystem::path> files;
@@ -34,8 +34,8 @@ VerifyReport verify_with_bar(const std::filesystem::path& file) {
 
 void print(const VerifyReport& report, double seconds) {
   if (report.problems.empty()) {
-    fmt::print("{}  {}  {} in {} chunks, {:.1f} s\n", toned(Tone::good, "valid"), report.path.string(), human_bytes(report.bytes),
-               report.chunks, seconds);
+    fmt::print("{}  {}  {} in {} chunks, {:.1f} s\n", toned(Tone::good, "valid"), report.path.string(),
+               human_bytes(report.bytes), report.chunks, seconds);
     return;
   }
   fmt::print("{}    {}\n", toned(Tone::bad, "bad"), report.path.string());
@@ -43,7 +43,8 @@ void print(const VerifyReport& report, double seconds) {
 }
 
 nlohmann::json to_json(const VerifyReport& report, double seconds) {
-  return {{"path", report.path.string()}, {"valid", report.problems.empty()}, {"bytes", report.bytes}, {"chunks", report.chunks},
+  return {{"path", report.path.string()}, {"valid", report.problems.empty()},
+          {"bytes", report.bytes},        {"chunks", report.chunks},
           {"seconds", seconds},           {"problems", report.problems}};
 }
 
@@ -71,11 +72,15 @@ int verify(const Options& options) {
 
 void add_verify(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("verify", "Read a checkpoint, or all of a directory, and check every checksum");
-  command->add_option("FILE|DIR", options->checkpoint, "A checkpoint file, DIR/STEP, or a directory for all of its checkpoints")
+  CLI::App* command =
+      app.add_subcommand("verify", "Read a checkpoint, or all of a directory, and check every checksum");
+  command
+      ->add_option("FILE|DIR", options->checkpoint,
+                   "A checkpoint file, DIR/STEP, or a directory for all of its checkpoints")
       ->required();
   command->add_flag("--json", options->json, "Write JSON");
-  command->footer("Exit status: 0 if everything is as it was saved, 1 if anything is damaged, missing or not a checkpoint.");
+  command->footer(
+      "Exit status: 0 if everything is as it was saved, 1 if anything is damaged, missing or not a checkpoint.");
   command->callback([options, &status] { status = verify(*options); });
 }
 

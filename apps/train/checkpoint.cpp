@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -53,8 +54,9 @@ std::vector<std::span<const std::byte>> memory_of(Trainer& trainer) {
 Checkpoints::Checkpoints(const Group& group, const Options& options, Trainer& trainer)
     : group_(group),
       summary_(group, memory_of(trainer)),
-      checkpointer_(group.comm(),
-                    {.directory = options.directory, .keep_last = options.keep, .preemption_signals = {SIGUSR1, SIGTERM}}),
+      checkpointer_(
+          group.comm(),
+          {.directory = options.directory, .keep_last = options.keep, .preemption_signals = {SIGUSR1, SIGTERM}}),
       state_(describe(trainer, group.rank())),
       progress_(trainer.progress()) {
   checkpointer_.warm_up(state_);
@@ -63,13 +65,17 @@ Checkpoints::Checkpoints(const Group& group, const Options& options, Trainer& tr
 void Checkpoints::save() {
   wait();
   memcpy_s_ = summary_.time_memcpy();
+  const auto start = std::chrono::steady_clock::now();
   try {
     saving_ = checkpointer_.async_save(progress_.epoch, state_);
+    const std::chrono::duration<double> blocked = std::chrono::steady_clock::now() - start;
+    group_.say(fmt::format("saving: epoch {} is copied in {:.2f} ms, plain memcpy takes {:.2f} ms; training goes on",
+                           progress_.epoch, blocked.count() * 1e3, memcpy_s_ * 1e3));
     newest_ = progress_.epoch;
     told_ = false;
   } catch (const holdfast::Error& error) {
     last_saved_ = false;
-    group_.say(fmt::format("save of epoch {} failed: {}", progress_.epoch, error.what()));
+    group_.say(fmt::format("save of epoch {} failed: {}", progress_.epoch, error.what()), screen::Tone::bad);
   }
 }
 
@@ -82,7 +88,7 @@ void Checkpoints::wait() {
     last_saved_ = true;
   } catch (const holdfast::Error& error) {
     last_saved_ = false;
-    group_.say(fmt::format("save of epoch {} failed: {}", save.step(), error.what()));
+    group_.say(fmt::format("save of epoch {} failed: {}", save.step(), error.what()), screen::Tone::bad);
   }
 }
 
@@ -95,13 +101,13 @@ void Checkpoints::look() {
 }
 
 void Checkpoints::tell_committed(std::int64_t epoch) {
-  if (!std::exchange(told_, true)) group_.say(fmt::format("committed: epoch {}", epoch));
+  if (!std::exchange(told_, true)) group_.say(fmt::format("committed: epoch {}", epoch), screen::Tone::good);
 }
 
 holdfast::LoadReport Checkpoints::load() {
   auto report = checkpointer_.load(state_);
   newest_ = report.step;
-  for (const auto& skipped : report.skipped) group_.say("passed over: " + skipped);
+  for (const auto& skipped : report.skipped) group_.say("passed over: " + skipped, screen::Tone::bad);
   return report;
 }
 

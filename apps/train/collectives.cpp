@@ -1,10 +1,7 @@
 #include "collectives.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <climits>
-#include <cstdio>
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -37,8 +34,8 @@ Group::Group(MPI_Comm comm) : comm_(comm) {
 
 void Group::all_gather(RowSplit split, std::span<const float> part, std::span<float> whole) const {
   const Counts parts(split, whole.size());
-  MPI_Allgatherv(part.data(), static_cast<int>(part.size()), MPI_FLOAT, whole.data(), parts.counts.data(), parts.offsets.data(),
-                 MPI_FLOAT, comm_);
+  MPI_Allgatherv(part.data(), static_cast<int>(part.size()), MPI_FLOAT, whole.data(), parts.counts.data(),
+                 parts.offsets.data(), MPI_FLOAT, comm_);
 }
 
 void Group::reduce_scatter(RowSplit split, std::span<const float> whole, std::span<float> part) const {
@@ -73,10 +70,8 @@ void Group::barrier() const {
   MPI_Barrier(comm_);
 }
 
-void Group::say(const std::string& line) const {
-  if (rank_ != 0) return;
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+void Group::say(const std::string& line, screen::Tone tone) const {
+  if (rank_ == 0) screen::line(line, tone);
 }
 
 }  // namespace train

@@ -6,10 +6,12 @@
 #include <span>
 #include <string>
 
+#include "screen.hpp"
+
 namespace train {
 
-/// How the rows of a tensor are split over the ranks: as evenly as whole rows allow, so that parts differ by one row and
-/// some are empty when there are more ranks than rows.
+/// How the rows of a tensor are split over the ranks: as evenly as whole rows allow, so that parts differ by one row
+/// and some are empty when there are more ranks than rows.
 struct RowSplit {
   std::int64_t rows = 0;
   int ranks = 1;
@@ -36,7 +38,7 @@ class Group {
   void barrier() const;
 
   /// A line for the user: rank 0 prints it at once.
-  void say(const std::string& line) const;
+  void say(const std::string& line, screen::Tone tone = screen::Tone::plain) const;
 
  private:
   MPI_Comm comm_;

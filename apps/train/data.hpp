@@ -24,8 +24,8 @@ struct Batch {
 /// Samples of one epoch over all ranks, whatever their number.
 inline constexpr std::int64_t global_batch = 32;
 
-/// This rank's samples of the next epoch. Every rank draws them all and keeps its rows, so that a run that is resumed on
-/// another number of ranks sees the same data.
+/// This rank's samples of the next epoch. Every rank draws them all and keeps its rows, so that a run that is resumed
+/// on another number of ranks sees the same data.
 [[nodiscard]] Batch next_batch(const Group& group, at::Generator& generator);
 
 }  // namespace train

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <holdfast/catalog.hpp>
 #include <optional>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "checkpoint.hpp"
 #include "collectives.hpp"
 #include "options.hpp"
+#include "screen.hpp"
 #include "trainer.hpp"
 
 namespace train {
@@ -48,27 +50,31 @@ bool begin(const Group& group, const Options& options, Trainer& trainer, Checkpo
     return true;
   }
   if (!options.resume) {
-    group.say(fmt::format("{} holds checkpoints up to epoch {}: say --resume to go on from there, or take another directory",
-                          options.directory.string(), *latest));
+    group.say(
+        fmt::format("{} holds checkpoints up to epoch {}: say --resume to go on from there, or take another directory",
+                    options.directory.string(), *latest));
     return false;
   }
   const auto report = checkpoints.load();
   group.say(fmt::format("resumed from step {}, saved by {} ranks, on {} ranks: epoch {} is next", report.step,
-                        report.saved_by_ranks, group.size(), trainer.progress().epoch + 1));
+                        report.saved_by_ranks, group.size(), trainer.progress().epoch + 1),
+            screen::Tone::good);
   return true;
 }
 
 /// What every rank does after a fault: meet the others, let the last save finish, load in place.
 void recover(const Group& group, const InjectedFault& fault, Trainer& trainer, Checkpoints& checkpoints) {
-  group.say(fmt::format("fault injected: {}", fault.what()));
+  group.say(fmt::format("fault injected: {}", fault.what()), screen::Tone::bad);
   group.barrier();
   checkpoints.wait();
   if (checkpoints.latest()) {
     const auto report = checkpoints.load();
-    group.say(fmt::format("fault survived: loaded step {}, epoch {} is next", report.step, trainer.progress().epoch + 1));
+    group.say(
+        fmt::format("fault survived: loaded step {}, epoch {} is next", report.step, trainer.progress().epoch + 1),
+        screen::Tone::good);
   } else {
     trainer.start_over();
-    group.say("fault survived: nothing was saved yet, epoch 1 is next");
+    group.say("fault survived: nothing was saved yet, epoch 1 is next", screen::Tone::good);
   }
 }
 
@@ -83,9 +89,10 @@ void run_epoch(const Options& options, Trainer& trainer, bool fault) {
   std::this_thread::sleep_until(end);
 }
 
-/// Between two epochs: saves if it is time to, or somebody asked for it. How the run ends, if it ends here; one that has
-/// reached its last epoch is finished, whatever was asked.
-std::optional<End> between_epochs(const Group& group, const Options& options, std::int64_t epoch, Checkpoints& checkpoints) {
+/// Between two epochs: saves if it is time to, or somebody asked for it. How the run ends, if it ends here; one that
+/// has reached its last epoch is finished, whatever was asked.
+std::optional<End> between_epochs(const Group& group, const Options& options, std::int64_t epoch,
+                                  Checkpoints& checkpoints) {
   checkpoints.look();
   const auto asked = checkpoints.requests();
   const bool finished = epoch >= options.epochs;
@@ -107,7 +114,7 @@ End train_all(const Group& group, const Options& options, Trainer& trainer, Chec
     const bool fault = due(epoch, options.fault_every) && epoch > last_fault;
     try {
       run_epoch(options, trainer, fault);
-      group.say(fmt::format("epoch {} loss {:.17g}", epoch, progress.loss));
+      if (group.rank() == 0) screen::epoch(epoch, options.epochs, progress.loss);
     } catch (const InjectedFault& injected) {
       last_fault = epoch;
       recover(group, injected, trainer, checkpoints);
@@ -115,20 +122,22 @@ End train_all(const Group& group, const Options& options, Trainer& trainer, Chec
   }
 }
 
-/// What the run has come to is decided. A second signal, such as the one at the end of the grace time, must not change it.
+/// What the run has come to is decided. A second signal, such as the one at the end of the grace time, must not change
+/// it.
 void ignore_further_signals() {
   for (const int signal : {SIGUSR1, SIGTERM}) std::signal(signal, SIG_IGN);
 }
 
 /// The last word of a run whose newest state is saved, and its exit status.
 int explain(const Group& group, const Options& options, End end, std::int64_t epoch) {
-  const auto state = epoch > 0 ? fmt::format("epoch {} is committed", epoch) : std::string("there was nothing to save yet");
+  const auto state =
+      epoch > 0 ? fmt::format("epoch {} is committed", epoch) : std::string("there was nothing to save yet");
   switch (end) {
     case End::finished:
       return EXIT_SUCCESS;
     case End::halted:
-      group.say(
-          fmt::format("halted on request: {}; remove {} before the next start", state, (options.directory / "halt").string()));
+      group.say(fmt::format("halted on request: {}; remove {} before the next start", state,
+                            (options.directory / "halt").string()));
       return EXIT_SUCCESS;
     case End::preempted:
       group.say(fmt::format("preempted: {}; start again with --resume", state));
@@ -137,7 +146,15 @@ int explain(const Group& group, const Options& options, End end, std::int64_t ep
   return EXIT_FAILURE;
 }
 
+/// At the end of the output, or in a file of its own.
+void write_summary(const Group& group, const Options& options, const Summary& summary) {
+  const auto text = summary.text();
+  if (group.rank() != 0 || text.empty()) return;
+  if (options.summary.empty() || !(std::ofstream(options.summary) << text << '\n')) group.say(text);
+}
+
 int run(const Group& group, const Options& options) {
+  if (options.terminal) screen::use_terminal();
   make_deterministic();
   Trainer trainer(group, options);
   Checkpoints checkpoints(group, options, trainer);
@@ -145,7 +162,8 @@ int run(const Group& group, const Options& options) {
   if (begin(group, options, trainer, checkpoints)) end = train_all(group, options, trainer, checkpoints);
   ignore_further_signals();
   const bool saved = checkpoints.close();
-  checkpoints.summary().print();
+  screen::end();
+  write_summary(group, options, checkpoints.summary());
   if (!end) return wrong_use;
   return saved ? explain(group, options, *end, trainer.progress().epoch) : EXIT_FAILURE;
 }

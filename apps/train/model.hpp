@@ -10,8 +10,8 @@
 
 namespace train {
 
-/// One parameter and its Adam moments. Each rank holds the rows that `split` gives it of all three; the memory stays where
-/// it is, because the checkpoints point at it.
+/// One parameter and its Adam moments. Each rank holds the rows that `split` gives it of all three; the memory stays
+/// where it is, because the checkpoints point at it.
 struct Parameter {
   std::string name;                  ///< "net1/weight"
   std::vector<std::int64_t> global;  ///< the whole shape

@@ -18,7 +18,9 @@ struct Options {
   int keep = 3;
   double epoch_seconds = 0;  ///< an epoch takes at least so long
   bool resume = false;
-  bool reserve_helpers = false;  ///< the last rank of each node does not train, but is its node's helper
+  bool terminal = false;          ///< standard output ends at one
+  std::filesystem::path summary;  ///< where the table of the saves goes; empty: to standard output
+  bool reserve_helpers = false;   ///< the last rank of each node does not train, but is its node's helper
 
   /// Widths from the inputs to the output, such as 8-32-128-64-8-1.
   [[nodiscard]] std::vector<std::int64_t> layer_widths() const;

@@ -3,13 +3,15 @@
 #include <cstddef>
 #include <holdfast/future.hpp>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "collectives.hpp"
 
 namespace train {
 
-/// What the saves of this run cost, beside a plain memcpy of the same bytes at the same moments. All calls are collective.
+/// What the saves of this run cost, beside a plain memcpy of the same bytes at the same moments. Calls but text() are
+/// collective.
 class Summary {
  public:
   /// `memory` is what this rank saves; the copy is made once ahead, to have its memory faulted in.
@@ -19,8 +21,8 @@ class Summary {
   /// starts on all ranks together.
   double time_memcpy();
   void add(const holdfast::SaveStats& stats, double memcpy_s);
-  /// Rank 0 prints the table.
-  void print() const;
+  /// A table; empty if nothing was saved.
+  [[nodiscard]] std::string text() const;
 
  private:
   struct Entry {

@@ -41,7 +41,8 @@ void Trainer::update(const std::vector<torch::Tensor>& gathered, bool fault) {
   auto& parameters = model_.parameters();
   for (std::size_t at = 0; at < parameters.size(); ++at) {
     if (fault && at == parameters.size() / 2) {
-      throw InjectedFault(fmt::format("an exception in epoch {}, with half of the parameters updated", progress_.epoch + 1));
+      throw InjectedFault(
+          fmt::format("an exception in epoch {}, with half of the parameters updated", progress_.epoch + 1));
     }
     auto gradient = torch::empty_like(parameters[at].value);
     group_.reduce_scatter(parameters[at].split, floats(gathered[at].grad()), floats(gradient));

@@ -1,4 +1,5 @@
-// Trains on a GPU with saves that overlap the computing, meets faults and goes on: what the LibTorch example does, without it.
+// Trains on a GPU with saves that overlap the computing, meets faults and goes on: what the LibTorch example does,
+// without it.
 #include <fmt/format.h>
 #include <mpi.h>
 
@@ -22,8 +23,9 @@ class Checkpoints {
   Checkpoints(const Group& group, const Options& options, Trainer& trainer)
       : group_(group),
         trainer_(trainer),
-        checkpointer_(group.comm(),
-                      {.directory = options.directory, .keep_last = options.keep, .preemption_signals = {SIGUSR1, SIGTERM}}) {
+        checkpointer_(
+            group.comm(),
+            {.directory = options.directory, .keep_last = options.keep, .preemption_signals = {SIGUSR1, SIGTERM}}) {
     trainer.describe(state_);
     checkpointer_.warm_up(state_);
   }
@@ -85,8 +87,9 @@ bool begin(const Group& group, const Options& options, Trainer& trainer, Checkpo
   const auto latest = checkpoints.checkpointer().latest();
   if (!latest) return true;
   if (!options.resume) {
-    group.say(fmt::format("{} holds checkpoints up to epoch {}: say --resume to go on from there, or take another directory",
-                          options.directory.string(), *latest));
+    group.say(
+        fmt::format("{} holds checkpoints up to epoch {}: say --resume to go on from there, or take another directory",
+                    options.directory.string(), *latest));
     return false;
   }
   const auto report = checkpoints.load();
@@ -102,7 +105,8 @@ void recover(const Group& group, const InjectedFault& fault, Trainer& trainer, C
   checkpoints.wait();
   if (checkpoints.checkpointer().latest()) {
     const auto report = checkpoints.load();
-    group.say(fmt::format("fault survived: loaded step {}, epoch {} is next", report.step, trainer.progress().epoch + 1));
+    group.say(
+        fmt::format("fault survived: loaded step {}, epoch {} is next", report.step, trainer.progress().epoch + 1));
   } else {
     trainer.start_over();
     group.say("fault survived: nothing was saved yet, epoch 1 is next");
@@ -129,7 +133,7 @@ bool train_all(const Group& group, const Options& options, Trainer& trainer, Che
     try {
       trainer.run_epoch(fault, [&] { checkpoints.hold_stream(); });
       std::this_thread::sleep_until(end);
-      group.say(fmt::format("epoch {} loss {:.17g}", epoch, progress.loss));
+      if (group.rank() == 0) train::screen::epoch(epoch, options.epochs, progress.loss);
     } catch (const InjectedFault& injected) {
       last_fault = epoch;
       recover(group, injected, trainer, checkpoints);
@@ -138,6 +142,7 @@ bool train_all(const Group& group, const Options& options, Trainer& trainer, Che
 }
 
 int run(const Group& group, const Options& options) {
+  if (options.terminal) train::screen::use_terminal();
   Trainer trainer(group, options);
   Checkpoints checkpoints(group, options, trainer);
   if (!begin(group, options, trainer, checkpoints)) {
@@ -145,7 +150,9 @@ int run(const Group& group, const Options& options) {
     return train::wrong_use;
   }
   const bool ended_early = train_all(group, options, trainer, checkpoints);
-  if (!checkpoints.close()) return EXIT_FAILURE;
+  const bool saved = checkpoints.close();
+  train::screen::end();
+  if (!saved) return EXIT_FAILURE;
   if (!ended_early) return EXIT_SUCCESS;
   group.say(fmt::format("preempted: epoch {} is committed; start again with --resume", trainer.progress().epoch));
   return train::come_again;

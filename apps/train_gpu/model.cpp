@@ -27,7 +27,8 @@ Model::Model(const std::vector<std::int64_t>& widths, std::int64_t samples, cuda
     gradients_.emplace_back(static_cast<std::size_t>(samples * width));
   }
   for (std::size_t layer = 1; layer < widths_.size(); ++layer) {
-    const auto inputs = static_cast<std::uint64_t>(widths_[layer - 1]), outputs = static_cast<std::uint64_t>(widths_[layer]);
+    const auto inputs = static_cast<std::uint64_t>(widths_[layer - 1]),
+               outputs = static_cast<std::uint64_t>(widths_[layer]);
     const std::string name = "net" + std::to_string(layer);
     parameters_.push_back(make_parameter(name + "/weight", {outputs, inputs}));
     parameters_.push_back(make_parameter(name + "/bias", {outputs}));
@@ -59,7 +60,8 @@ double Model::forward_backward(const std::vector<float>& inputs, const std::vect
   outputs_.front().put(inputs, stream_);
   labels_.put(labels, stream_);
   forward(samples);
-  loss_and_gradient(outputs_.back().data(), labels_.data(), losses_.data(), gradients_.back().data(), samples, scale, stream_);
+  loss_and_gradient(outputs_.back().data(), labels_.data(), losses_.data(), gradients_.back().data(), samples, scale,
+                    stream_);
   backward(samples);
   const std::vector<float> losses = losses_.get(stream_);
   return std::accumulate(losses.begin(), losses.begin() + samples, 0.0);

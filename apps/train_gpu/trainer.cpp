@@ -70,11 +70,12 @@ void Trainer::run_epoch(bool fault, const std::function<void()>& before_update) 
   std::vector<Parameter>& parameters = model_->parameters();
   for (std::size_t at = 0; at < parameters.size(); ++at) {
     if (fault && at == parameters.size() / 2)
-      throw InjectedFault(fmt::format("an exception in epoch {}, with half of the parameters updated", progress_.epoch + 1));
+      throw InjectedFault(
+          fmt::format("an exception in epoch {}, with half of the parameters updated", progress_.epoch + 1));
     Parameter& parameter = parameters[at];
     add_up(parameter);
-    adam(parameter.value.data(), parameter.first_moment.data(), parameter.second_moment.data(), parameter.gradient.data(),
-         static_cast<std::int64_t>(parameter.value.size()), progress_.epoch + 1, stream_);
+    adam(parameter.value.data(), parameter.first_moment.data(), parameter.second_moment.data(),
+         parameter.gradient.data(), static_cast<std::int64_t>(parameter.value.size()), progress_.epoch + 1, stream_);
   }
   progress_.epoch += 1;
   progress_.random = random;

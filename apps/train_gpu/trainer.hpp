@@ -25,8 +25,8 @@ struct Progress {
   std::uint64_t random = 0;  ///< state of the random numbers that make the data
 };
 
-/// Data-parallel training: every rank holds the whole state on its GPU and trains on its share of each batch; gradients are
-/// added up over host memory, in rank order. The same ranks always get the same bits.
+/// Data-parallel training: every rank holds the whole state on its GPU and trains on its share of each batch; gradients
+/// are added up over host memory, in rank order. The same ranks always get the same bits.
 class Trainer {
  public:
   Trainer(const train::Group& group, const train::Options& options);

@@ -1,6 +1,6 @@
-// Saves the same state by Holdfast and by the two ways that an MPI program has without it, in turns. benchmarks/peers/run starts
-// it under mpirun beside other programs and tells it when: a line "round" is answered by one line of JSON, the end of the input
-// ends it. dcp.py speaks the same way.
+// Saves the same state by Holdfast and by the two ways that an MPI program has without it, in turns.
+// benchmarks/peers/run starts it under mpirun beside other programs and tells it when: a line "round" is answered by
+// one line of JSON, the end of the input ends it. dcp.py speaks the same way.
 #include <fmt/format.h>
 #include <mpi.h>
 
@@ -67,7 +67,8 @@ class Peers {
     while (!saving.ready()) during_s.push_back(step_.run());
     saving.wait();
     sample.durable_s = slowest(now_s() - start);
-    while (alone_s.size() < std::clamp<std::size_t>(during_s.size(), 1, most_steps_alone)) alone_s.push_back(step_.run());
+    while (alone_s.size() < std::clamp<std::size_t>(during_s.size(), 1, most_steps_alone))
+      alone_s.push_back(step_.run());
     if (!during_s.empty()) sample.step_ratio = median(during_s) / median(alone_s);
     sample.step_ratio = slowest(sample.step_ratio);
     return sample;
@@ -133,7 +134,8 @@ void run(const std::filesystem::path& directory, std::uint64_t bytes) {
 }  // namespace holdfast::benchmarks
 
 int main(int argc, char** argv) {
-  CLI::App app("Saves one state by Holdfast, parallel HDF5 and MPI-IO in turns; benchmarks/peers/run starts it.", "peers");
+  CLI::App app("Saves one state by Holdfast, parallel HDF5 and MPI-IO in turns; benchmarks/peers/run starts it.",
+               "peers");
   std::string directory;
   std::uint64_t mebibytes = 0;
   app.add_option("--directory", directory, "where checkpoints go")->required();

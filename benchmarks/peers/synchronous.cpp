@@ -26,7 +26,8 @@ std::uint64_t world(int (*ask)(MPI_Comm, int*)) {
 void make_durable(const std::filesystem::path& path) {
   if (world(MPI_Comm_rank) == 0) {
     const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    if (!file || ::fsync(file.get()) != 0) throw std::system_error(errno, std::generic_category(), "fsync " + path.string());
+    if (!file || ::fsync(file.get()) != 0)
+      throw std::system_error(errno, std::generic_category(), "fsync " + path.string());
   }
   MPI_Barrier(MPI_COMM_WORLD);
 }
@@ -36,19 +37,19 @@ void make_durable(const std::filesystem::path& path) {
 void write_by_hdf5(const std::filesystem::path& path, const ShardedState& state) {
   using hdf5::call;
   constexpr hid_t as_usual = H5P_DEFAULT;
-  const hdf5::Properties access(call("H5Pcreate", H5Pcreate, H5P_FILE_ACCESS));
+  const hdf5::PropertiesId access(call("H5Pcreate", H5Pcreate, H5P_FILE_ACCESS));
   call("H5Pset_fapl_mpio", H5Pset_fapl_mpio, access.get(), MPI_COMM_WORLD, MPI_INFO_NULL);
   const hid_t file = call("H5Fcreate", H5Fcreate, path.c_str(), unsigned{H5F_ACC_TRUNC}, as_usual, access.get());
   const hsize_t all[] = {state.rows() * world(MPI_Comm_size), ShardedState::columns}, mine[] = {state.rows(), all[1]};
   const hsize_t first[] = {state.rows() * world(MPI_Comm_rank), 0};
-  const hdf5::Selection box{hdf5::Space(call("H5Screate_simple", H5Screate_simple, 2, all, nullptr)),
-                            hdf5::Space(call("H5Screate_simple", H5Screate_simple, 2, mine, nullptr))};
+  const hdf5::Selection box{hdf5::SpaceId(call("H5Screate_simple", H5Screate_simple, 2, all, nullptr)),
+                            hdf5::SpaceId(call("H5Screate_simple", H5Screate_simple, 2, mine, nullptr))};
   call("H5Sselect_hyperslab", H5Sselect_hyperslab, box.file.get(), H5S_SELECT_SET, first, nullptr, mine, nullptr);
-  const hdf5::Properties together = hdf5::collective_transfer();
+  const hdf5::PropertiesId together = hdf5::collective_transfer();
   for (std::uint64_t i = 0; i < ShardedState::tensors; ++i) {
     const std::string name = "layer" + std::to_string(i);
-    const hdf5::Dataset dataset(
-        call("H5Dcreate2", H5Dcreate2, file, name.c_str(), H5T_NATIVE_FLOAT, box.file.get(), as_usual, as_usual, as_usual));
+    const hdf5::DatasetId dataset(call("H5Dcreate2", H5Dcreate2, file, name.c_str(), H5T_NATIVE_FLOAT, box.file.get(),
+                                       as_usual, as_usual, as_usual));
     hdf5::write(dataset, H5T_NATIVE_FLOAT, box, together, state.tensor(i).data());
   }
   hdf5::close_shared(file);

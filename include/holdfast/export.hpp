@@ -1,4 +1,4 @@
 #pragma once
 
-/// Marks what the shared library shows; everything else in it is hidden.
+/// Makes a symbol visible outside the shared library; all others are hidden.
 #define HOLDFAST_API __attribute__((visibility("default")))

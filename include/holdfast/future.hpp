@@ -2,67 +2,72 @@
 
 #include <chrono>
 #include <cstdint>
+#include <holdfast/export.hpp>
 #include <memory>
 #include <string>
 
-#include <holdfast/export.hpp>
-
-struct CUstream_st;  // what CUDA's cudaStream_t points to
+struct CUstream_st;  // CUDA's cudaStream_t is a pointer to it
 
 namespace holdfast {
 
-/// Where the time of one save went. Bytes are of the whole checkpoint; plan and stage seconds are this rank's, the
-/// others the helpers' (the slowest one).
+/// Duration and size of one save. `bytes` counts the whole checkpoint. The seconds for plan, stage and blocked are this
+/// rank's; those for write, fsync and commit are the slowest helper's.
 struct SaveStats {
-  std::int64_t step = -1;
-  std::string path;              ///< of the committed file
+  std::int64_t step = -1;        ///< step of the save
+  std::string path;              ///< path of the committed file
   std::uint64_t bytes = 0;       ///< tensor and value bytes in the file, replicas counted once
   std::uint64_t rank_bytes = 0;  ///< bytes that this rank staged
-  bool plan_cached = false;      ///< the plan of one of the last saves was used again
-  bool arena_made = false;       ///< some rank's arena had to be made for it, or to grow
-  double plan_s = 0;             ///< agreeing, and planning where needed
-  double stage_s = 0;            ///< copying into the arena
-  double blocked_s = 0;          ///< async_save from call to return
-  double write_s = 0;            ///< creating the file and writing into it
-  double fsync_s = 0;            ///< making it durable
-  double commit_s = 0;           ///< from the last rank's staged to committed, all included
+  bool plan_cached = false;      ///< the plan of an earlier save was used again
+  bool arena_made = false;       ///< an arena of some rank was made, or grew, for this save
+  double plan_s = 0;             ///< agreement of the ranks, and planning if it was needed
+  double stage_s = 0;            ///< copy into the arena
+  double blocked_s = 0;          ///< async_save, from call to return
+  double write_s = 0;            ///< creation of the file and writes into it
+  double fsync_s = 0;            ///< fsync of the file
+  double commit_s = 0;           ///< from staged on the last rank to committed, all included
 };
 
-namespace api {
+namespace save {
 class Save;
 }
 
-/// One save under way. It has two moments: staged (the tensors may change) and committed (durable and visible).
-/// Copyable; copies speak of the same save. All calls are local to the rank, and every rank learns the same outcome.
-/// Valid after close() of its Checkpointer too. Not thread-safe against calls on the same Checkpointer.
+/// One save in flight. It has two moments: staged (the tensors may change) and committed (durable and visible). Copies
+/// refer to the same save. All calls are local to the rank, and every rank learns the same outcome. A future can be
+/// used after close() of its Checkpointer. Not thread-safe against calls on the same Checkpointer.
 class HOLDFAST_API SaveFuture {
  public:
+  /// Refers to no save: all calls but valid() throw invalid_state.
   SaveFuture() = default;
-  explicit SaveFuture(std::shared_ptr<api::Save> save) : save_(std::move(save)) {}
 
-  /// False for a default-constructed one.
+  /// False for a default-constructed future.
   [[nodiscard]] bool valid() const noexcept { return save_ != nullptr; }
+  /// Step of the save.
   [[nodiscard]] std::int64_t step() const;
-  /// True when WhenBusy::skip left this save out; wait() then returns at once.
+  /// True if WhenBusy::skip left this save out; wait() then returns at once.
   [[nodiscard]] bool skipped() const;
 
-  /// Blocks until the caller may change its tensors; at once unless SaveOptions::overlap_staging. Throws what staging met.
+  /// Blocks until the caller may change its tensors. Returns at once without SaveOptions::overlap_staging. Throws
+  /// staging errors.
   void wait_staged() const;
-  /// For tensors in GPU memory: makes what `stream` gets from now on wait, on the device, until they may change, and returns
-  /// at once. Null means the legacy default stream of each device that the save copies from. Tensors in host memory may
-  /// change after wait_staged() only. Where the device cannot wait alone, as arenas could not be page-locked, it blocks as
-  /// wait_staged() does. Throws what staging met before; what it meets later, wait_staged() and wait() throw.
+  /// For tensors in GPU memory: makes later work of `stream` wait on the device until they may change, and returns at
+  /// once. Null means the legacy default stream of each device that the save copies from. Tensors in host memory may
+  /// change only after wait_staged(). If arenas could not be page-locked, the device cannot wait by itself, and this
+  /// call blocks as wait_staged() does. Throws earlier staging errors; later ones are thrown by wait_staged() and
+  /// wait().
   void wait_staged(CUstream_st* stream) const;
-  /// Committed or failed? Never blocks.
+  /// True if the save is committed, failed or skipped. Never blocks.
   [[nodiscard]] bool ready() const;
-  /// Blocks until committed and returns the statistics, or throws what went wrong: Error with code timeout when
-  /// `timeout` is over (the save goes on; wait again), otherwise the save's failure. Without an argument the timeout is
-  /// Options::save_timeout_s. One below 0 is 0, ten years and all above are ten years.
+  /// Blocks until the save is committed, and returns its statistics. Throws the failure of the save, or timeout after
+  /// Options::save_timeout_s: then the save goes on, and wait() may be called again.
   SaveStats wait() const;
+  /// As wait(), with a timeout in seconds. A timeout below 0 counts as 0, one above ten years as ten years.
   SaveStats wait(std::chrono::duration<double> timeout) const;
 
  private:
-  std::shared_ptr<api::Save> save_;
+  friend class Checkpointer;
+  explicit SaveFuture(std::shared_ptr<save::Save> save) : save_(std::move(save)) {}
+
+  std::shared_ptr<save::Save> save_;
 };
 
 }  // namespace holdfast

@@ -3,43 +3,54 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
+#include <holdfast/tensor.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
-#include <holdfast/error.hpp>
-#include <holdfast/export.hpp>
-#include <holdfast/tensor.hpp>
-
 namespace holdfast {
 
-/// A small value of the program, bound by reference: read when a save starts, written by a load.
+/// Reference to a small value of the program. A save reads the value when it starts, a load writes it.
 class HOLDFAST_API ValueRef {
  public:
-  enum class Kind : std::uint8_t { number, numbers, string };
+  /// Kind of the value.
+  enum class Kind : std::uint8_t {
+    number,   ///< one number
+    numbers,  ///< a vector of numbers or bytes
+    string,   ///< a std::string
+  };
 
+  /// Refers to a number.
   template <Number T>
   explicit ValueRef(T& value)
-      : kind_(Kind::number), dtype_(dtype_of<T>()), target_(&value), bytes_([](void* p) { return std::as_writable_bytes(std::span(static_cast<T*>(p), 1)); }) {}
+      : kind_(Kind::number),
+        dtype_(dtype_of<T>()),
+        target_(&value),
+        bytes_([](void* p) { return std::as_writable_bytes(std::span(static_cast<T*>(p), 1)); }) {}
+  /// Refers to a vector of numbers.
   template <Number T>
-    requires(!std::same_as<T, bool>)
-  explicit ValueRef(std::vector<T>& value)
+  requires(!std::same_as<T, bool>) explicit ValueRef(std::vector<T>& value)
       : kind_(Kind::numbers),
         dtype_(dtype_of<T>()),
         target_(&value),
         bytes_([](void* p) { return std::as_writable_bytes(std::span(*static_cast<std::vector<T>*>(p))); }),
         resize_([](void* p, std::size_t count) { static_cast<std::vector<T>*>(p)->resize(count); }) {}
+  /// Refers to a vector of bytes.
   explicit ValueRef(std::vector<std::byte>& value);
+  /// Refers to a string.
   explicit ValueRef(std::string& value);
 
+  /// Kind of the value.
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
-  /// Element type; u8 for strings and bytes.
+  /// Type of the elements; u8 for strings and bytes.
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
-  /// The value's memory as it is now.
+  /// Memory of the value, valid until its size changes.
   [[nodiscard]] std::span<std::byte> bytes() const { return bytes_(target_); }
-  /// Makes room for `count` elements; only for Kind::numbers and Kind::string.
+  /// Resizes the value to `count` elements. Not for Kind::number.
   void resize(std::size_t count) const { resize_(target_, count); }
 
  private:
@@ -50,60 +61,60 @@ class HOLDFAST_API ValueRef {
   void (*resize_)(void*, std::size_t) = nullptr;
 };
 
-/// What a checkpoint is made of: named tensors and small values. It holds pointers and references, never the data, so
-/// build it once and use it for every save and load; what it refers to must outlive those calls.
+/// Content of a checkpoint: named tensors and small values. A StateDict has pointers and references, never the data.
+/// Build it once and use it for every save and load; the tensors and values must outlive these calls.
 ///
-/// Names are paths: "model/net1/weight" is the dataset `weight` in the group `model/net1`. Components are non-empty,
-/// not "." or "..", without control characters; a name is at most 1,024 bytes and does not start with '/'.
+/// Names are paths: "model/net1/weight" is the dataset `weight` in the group `model/net1`. Components are not empty,
+/// "." or "..", and have no control characters. A name has at most 1,024 bytes and does not start with '/'.
 ///
-/// Adding is local and never throws for a bad entry: the problem is kept, and the next collective call that is given
-/// this StateDict (on whichever rank it arose) throws it on all ranks. So no rank waits for one that threw alone.
+/// Adding is local, and does not throw for a bad entry. The StateDict keeps the first problem, and the next collective
+/// call with this StateDict throws it on all ranks, whichever rank has it. So no rank waits for one that threw alone.
 /// Not thread-safe.
 class HOLDFAST_API StateDict {
  public:
+  /// An added tensor.
   struct Tensor {
-    std::string name;
-    TensorView view;
+    std::string name;  ///< name in the checkpoint
+    TensorView view;   ///< memory and box
   };
+  /// An added value.
   struct Value {
-    std::string name;
-    ValueRef ref;
-    bool per_rank;
+    std::string name;  ///< name in the checkpoint
+    ValueRef ref;      ///< reference to the program's value
+    bool per_rank;     ///< each rank has a value of its own
   };
 
-  /// A tensor (see shard() and replicated()).
+  /// Adds a tensor, made by shard() or replicated().
   void add(std::string name, TensorView tensor);
 
-  /// A number, string, byte vector or vector of numbers that is the same on all ranks. Bound by reference.
+  /// Adds a number, string, byte vector or vector of numbers that is the same on all ranks. Bound by reference.
   template <class T>
-    requires std::constructible_from<ValueRef, T&>
-  void add(std::string name, T& value) {
-    add_value({std::move(name), ValueRef(value), false});
-  }
+  requires std::constructible_from<ValueRef, T&>
+  void add(std::string name, T& value) { add_value({std::move(name), ValueRef(value), false}); }
 
-  /// One value per rank (random-number state, a rank's own counters); the type is the same on all ranks, the length of
-  /// vectors and strings need not be. See LoadOptions for what happens when the number of ranks changed.
+  /// Adds a value that each rank has of its own (random-number state, counters). The type is the same on all ranks; the
+  /// length of vectors and strings may differ. Checkpointer::load says what happens when the number of ranks has
+  /// changed.
   template <class T>
-    requires std::constructible_from<ValueRef, T&>
-  void add_per_rank(std::string name, T& value) {
-    add_value({std::move(name), ValueRef(value), true});
-  }
+  requires std::constructible_from<ValueRef, T&>
+  void add_per_rank(std::string name, T& value) { add_value({std::move(name), ValueRef(value), true}); }
 
+  /// All tensors, in the order in which they were added.
   [[nodiscard]] const std::vector<Tensor>& tensors() const noexcept { return tensors_; }
+  /// All values, in the order in which they were added.
   [[nodiscard]] const std::vector<Value>& values() const noexcept { return values_; }
-  /// A checksum over the tensors in their order: names, types, boxes, strides and addresses, but nothing that lies at them. Kept
-  /// up to date as tensors are added, so that a save sees at once that they are those of the last one, however many there are.
-  [[nodiscard]] std::uint64_t tensors_checksum() const noexcept { return tensors_checksum_; }
-  /// The first bad entry, if any.
+  /// Error of the first bad entry, if there is one.
   [[nodiscard]] const std::optional<Error>& problem() const noexcept { return problem_; }
 
  private:
+  friend std::uint64_t tensors_checksum(const StateDict& state) noexcept;
+
   void add_value(Value value);
   bool accept(const std::string& name);
   void report(std::string sentence, const std::string& name);
 
   std::vector<Tensor> tensors_;
-  std::uint64_t tensors_checksum_ = 0;
+  std::uint64_t tensors_checksum_ = 0;  // changes with each tensor that is added
   std::vector<Value> values_;
   std::unordered_set<std::string> names_;
   std::optional<Error> problem_;

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// "major.minor.patch" of the library that is linked, as opposed to the headers that were compiled.
+/// Returns "major.minor.patch" of the linked library, which may differ from that of the headers.
 [[nodiscard]] HOLDFAST_API const char* version() noexcept;
 
 }  // namespace holdfast

@@ -1,70 +1,71 @@
-// The main path. Saving is in saver.cpp, loading in load/loader.cpp; here they become one object that is closed in time.
+// Joins saving (save/saver.cpp) and loading (load/loader.cpp) in one object, and closes it in time.
 #include <fmt/format.h>
 
 #include <holdfast/checkpointer.hpp>
 
-#include "api/check_options.hpp"
-#include "api/environment.hpp"
-#include "api/finalize.hpp"
-#include "api/requests.hpp"
-#include "api/saver.hpp"
-#include "api/settings.hpp"
+#include "api/request_monitor.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "base/owner.hpp"
 #include "load/loader.hpp"
+#include "save/saver.hpp"
+#include "settings/settings.hpp"
 #include "stage/host_stager.hpp"
-#include "storage/catalog.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/read/checkpoint_reader.hpp"
 #include "wrap/hdf5_library.hpp"
 #include "wrap/mpi.hpp"
+#include "wrap/mpi_finalize.hpp"
 
 namespace holdfast {
 namespace {
 
-/// Once, for all that is done with them: the program may change to another directory.
+/// Makes the paths absolute, since the program may change its working directory later.
 void make_absolute(Options& options) {
-  for (std::filesystem::path* path : {&options.directory, &options.helper}) {
+  for (std::filesystem::path* path : {&options.directory, &options.helper_program}) {
     if (path->empty() || path->is_absolute()) continue;
     std::error_code problem;
     const std::filesystem::path here = std::filesystem::current_path(problem);
     if (problem)
-      throw Error(ErrorCode::storage, "the path is relative, and the current directory is not there: " + problem.message(),
+      throw Error(ErrorCode::storage,
+                  "the path is relative, and the current directory is not there: " + problem.message(),
                   {.host = host_name(), .path = path->string()});
     *path = here / *path;
   }
 }
 
-/// Collective. Completes the options and makes sure that they are good, and the same on all ranks.
+/// Collective. Completes the options from the environment, checks them, and compares them between ranks.
 void settle(const mpi::Communicator& comm, Options& options) {
   mpi::all_or_none(comm, [&] {
-    options = api::with_environment(std::move(options));
-    api::copy_as_environment_says();
-    api::check(options);
+    options = settings::with_environment(std::move(options));
+    settings::copy_as_environment_says();
+    settings::check(options);
     make_absolute(options);
   });
-  api::require_same(comm, options);
+  settings::require_same(comm, options);
 }
 
 bool same_directory(const std::filesystem::path& a, const std::filesystem::path& b) {
-  std::error_code missing;  // one that is not there yet is nobody's
+  std::error_code missing;  // a directory that does not exist yet is not in use
   return a == b || std::filesystem::equivalent(a, b, missing);
 }
 
-/// The newest step of the line whose file opens.
+/// Newest step of the line whose file can be opened; -1 if there is none.
 std::int64_t newest_step(const std::filesystem::path& directory) {
-  for (const storage::Candidate& candidate : storage::candidates_in(directory)) try {
+  for (const storage::Candidate& candidate : storage::candidates_in(directory)) {
+    try {
       if (candidate.problem) throw Error(*candidate.problem);
       return storage::CheckpointReader(directory / storage::file_name(candidate.step)).info().step;
     } catch (const Error& error) {
       log::warning("the checkpoint of step {} is passed over: {}", candidate.step, error.what());
     }
+  }
   return -1;
 }
 
 }  // namespace
 
-class Checkpointer::Impl final : public api::FinalizeListener {
+class Checkpointer::Impl final : public mpi::FinalizeListener {
  public:
   Impl(MPI_Comm comm, Options options) : comm_(mpi::Communicator::duplicate(comm)), options_(std::move(options)) {
     try {
@@ -72,46 +73,48 @@ class Checkpointer::Impl final : public api::FinalizeListener {
       succeed();
       mpi::all_or_none(comm_, [&] {
         hdf5::require_own_library();
-        desk_.emplace(comm_, options_);
+        requests_.emplace(comm_, options_);
       });
-      if (!options_.read_only) saver_ = std::make_unique<api::Saver>(comm_, options_);
+      if (!options_.read_only) saver_ = std::make_unique<save::Saver>(comm_, options_);
     } catch (...) {
-      comm_.free();  // every rank threw the same, so this collective call is met by all
+      comm_.free();  // collective: every rank threw the same Error
       throw;
     }
   }
 
-  api::Saver& saver() {
+  save::Saver& saver() {
     check_open();
     if (!saver_)
-      throw Error(ErrorCode::invalid_state, "the Checkpointer was opened with read_only", {.path = options_.directory.string()});
+      throw Error(ErrorCode::invalid_state, "the Checkpointer was opened with read_only",
+                  {.path = options_.directory.string()});
     return *saver_;
   }
 
-  SaveFuture async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
-    SaveFuture save = saver().async_save(step, state, options);
-    if (!save.skipped()) desk_->saved();
+  std::shared_ptr<save::Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+    std::shared_ptr<save::Save> save = saver().async_save(step, state, options);
+    if (!save->skipped()) requests_->saved();
     return save;
   }
 
   Requests requests() {
     check_open();
-    return desk_->ask();
+    return requests_->ask();
   }
 
   LoadReport load(StateDict& state, const LoadOptions& options) {
     check_open();
-    mpi::all_or_none(comm_, [&] { api::check(options); });
-    api::require_same(comm_, options);
+    mpi::all_or_none(comm_, [&] { settings::check(options); });
+    settings::require_same(comm_, options);
     LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
     if (!saver_) return report;
-    const bool goes_on = options.saves_go_on_from == GoOnFrom::automatic ? options.strict : options.saves_go_on_from == GoOnFrom::loaded;
+    const bool goes_on =
+        options.saves_go_on_from == GoOnFrom::automatic ? options.strict : options.saves_go_on_from == GoOnFrom::loaded;
     if (goes_on) saver_->go_on_from(report.sequence);
     if (comm_.rank() == 0) load::note(report, comm_.size(), options_.file_mode);
     return report;
   }
 
-  /// Collective when first called. As many as stage a save.
+  /// Collective on the first call. Returns the number of threads that stage a save.
   int load_threads() {
     if (options_.stage_threads > 0) return options_.stage_threads;
     if (load_threads_ == 0) {
@@ -147,7 +150,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
       saver_->free();
     }
     comm_.free();
-    desk_.reset();  // last: a signal meanwhile must not end what waits for the commit
+    requests_.reset();  // last, so that a signal during the wait for the commit does not end the program
     if (shared) throw *shared;
   }
 
@@ -157,9 +160,9 @@ class Checkpointer::Impl final : public api::FinalizeListener {
   void abandon() noexcept { abandoned_ = true; }
 
  private:
-  /// Collective. Ends the Checkpointers that the program has destroyed without close(), as an exception does, so that their
-  /// directories, helpers and arenas are free; and refuses to begin while this directory is another one's. The former ones'
-  /// communicators stay, as not all of their ranks may have destroyed them.
+  /// Collective. Frees the directories, helpers and arenas of Checkpointers that the program, by an exception for
+  /// example, has destroyed without close(). Throws while another Checkpointer uses this directory. The communicators
+  /// of the former Checkpointers stay, since not all of their ranks may have destroyed them.
   void succeed() {
     const std::vector<std::shared_ptr<Impl>> others = open_ones();
     mpi::all_or_none(comm_, [&] {
@@ -174,7 +177,7 @@ class Checkpointer::Impl final : public api::FinalizeListener {
 
   static std::vector<std::shared_ptr<Impl>> open_ones() {
     std::vector<std::shared_ptr<Impl>> all;
-    for (const auto& listener : api::remembered())
+    for (const auto& listener : mpi::remembered())
       if (auto impl = std::dynamic_pointer_cast<Impl>(listener)) all.push_back(std::move(impl));
     return all;
   }
@@ -185,34 +188,36 @@ class Checkpointer::Impl final : public api::FinalizeListener {
     if (options_.read_only || !other.saver_ || succeeds(other)) return;
     if (!same_directory(options_.directory, other.options_.directory)) return;
     throw Error(ErrorCode::in_use,
-                other.abandoned_ ? "a Checkpointer that this program destroyed without close() still has this directory; make the "
-                                   "next one on all of its ranks, which ends it"
-                                 : "a Checkpointer of this program saves here; close() it on all ranks before another one begins",
+                other.abandoned_
+                    ? "a Checkpointer that this program destroyed without close() still has this directory; make the "
+                      "next one on all of its ranks, which ends it"
+                    : "a Checkpointer of this program saves here; close() it on all ranks before another one begins",
                 {.host = host_name(), .path = options_.directory.string()});
   }
 
-  /// Local: saves in flight are ended, and the helper is let go.
+  /// Local. Waits for saves in flight and lets the helper go.
   void close_alone(const char* which) noexcept {
     if (closed_) return;
     closed_ = true;
     if (const std::optional<Error> problem = saver_ ? saver_->close() : std::nullopt)
       log::warning("{}: {}", which, problem->what());
-    desk_.reset();
+    requests_.reset();
   }
 
   void retire() noexcept {
     if (saver_) saver_->await_end();
-    api::forget(this);
+    mpi::forget(this);
   }
 
   void check_open() const {
-    if (closed_) throw Error(ErrorCode::invalid_state, "the Checkpointer is closed", {.path = options_.directory.string()});
+    if (closed_)
+      throw Error(ErrorCode::invalid_state, "the Checkpointer is closed", {.path = options_.directory.string()});
   }
 
   mpi::Communicator comm_;
   Options options_;
-  std::optional<api::RequestDesk> desk_;
-  std::unique_ptr<api::Saver> saver_;
+  std::optional<api::RequestMonitor> requests_;
+  std::unique_ptr<save::Saver> saver_;
   bool closed_ = false;
   bool abandoned_ = false;
   int load_threads_ = 0;
@@ -230,7 +235,7 @@ Impl& checked(const std::shared_ptr<Impl>& impl) {
 }  // namespace
 
 Checkpointer::Checkpointer(MPI_Comm comm, Options options) : impl_(make_owned<Impl>(comm, std::move(options))) {
-  api::remember_until_finalize(impl_);
+  mpi::remember_until_finalize(impl_);
 }
 Checkpointer::Checkpointer(Checkpointer&&) noexcept = default;
 Checkpointer& Checkpointer::operator=(Checkpointer&& other) noexcept {
@@ -247,7 +252,7 @@ void Checkpointer::warm_up(const StateDict& state) {
   checked(impl_).saver().warm_up(state);
 }
 SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options) {
-  return checked(impl_).async_save(step, state, options);
+  return SaveFuture(checked(impl_).async_save(step, state, options));
 }
 LoadReport Checkpointer::load(StateDict& state, LoadOptions options) {
   return checked(impl_).load(state, options);
@@ -262,7 +267,7 @@ Requests Checkpointer::requests() {
 
 void Checkpointer::close() {
   Impl& impl = checked(impl_);
-  api::forget(&impl);
+  mpi::forget(&impl);
   impl.close();
 }
 

@@ -1,8 +1,8 @@
 #include "base/checksum.hpp"
 
-#define XXH_STATIC_LINKING_ONLY  // shows what XXH3_state_t consists of
+#define XXH_STATIC_LINKING_ONLY  // defines the members of XXH3_state_t
 #ifdef HOLDFAST_XXHASH_DISPATCHES
-#include <xxh_x86dispatch.h>  // has the names of xxhash.h mean the variants for this processor
+#include <xxh_x86dispatch.h>  // maps the names of xxhash.h to the variants for this processor
 #else
 #include <xxhash.h>
 #endif
@@ -17,7 +17,7 @@ XXH3_state_t* as_state(void* state) {
   return static_cast<XXH3_state_t*>(state);
 }
 
-/// What differs between two states, apart from an address of a constant.
+/// The members of XXH3_state_t that change with the input.
 struct Progress {
   decltype(XXH3_state_t::acc) acc;
   decltype(XXH3_state_t::buffer) buffer;
@@ -68,7 +68,8 @@ void Checksum::resume(std::span<const std::byte> state) {
   Progress progress{};
   XXH3_state_t& to = *as_state(state_);
   if (state.size() == sizeof progress) std::memcpy(&progress, state.data(), sizeof progress);
-  if (state.size() != sizeof progress || progress.buffered > sizeof progress.buffer || progress.stripes > to.nbStripesPerBlock)
+  if (state.size() != sizeof progress || progress.buffered > sizeof progress.buffer ||
+      progress.stripes > to.nbStripesPerBlock)
     throw Error(ErrorCode::communication, "a checksum cannot go on from what another rank sent");
   std::memcpy(to.acc, progress.acc, sizeof progress.acc);
   std::memcpy(to.buffer, progress.buffer, sizeof progress.buffer);

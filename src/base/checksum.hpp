@@ -8,10 +8,10 @@
 
 namespace holdfast {
 
-/// XXH3-64 with seed 0 (the checksum of the file format; see docs/format.md).
+/// XXH3-64 with seed 0, the checksum of the file format (docs/format.md).
 [[nodiscard]] std::uint64_t checksum(std::span<const std::byte> bytes) noexcept;
 
-/// The same, over bytes that come in pieces. A copy goes on from there.
+/// The same checksum, of bytes that arrive in pieces. A copy continues from the original's state.
 class Checksum {
  public:
   Checksum();
@@ -21,10 +21,11 @@ class Checksum {
   void update(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] std::uint64_t value() const noexcept;
 
-  /// What another process needs to go on from here, with libxxhash of the same version: state_bytes.
+  /// The state of the checksum, state_bytes long, with which another process resumes. Both need the same version of
+  /// libxxhash.
   [[nodiscard]] Bytes state() const;
   static const std::size_t state_bytes;
-  /// Goes on from there, whatever was added before. Throws Error(communication) for what is no state.
+  /// Replaces the state of this checksum. Throws Error(communication) where `state` is not one.
   void resume(std::span<const std::byte> state);
 
  private:

@@ -8,10 +8,10 @@ namespace holdfast {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-/// Times from here on are taken as this: it is for ever, and the clock can count it.
+/// The cap of all times: practically for ever, and within the range of the clock.
 inline constexpr Seconds longest_time = std::chrono::years(10);
 
-/// A time as the clock counts it; one below 0 is none at all. Not for NaN.
+/// Converts to the clock's unit, clamped to [0, longest_time]. `time` must not be NaN.
 [[nodiscard]] constexpr Clock::duration on_clock(Seconds time) {
   return std::chrono::duration_cast<Clock::duration>(std::clamp(time, Seconds(0), longest_time));
 }
@@ -25,8 +25,9 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-/// The time in which this process ran, for whatever gives up after a while: what passes between two looks of any thread counts for a
-/// second at most, so that a job which was stopped, and goes on, does not find its time over. Whoever waits looks at least once per second.
+/// Counts the time in which this process ran; deadlines use it. The time between two calls of now(), by any threads,
+/// counts as one second at most, so the timeouts of a job that was suspended have not expired when it resumes. A
+/// waiting thread must call now() at least once per second.
 struct RunningClock {
   using duration = Clock::duration;
   using rep = duration::rep;
@@ -38,18 +39,18 @@ struct RunningClock {
   [[nodiscard]] static time_point now() noexcept;
 };
 
-/// How long somebody has been silent to one who listens: what passes between two looks of this one counts for a second at most, as
-/// who does not look hears nothing.
-class Silence {
+/// How long a peer has been silent. The time between two calls of seconds() counts as one second at most: a listener
+/// that does not look cannot hear the peer.
+class LivenessTimer {
  public:
-  /// Looks at the clock; call it at least once per second.
+  /// Seconds of silence so far. Must be called at least once per second.
   double seconds() {
     const Clock::time_point now = Clock::now();
     silent_ += std::min(Seconds(now - looked_), Seconds(1));
     looked_ = now;
     return silent_.count();
   }
-  /// Something was heard.
+  /// The peer was heard: the silence ends.
   void end() {
     silent_ = Seconds(0);
     looked_ = Clock::now();
@@ -60,21 +61,21 @@ class Silence {
   Seconds silent_{0};
 };
 
-/// When a wait gives up, after a timeout of running time.
+/// The end of a wait, after a timeout that RunningClock counts.
 class Deadline {
  public:
   explicit Deadline(Seconds timeout) : end_(RunningClock::now() + on_clock(timeout)) {}
 
   [[nodiscard]] Seconds left() const { return end_ - RunningClock::now(); }
   [[nodiscard]] bool over() const { return left() <= Seconds(0); }
-  /// The earlier of this one and one `timeout` from now.
+  /// The earlier of this deadline and one `timeout` from now.
   [[nodiscard]] Deadline or_within(Seconds timeout) const {
     const Deadline other(timeout);
     return other.end_ < end_ ? other : *this;
   }
-  /// How long to sleep before the next look: what is left, at least 0, at most RunningClock::longest_pause.
+  /// How long to sleep before the next look at the clock: the time left, clamped to [0, RunningClock::longest_pause].
   [[nodiscard]] Seconds pause() const { return std::clamp(left(), Seconds(0), RunningClock::longest_pause); }
-  /// The same in milliseconds for poll(2), rounded up, at most `cap`.
+  /// pause() in milliseconds for poll(2), rounded up, at most `cap`.
   [[nodiscard]] int poll_ms(int cap = 1000) const {
     const auto left_ms = std::chrono::ceil<std::chrono::milliseconds>(pause()).count();
     return std::min(static_cast<int>(left_ms), cap);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <holdfast/error.hpp>
 #include <span>
 #include <string>
@@ -11,12 +12,15 @@
 #include <utility>
 #include <vector>
 
-/// Binary encoding of messages. A struct takes part by one function that names its fields for both directions:
+/// Binary encoding of messages. A struct is encoded and decoded by one function that lists its fields:
 ///
-///     struct Staged { std::uint64_t save; std::uint32_t slot; static void fields(auto& codec, auto& self) { codec(self.save,
-///     self.slot); } };
+///     struct Drained {
+///       std::uint64_t save = 0;
+///       std::uint32_t wave = 0;
+///       static void fields(auto& codec, auto& self) { codec(self.save, self.wave); }
+///     };
 ///
-/// Both ends run on machines of one job, so numbers stand in memory order.
+/// Numbers are in memory order: sender and receiver run on machines of one job.
 namespace holdfast {
 
 static_assert(std::endian::native == std::endian::little, "messages and files are little-endian");
@@ -26,7 +30,7 @@ using Bytes = std::vector<std::byte>;
 class Encoder {
  public:
   Encoder() = default;
-  /// Goes on after what is there.
+  /// Appends to `bytes`.
   explicit Encoder(Bytes bytes) : bytes_(std::move(bytes)) {}
 
   template <class... Fields>
@@ -46,6 +50,12 @@ class Encoder {
     put(std::uint64_t{text.size()});
     put_raw(text.data(), text.size());
   }
+  void put(const std::filesystem::path& path) { put(path.string()); }
+  template <class First, class Second>
+  void put(const std::pair<First, Second>& pair) {
+    put(pair.first);
+    put(pair.second);
+  }
   template <class T>
   void put(const std::vector<T>& items) {
     put(std::uint64_t{items.size()});
@@ -61,7 +71,7 @@ class Encoder {
   Bytes bytes_;
 };
 
-/// Reads what Encoder wrote; throws Error(communication) where the bytes end too soon.
+/// Reads what Encoder wrote. Throws Error(communication) if the bytes end too soon.
 class Decoder {
  public:
   explicit Decoder(std::span<const std::byte> bytes) : rest_(bytes) {}
@@ -78,7 +88,8 @@ class Decoder {
     if (size != 0) std::memcpy(data, rest_.data(), size);
     rest_ = rest_.subspan(size);
   }
-  /// Every item takes at least `item_bytes`, so a count that the remaining bytes cannot hold is a lie and must not be allocated.
+  /// Reads the number of items. Each takes at least `item_bytes`, so a count that exceeds the remaining bytes is
+  /// refused before anything is allocated.
   std::size_t get_count(std::size_t item_bytes = 1) {
     std::uint64_t count = 0;
     get(count);
@@ -98,12 +109,22 @@ class Decoder {
     text.resize(get_count());
     get_raw(text.data(), text.size());
   }
+  void get(std::filesystem::path& path) {
+    std::string text;
+    get(text);
+    path = std::move(text);
+  }
+  template <class First, class Second>
+  void get(std::pair<First, Second>& pair) {
+    get(pair.first);
+    get(pair.second);
+  }
   template <class T>
   void get(std::vector<T>& items) {
     if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
       items.resize(get_count(sizeof(T)));
       get_raw(items.data(), items.size() * sizeof(T));
-    } else {  // one by one: an item in memory may be many times as large as the shortest one on the wire
+    } else {  // no resize: an item in memory may be many times larger than the shortest encoded item
       items.clear();
       for (std::size_t left = get_count(); left > 0; --left) get(items.emplace_back());
     }

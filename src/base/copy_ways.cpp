@@ -11,13 +11,14 @@
 namespace holdfast {
 namespace {
 
-constexpr std::array<std::string_view, copy_way_count> names = {"memcpy", "page_sse", "page_avx", "pages_sse", "pages_avx"};
+constexpr std::array<std::string_view, copy_way_count> names = {"memcpy", "page_sse", "page_avx", "pages_sse",
+                                                                "pages_avx"};
 
 #ifdef __x86_64__
 
 constexpr std::size_t line_bytes = cache_line_bytes, page_bytes = 4096, pages = 4;
 
-// `to` is at the start of a line in all of these.
+// In all these functions `to` is at the start of a cache line.
 
 void line_sse(std::byte* to, const std::byte* from) noexcept {
   auto* target = reinterpret_cast<__m128i*>(to);
@@ -48,7 +49,8 @@ void page_sse(std::byte* to, const std::byte* from) noexcept {
 
 void pages_sse(std::byte* to, const std::byte* from) noexcept {
   for (std::size_t line = 0; line < page_bytes; line += line_bytes)
-    for (std::size_t page = 0; page < pages * page_bytes; page += page_bytes) line_sse(to + page + line, from + page + line);
+    for (std::size_t page = 0; page < pages * page_bytes; page += page_bytes)
+      line_sse(to + page + line, from + page + line);
 }
 
 [[gnu::target("avx")]] void lines_avx(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
@@ -63,7 +65,7 @@ void pages_sse(std::byte* to, const std::byte* from) noexcept {
       lines_avx(to + page + lines, from + page + lines, step);
 }
 
-/// Whole lines: as many groups of pages as there are, and what is left line by line.
+/// Copies whole lines: groups of pages as far as possible, then the rest line by line.
 void copy_lines(void (*group)(std::byte*, const std::byte*) noexcept, std::size_t group_bytes, std::byte* to,
                 const std::byte* from, std::size_t bytes) noexcept {
   std::size_t done = 0;
@@ -88,7 +90,8 @@ void copy_lines(CopyWay way, std::byte* to, const std::byte* from, std::size_t b
   std::memcpy(to, from, bytes);
 }
 
-constexpr std::array with_avx = {CopyWay::memcpy, CopyWay::page_avx, CopyWay::page_sse, CopyWay::pages_sse, CopyWay::pages_avx};
+constexpr std::array with_avx = {CopyWay::memcpy, CopyWay::page_avx, CopyWay::page_sse, CopyWay::pages_sse,
+                                 CopyWay::pages_avx};
 constexpr std::array without = {CopyWay::memcpy, CopyWay::page_sse, CopyWay::pages_sse};
 
 std::span<const CopyWay> ways_of_processor() noexcept {

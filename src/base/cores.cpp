@@ -16,14 +16,14 @@
 namespace holdfast {
 namespace {
 
-/// All of `text`; -1 where it is not the number of a core.
+/// Parses all of `text`; -1 if it is not the number of a core.
 int core_number(std::string_view text) {
   int number = -1;
   const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
   return error == std::errc() && end == text.end() && number >= 0 && number < CPU_SETSIZE ? number : -1;
 }
 
-/// Threads may come and go meanwhile: one that is gone needs nothing, and a new one has what its parent had.
+/// Ignores a thread that has ended meanwhile. A new thread inherits the cores of its parent.
 void run_thread_on(int thread, const cpu_set_t& cores, const std::vector<int>& numbers) {
   cpu_set_t now;
   if (sched_setaffinity(thread, sizeof cores, &cores) == 0 && sched_getaffinity(thread, sizeof now, &now) == 0 &&
@@ -31,7 +31,8 @@ void run_thread_on(int thread, const cpu_set_t& cores, const std::vector<int>& n
     return;
   if (errno == ESRCH) return;
   throw Error(ErrorCode::invalid_argument,
-              fmt::format("the cores {} cannot all be used by this process", fmt::join(numbers, ", ")), {.host = host_name()});
+              fmt::format("the cores {} cannot all be used by this process", fmt::join(numbers, ", ")),
+              {.host = host_name()});
 }
 
 }  // namespace
@@ -44,9 +45,9 @@ std::vector<int> parse_cores(const std::string& list) {
     const int first = core_number(std::string_view(word).substr(0, dash));
     const int last = dash == word.npos ? first : core_number(std::string_view(word).substr(dash + 1));
     if (first < 0 || last < first)
-      throw Error(
-          ErrorCode::invalid_argument,
-          fmt::format("\"{}\" is no list of cores, which looks like \"0-3,8\" and has numbers below {}", list, CPU_SETSIZE));
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("\"{}\" is no list of cores, which looks like \"0-3,8\" and has numbers below {}", list,
+                              CPU_SETSIZE));
     for (int core = first; core <= last; ++core) cores.insert(core);
   }
   return {cores.begin(), cores.end()};
@@ -55,7 +56,7 @@ std::vector<int> parse_cores(const std::string& list) {
 int allowed_cores() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  // Fails on machines with more cores than a cpu_set_t has room for; those have enough for anybody.
+  // Fails on machines with more cores than fit a cpu_set_t.
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : online_cores();
 }
 

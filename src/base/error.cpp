@@ -16,31 +16,32 @@ constexpr std::array<std::string_view, 17> code_names = {
     "communication",    "device",        "internal",
 };
 
-/// "rank 2 on n1, path /run/ckpt": what is known of the place.
-std::string place(ErrorCode code, const Where& where) {
+/// The known parts of the context: "rank 2 on n1, path /run/ckpt".
+std::string place(ErrorCode code, const ErrorContext& context) {
   std::string text;
   const auto append = [&](std::string_view separator, std::string_view word, std::string_view value) {
     if (value.empty()) return;
     if (!text.empty()) text += separator;
     text.append(word).append(value);
   };
-  // No single rank is to blame for a conflict: the sentence names those that disagree, this is the one that compared them.
-  if (where.rank >= 0) append("", code == ErrorCode::plan_conflict ? "found by rank " : "rank ", std::to_string(where.rank));
-  append(" ", "on ", where.host);
-  append(", ", "path ", where.path);
+  // In a conflict the message names the ranks that disagree; context.rank is the rank that compared them.
+  if (context.rank >= 0)
+    append("", code == ErrorCode::plan_conflict ? "found by rank " : "rank ", std::to_string(context.rank));
+  append(" ", "on ", context.host);
+  append(", ", "path ", context.path);
   return text;
 }
 
-std::string full_text(ErrorCode code, const std::string& sentence, const Where& where) {
+std::string full_text(ErrorCode code, const std::string& message, const ErrorContext& context) {
   std::string text = fmt::format("{}: ", to_string(code));
-  if (!where.tensor.empty()) text += fmt::format("\"{}\": ", where.tensor);
-  text += sentence;
-  const std::string where_text = place(code, where);
-  return where_text.empty() ? text : fmt::format("{} ({})", text, where_text);
+  if (!context.tensor.empty()) text += fmt::format("\"{}\": ", context.tensor);
+  text += message;
+  const std::string context_text = place(code, context);
+  return context_text.empty() ? text : fmt::format("{} ({})", text, context_text);
 }
 
-/// `known`, with what it leaves open taken from `other`, and then this host.
-Where completed(Where known, const Where& other) {
+/// `known`, with open fields filled from `other`, and an open host with this one.
+ErrorContext completed(ErrorContext known, const ErrorContext& other) {
   if (known.rank < 0) known.rank = other.rank;
   if (known.path.empty()) known.path = other.path;
   if (known.tensor.empty()) known.tensor = other.tensor;
@@ -55,11 +56,11 @@ std::string_view to_string(ErrorCode code) noexcept {
   return index < code_names.size() ? code_names[index] : "unknown";
 }
 
-Error::Error(ErrorCode code, std::string sentence, Where where)
-    : std::runtime_error(full_text(code, sentence, where)),
+Error::Error(ErrorCode code, std::string message, ErrorContext context)
+    : std::runtime_error(full_text(code, message, context)),
       code_(code),
-      sentence_(std::move(sentence)),
-      where_(std::move(where)) {}
+      message_(std::move(message)),
+      context_(std::move(context)) {}
 
 const std::string& host_name() {
   static const std::string name = [] {
@@ -75,25 +76,27 @@ std::string errno_text(int number) {
 }
 
 ErrorRecord to_record(const Error& error) {
-  const Where& where = error.where();
-  return {error.code(), error.sentence(), where.rank, where.host, where.path, where.tensor};
+  const ErrorContext& context = error.context();
+  return {error.code(), error.message(), context.rank, context.host, context.path, context.tensor};
 }
 
 Error to_error(const ErrorRecord& record) {
-  return {record.code, record.sentence, {.rank = record.rank, .host = record.host, .path = record.path, .tensor = record.tensor}};
+  return {record.code,
+          record.message,
+          {.rank = record.rank, .host = record.host, .path = record.path, .tensor = record.tensor}};
 }
 
-Error current_error(const Where& where) {
+Error current_error(const ErrorContext& context) {
   try {
     throw;
   } catch (const Error& error) {
-    return {error.code(), error.sentence(), completed(error.where(), where)};
+    return {error.code(), error.message(), completed(error.context(), context)};
   } catch (const std::bad_alloc&) {
-    return {ErrorCode::out_of_memory, "no memory left in this process", completed({}, where)};
+    return {ErrorCode::out_of_memory, "no memory left in this process", completed({}, context)};
   } catch (const std::exception& error) {
-    return {ErrorCode::internal, error.what(), completed({}, where)};
+    return {ErrorCode::internal, error.what(), completed({}, context)};
   } catch (...) {
-    return {ErrorCode::internal, "an exception of an unknown type", completed({}, where)};
+    return {ErrorCode::internal, "an exception of an unknown type", completed({}, context)};
   }
 }
 

@@ -32,9 +32,9 @@ void write(Level level, std::string_view line) noexcept {
   try {
     const auto name = level_names.at(static_cast<std::size_t>(level));
     const std::string text = fmt::format("holdfast[{} {}] {}: {}\n", host_name(), getpid(), name, line);
-    std::fwrite(text.data(), 1, text.size(), stderr);  // stdio locks the stream: lines of several threads do not mix
+    std::fwrite(text.data(), 1, text.size(), stderr);  // stdio locks the stream, so lines of several threads do not mix
   } catch (...) {
-    // A log line that cannot be made (no memory) must not become the program's problem.
+    // A log line that cannot be made (no memory) must not fail the program.
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace holdfast::log {
 
-/// Lines on stderr, "holdfast[host pid] warning: …". HOLDFAST_LOG sets the least level shown: debug, info, warning
-/// (default), error, off. Thread-safe; never throws.
+/// Writes lines such as "holdfast[host pid] warning: …" to stderr. HOLDFAST_LOG sets the lowest level that is shown:
+/// debug, info, warning (default), error or off. Thread-safe; never throws.
 enum class Level { debug, info, warning, error, off };
 
 void write(Level level, std::string_view line) noexcept;

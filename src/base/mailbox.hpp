@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// An unbounded queue from one thread to another.
+/// An unbounded queue between threads.
 template <class T>
 class Mailbox {
  public:
@@ -19,13 +19,13 @@ class Mailbox {
     }
     arrived_.notify_one();
   }
-  /// Sleeps until an item is there.
+  /// Sleeps until there is an item.
   [[nodiscard]] T pop() {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [&] { return !items_.empty(); });
     return take_first();
   }
-  /// Never waits.
+  /// Returns nothing if the queue is empty; never waits.
   [[nodiscard]] std::optional<T> try_pop() {
     std::lock_guard guard(mutex_);
     if (items_.empty()) return std::nullopt;

@@ -8,12 +8,13 @@
 #include <string_view>
 #include <utility>
 
-/// The process that made an object owns it. A child of fork() has a copy of the object, whose destructor would act on what both
-/// processes share (sockets, epoll sets, memory of the helper) and wait for threads that the child does not have. So a child
-/// leaves it as it is, and everything that it holds with it. docs/decisions/0029-neighbours.md.
+/// Objects that only the process that made them destroys. A child of fork() has a copy of the object. Its destructor
+/// would act on resources that both processes share (sockets, epoll sets, memory of the helper) and wait for threads
+/// that the child does not have. So a child leaks the object and everything it holds
+/// (docs/decisions/0029-neighbours.md).
 namespace holdfast {
 
-/// Deletes in the process that made the object; in a child, does nothing.
+/// Deletes the object in the process that made it. Does nothing in a child.
 class OwnerDelete {
  public:
   template <class T>
@@ -27,13 +28,13 @@ class OwnerDelete {
   pid_t process_ = getpid();
 };
 
-/// As std::make_shared, for what the program may hold while it forks.
+/// Like std::make_shared, for objects that may exist while the program forks.
 template <class T, class... Args>
 std::shared_ptr<T> make_owned(Args&&... args) {
   return std::shared_ptr<T>(new T(std::forward<Args>(args)...), OwnerDelete());
 }
 
-/// Did this process make the object, by make_owned()?
+/// Whether this process made the object, which comes from make_owned().
 template <class T>
 bool is_owner(const std::shared_ptr<T>& object) noexcept {
   return std::get_deleter<OwnerDelete>(object)->here();
@@ -44,8 +45,8 @@ template <class T>
 void require_owner(const std::shared_ptr<T>& object, std::string_view what) {
   if (is_owner(object)) return;
   throw Error(ErrorCode::invalid_state,
-              fmt::format("the {} belongs to process {}, and this process ({}), which fork() made of it, cannot use it", what,
-                          std::get_deleter<OwnerDelete>(object)->process(), getpid()));
+              fmt::format("the {} belongs to process {}, and this process ({}), which fork() made of it, cannot use it",
+                          what, std::get_deleter<OwnerDelete>(object)->process(), getpid()));
 }
 
 }  // namespace holdfast

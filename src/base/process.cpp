@@ -16,11 +16,12 @@
 namespace holdfast::process {
 namespace {
 
-/// A process closes its sockets a moment before it counts as ended, and its status is told when its parent has taken notice.
+/// A process closes its sockets shortly before its pidfd reports its end; its exit status is known when its parent has
+/// reaped it.
 constexpr double moment_s = 0.3;
 constexpr int pause_ms = 2;
 
-/// struct pidfd_info of Linux 6.15, which the system's headers may not have yet.
+/// struct pidfd_info of Linux 6.15, which the system's headers may lack.
 struct PidfdInfo {
   std::uint64_t mask;
   std::uint64_t control_group;

@@ -17,15 +17,15 @@ namespace {
 
 struct Slot {
   std::atomic<unsigned> arrivals = 0;
-  struct sigaction before {};  ///< what the handler passes on to; stays put while ours is installed
+  struct sigaction before {};  ///< the earlier handler; does not change while ours is installed
   bool installed = false;
-  bool covered = false;  ///< another handler was seen over ours, and reported
+  bool covered = false;  ///< a handler over ours was found and reported
   int watches = 0;
 };
 static_assert(std::atomic<unsigned>::is_always_lock_free, "a signal handler must not wait for a lock");
 
 constinit std::array<Slot, NSIG> slots;
-/// Held by who begins or ends a watch, never by the handler.
+/// Locked to begin, check or end a watch, never by the handler.
 constinit std::mutex slots_mutex;
 
 void pass_on(const struct sigaction& action, int signal, siginfo_t* info, void* context) {
@@ -36,7 +36,7 @@ void pass_on(const struct sigaction& action, int signal, siginfo_t* info, void* 
     action.sa_handler(signal);
 }
 
-/// Runs between any two instructions of the program: it may touch nothing but lock-free atomics and what stays put.
+/// Runs between any two instructions of the program: it may use only lock-free atomics and data that does not change.
 void on_signal(int signal, siginfo_t* info, void* context) {
   Slot& slot = slots[static_cast<std::size_t>(signal)];
   slot.arrivals.fetch_add(1, std::memory_order_relaxed);
@@ -47,19 +47,21 @@ bool is_ours(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == on_signal;
 }
 
-/// Exchanges the disposition, or only asks for it.
+/// Sets the signal's action and returns the previous one; with null, only returns it.
 struct sigaction set_action(int signal, const struct sigaction* action) {
   struct sigaction current {};
   if (sigaction(signal, action, &current) != 0)
-    throw Error(ErrorCode::invalid_argument, fmt::format("signal {} cannot be watched for: {}", signal, errno_text(errno)));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("signal {} cannot be watched for: {}", signal, errno_text(errno)));
   return current;
 }
 
 Slot& slot_of(int signal) {
-  // Whoever returns from a handler of these comes back to the very instruction that failed, or ends all the same.
+  // Returning from a handler of one of these repeats the failed instruction or ends the process.
   constexpr std::array faults = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
   if (std::ranges::find(faults, signal) != faults.end())
-    throw Error(ErrorCode::invalid_argument, fmt::format("signal {} ({}) is a fault, not a request", signal, strsignal(signal)));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("signal {} ({}) is a fault, not a request", signal, strsignal(signal)));
   if (signal < 1 || signal >= NSIG)
     throw Error(ErrorCode::invalid_argument, fmt::format("{} is not the number of a signal", signal));
   return slots[static_cast<std::size_t>(signal)];
@@ -67,17 +69,17 @@ Slot& slot_of(int signal) {
 
 void install(int signal, Slot& slot) {
   const struct sigaction current = set_action(signal, nullptr);
-  if (!is_ours(current)) slot.before = current;  // somebody may have put ours back: it must not pass on to itself
+  if (!is_ours(current)) slot.before = current;  // the program may have restored ours, which must not call itself
   struct sigaction ours {};
   ours.sa_sigaction = on_signal;
   ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-  ours.sa_mask = slot.before.sa_mask;  // what the earlier handler may rely on
+  ours.sa_mask = slot.before.sa_mask;  // the earlier handler may rely on it
   set_action(signal, &ours);
   slot.installed = true;
   slot.covered = false;
 }
 
-/// Once: whoever installs a handler later may take the signal away from us.
+/// Warns once that a handler installed over ours may keep the signal from us.
 void report_covered(int signal, Slot& slot) {
   if (slot.covered || is_ours(set_action(signal, nullptr))) return;
   slot.covered = true;
@@ -106,7 +108,8 @@ void SignalWatch::check() const {
 }
 
 bool SignalWatch::seen() const noexcept {
-  return signal_ && slots[static_cast<std::size_t>(signal_.get())].arrivals.load(std::memory_order_relaxed) != arrivals_before_;
+  return signal_ &&
+         slots[static_cast<std::size_t>(signal_.get())].arrivals.load(std::memory_order_relaxed) != arrivals_before_;
 }
 
 void SignalWatch::Traits::release(int signal) noexcept {

@@ -4,20 +4,22 @@
 
 namespace holdfast {
 
-/// Watches for one signal, in whichever thread of the process it arrives. Any number may watch at once, for the same signal
-/// too. Beginning and ending a watch is thread-safe.
+/// Watches for one signal, in whichever thread of the process it arrives. Any number of watches may exist at once, also
+/// for the same signal. Construction and destruction are thread-safe.
 ///
-/// A signal's first watch installs a handler. It counts, and then calls the handler that was there before, if that was a
-/// function (the default action is not taken). When the last watch ends, what was there before is put back. Only if
-/// somebody has installed a handler over ours meanwhile, both stay as they are, and a later watch hears what theirs passes on.
+/// The first watch of a signal installs a handler. It counts the signal, then calls the handler that was installed
+/// before, if that is a function; the default action is not taken. The end of the last watch restores the earlier
+/// handler. If another handler was installed over ours meanwhile, both stay, and a later watch sees the signals that
+/// the other one passes on.
 class SignalWatch {
  public:
-  /// Throws Error(invalid_argument) for a number that is no signal, and for signals that no program can catch and go on.
+  /// Throws Error(invalid_argument) if `signal` is not the number of a signal, cannot be caught, or reports a fault
+  /// such as SIGSEGV.
   explicit SignalWatch(int signal);
 
-  /// Says in the log, once, that somebody has installed a handler over ours: it need not pass the signal on.
+  /// Warns in the log, once, if another handler was installed over ours: it may not pass the signal on.
   void check() const;
-  /// Has it arrived since this watch began?
+  /// Whether the signal has arrived since this watch began.
   [[nodiscard]] bool seen() const noexcept;
 
  private:

@@ -11,20 +11,21 @@
 namespace holdfast {
 namespace {
 
-/// Below, the target is as likely in the caches as not.
+/// The target of a shorter copy may well be in the caches.
 constexpr std::size_t stream_from_bytes = 32 << 10;
-/// Longer copies are made in blocks of so many bytes, for each of which the way can be another.
+/// Longer copies are made in blocks of this size, each in its own way.
 constexpr std::size_t block_bytes = 256 << 10;
 
 constexpr int found_out = -1;
 std::atomic<int> forced = found_out;
 
-/// memcpy is not tried: when it ends, what it wrote is still in the caches, and the next copies take the time to get it out.
+/// memcpy is not tried: its bytes are still in the caches when it ends, and later copies pay for writing them back.
 std::span<const CopyWay> tried_ways() noexcept {
   return copy_ways().size() == 1 ? copy_ways() : copy_ways().subspan(1);
 }
 
-/// Sources of short copies are mostly in the caches: loads copy blocks that they have just read, in steps of this size.
+/// Short copies are timed separately, because their sources are mostly in the caches: loads copy blocks that they have
+/// just read.
 CopyChoice& short_copies() noexcept {
   static CopyChoice choice(tried_ways());
   return choice;
@@ -36,27 +37,30 @@ CopyChoice& long_copies() noexcept {
 
 void tell(const CopyChoice& choice) noexcept {
   try {
-    log::info("copies of {} 256 KiB are made by {}", &choice == &long_copies() ? "more than" : "up to", choice.in_words());
-  } catch (...) {  // a line in the log is not worth a copy
+    log::info("copies of {} 256 KiB are made by {}", &choice == &long_copies() ? "more than" : "up to",
+              choice.in_words());
+  } catch (...) {  // a failed log line must not fail the copy
   }
 }
 
-void copy_timed(CopyChoice& choice, CopyChoice::Turn turn, std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+void copy_timed(CopyChoice& choice, CopyChoice::Trial trial, std::byte* to, const std::byte* from,
+                std::size_t bytes) noexcept {
   const Clock::time_point start = Clock::now();
-  copy_by(turn.way, to, from, bytes);
+  copy_by(trial.way, to, from, bytes);
   const std::chrono::nanoseconds time = Clock::now() - start;
-  if (choice.note(turn, bytes, static_cast<std::uint64_t>(time.count()))) tell(choice);
+  if (choice.note(trial, bytes, static_cast<std::uint64_t>(time.count()))) tell(choice);
 }
 
 void copy_block(CopyChoice& choice, std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
-  const CopyChoice::Turn turn = choice.next();
-  if (turn.timed)
-    copy_timed(choice, turn, to, from, bytes);
+  const CopyChoice::Trial trial = choice.next();
+  if (trial.timed)
+    copy_timed(choice, trial, to, from, bytes);
   else
-    copy_by(turn.way, to, from, bytes);
+    copy_by(trial.way, to, from, bytes);
 }
 
-/// The first block ends where a line does, so that the others begin there; the last one takes what would be a short one.
+/// The first block ends at the end of a cache line, so that the others begin at one. The last block includes a short
+/// rest.
 void copy_blocks(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
   const std::size_t past_line = reinterpret_cast<std::uintptr_t>(to) % cache_line_bytes;
   for (std::size_t done = 0; done < bytes;) {

@@ -8,12 +8,13 @@
 #include "base/cores.hpp"
 #include "base/error_text.hpp"
 #include "base/log.hpp"
-#include "storage/file_engine.hpp"
+#include "settings/settings.hpp"
+#include "storage/write/hdf5_file.hpp"
 
 namespace holdfast::helper {
 namespace {
 
-/// What a helper brings into a round. The smallest one wins.
+/// What a helper wants to do in a round. It is done only if all want the same.
 enum class Intent : std::int64_t { leave, open, save };
 
 struct Round {
@@ -21,12 +22,14 @@ struct Round {
   bool all_open = false;
   bool all_save = false;
   bool same_save = false;
-  int first_with_save = 0;  ///< the lowest helper that has one
+  int first_with_save = 0;  ///< the lowest helper that wants to save
 };
 
 /// Collective: one allreduce tells each helper what the others are about to do.
-Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan, std::uint32_t wave) {
-  const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan), part = std::int64_t{wave};
+Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t save, std::uint64_t plan,
+                     std::uint32_t wave) {
+  const auto number = static_cast<std::int64_t>(save), layout = static_cast<std::int64_t>(plan),
+             part = std::int64_t{wave};
   const auto intent = static_cast<std::int64_t>(mine);
   const std::int64_t with_save = mine == Intent::save ? comm.rank() : comm.size();
   std::int64_t least[] = {intent, -intent, number, -number, layout, -layout, part, -part, with_save};
@@ -39,21 +42,34 @@ Round agree_on_round(const mpi::Communicator& comm, Intent mine, std::uint64_t s
           .first_with_save = static_cast<int>(least[8])};
 }
 
-storage::FileSettings file_settings(const transport::Hello& hello) {
-  storage::FileSettings settings{.engine = hello.engine,
-                                 .mpi_io = mpi::chosen_io(),
-                                 .mpi_io_hints = {},
-                                 .alignment_bytes = hello.alignment_bytes,
-                                 .write_limit_bytes_per_s = hello.write_limit_bytes_per_s};
-  for (std::size_t at = 0; at + 1 < hello.mpi_io_hints.size(); at += 2)
-    settings.mpi_io_hints.emplace_back(hello.mpi_io_hints[at], hello.mpi_io_hints[at + 1]);
-  return settings;
+/// Settings of the checkpoint store and of its files.
+struct StoreSettings {
+  storage::StoreOptions store;
+  storage::FileSettings files;
+};
+
+StoreSettings store_settings(const OpenJob& job, const std::string& nonce) {
+  const Options& options = job.options;
+  return {.store = {.directory = options.directory,
+                    .keep_last = options.keep_last,
+                    .keep_every = options.keep_every,
+                    .nonce = nonce,
+                    .holder = job.hello.job,
+                    .lock_timeout_s = job.hello.lock_timeout_s,
+                    .launcher = job.hello.launcher,
+                    .file_mode = options.file_mode,
+                    .recycle_files = options.recycle_files},
+          .files = {.engine = options.engine,
+                    .mpi_io = mpi::chosen_io(),
+                    .mpi_io_hints = options.mpi_io_hints,
+                    .alignment_bytes = options.alignment_bytes,
+                    .write_limit_bytes_per_s = options.write_limit_bytes_per_s}};
 }
 
 }  // namespace
 
-Drain::Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report)
-    : comm_(std::move(comm)), nonce_(std::move(nonce)), peers_(peers), report_(std::move(report)) {}
+Drain::Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, std::function<void(Outcome)> report)
+    : comm_(std::move(comm)), nonce_(std::move(nonce)), monitor_(monitor), report_(std::move(report)) {}
 
 void Drain::run(Mailbox<Job>& jobs) {
   for (Job job = jobs.pop(); !std::holds_alternative<LeaveJob>(job); job = jobs.pop()) {
@@ -69,22 +85,17 @@ Opened Drain::open(const OpenJob& job) {
   Opened outcome{.helpers = comm_.size(), .error = {}};
   try {
     if (!agree_on_round(comm_, Intent::open, 0, 0, 0).all_open)
-      throw Error(ErrorCode::launch, "the ranks of another helper are gone before the directory was open", {.host = host_name()});
-    storage::StoreOptions options{.directory = job.hello.directory,
-                                  .keep_last = job.hello.keep_last,
-                                  .keep_every = job.hello.keep_every,
-                                  .nonce = nonce_,
-                                  .holder = job.hello.job,
-                                  .lock_timeout_s = job.hello.lock_timeout_s,
-                                  .launcher = job.hello.launcher,
-                                  .file_mode = job.hello.file_mode,
-                                  .recycle_files = job.hello.recycle_files};
+      throw Error(ErrorCode::launch, "the ranks of another helper are gone before the directory was open",
+                  {.host = host_name()});
     mpi::all_or_none(comm_, [&] {
-      run_on_cores(parse_cores(job.hello.helper_cores));
-      mpi::choose_io(job.hello.mpi_io);
+      settings::check(job.options);
+      run_on_cores(parse_cores(job.options.helper_cores));
+      mpi::choose_io(job.options.mpi_io_component);
     });
+    StoreSettings settings = store_settings(job, nonce_);
     auto store = std::make_unique<storage::CheckpointStore>(
-        comm_, storage::make_posix_filesystem(), storage::make_file_engine(comm_, file_settings(job.hello)), std::move(options));
+        comm_, storage::make_posix_filesystem(), storage::make_checkpoint_file(comm_, std::move(settings.files)),
+        std::move(settings.store));
     outcome.known = store->known();
     store_ = std::move(store);
   } catch (...) {
@@ -94,11 +105,11 @@ Opened Drain::open(const OpenJob& job) {
 }
 
 Outcome Drain::save(const SaveJob& job) {
-  Saved outcome{.save = job.save, .error = {}, .result = {}, .commit_s = 0};
+  SaveEnded outcome{.save = job.save, .error = {}, .result = {}, .commit_s = 0};
   try {
     prepare(job);
     std::optional<storage::SaveResult> result = write(job);
-    if (!result) return Drained{.save = job.save, .wave = job.wave};
+    if (!result) return WaveWritten{.save = job.save, .wave = job.wave};
     outcome.result = std::move(*result);
   } catch (...) {
     outcome.error = current_error();
@@ -110,16 +121,19 @@ Outcome Drain::save(const SaveJob& job) {
   return outcome;
 }
 
-/// The store knows nothing of a save that fails here, so the lowest helper that has it sees to its line in the event log.
+/// The store never sees a save that fails here, so the lowest helper that has the save notes the failure in the event
+/// log.
 void Drain::prepare(const SaveJob& job) {
   int first_with_save = 0;
   try {
     const Round round = agree_on_round(comm_, Intent::save, job.save, job.plan, job.wave);
     first_with_save = round.first_with_save;
     if (!round.all_save)
-      throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped", {.host = host_name()});
+      throw Error(ErrorCode::helper_lost, "the ranks of another helper are gone; the save is dropped",
+                  {.host = host_name()});
     mpi::agree(comm_, job.error);
-    if (!round.same_save) throw Error(ErrorCode::internal, "helpers disagree about which save comes next", {.host = host_name()});
+    if (!round.same_save)
+      throw Error(ErrorCode::internal, "helpers disagree about which save comes next", {.host = host_name()});
     if (job.wave == 0) begin(job);
   } catch (...) {
     if (comm_.rank() == first_with_save) store_->note_failure(job.step, current_error());
@@ -128,7 +142,7 @@ void Drain::prepare(const SaveJob& job) {
 }
 
 void Drain::begin(const SaveJob& job) {
-  const Layout& layout = layout_of(job);
+  const DatasetTable& layout = layout_of(job);
   mpi::all_or_none(comm_, [&] { make_request(job, layout); });
 }
 
@@ -141,29 +155,33 @@ std::optional<storage::SaveResult> Drain::write(const SaveJob& job) {
   return store_->commit();
 }
 
-/// Returns when every helper leaves. Until then somebody still had something that this helper knows nothing of; it fails there.
+/// Returns when every helper leaves. Until then another helper still has a job that this one does not; the job fails
+/// there.
 void Drain::leave() {
   while (!agree_on_round(comm_, Intent::leave, 0, 0, 0).all_leave) {
   }
   store_.reset();
 }
 
-/// Collective where the plan is new: every helper learns all definitions, since chunks name datasets by their place among all.
-const Drain::Layout& Drain::layout_of(const SaveJob& job) {
-  if (const Layout* known = layouts_.find(job.plan)) return *known;
+/// Collective where the plan is new. Every helper gets all definitions, since a chunk names its dataset by the index
+/// among all.
+const Drain::DatasetTable& Drain::layout_of(const SaveJob& job) {
+  if (const DatasetTable* known = layouts_.find(job.plan)) return *known;
   std::vector<plan::Dataset> mine;
-  for (const StagedPart& part : job.parts) mine.insert(mine.end(), part.layout->owned.begin(), part.layout->owned.end());
+  for (const StagedPart& part : job.parts)
+    mine.insert(mine.end(), part.layout->owned.begin(), part.layout->owned.end());
 
-  Layout layout;
+  DatasetTable layout;
   for (const Bytes& bytes : comm_.all_gather(encode(mine)))
     std::ranges::move(decode<std::vector<plan::Dataset>>(bytes), std::back_inserter(layout.datasets));
   std::ranges::sort(layout.datasets, {}, &plan::Dataset::name);
   layout.places.reserve(layout.datasets.size());
-  for (std::uint32_t i = 0; i < layout.datasets.size(); ++i) layout.places.emplace(plan::key_of(layout.datasets[i].name), i);
+  for (std::uint32_t i = 0; i < layout.datasets.size(); ++i)
+    layout.places.emplace(plan::key_of(layout.datasets[i].name), i);
   return layouts_.put(job.plan, std::move(layout));
 }
 
-void Drain::make_request(const SaveJob& job, const Layout& layout) {
+void Drain::make_request(const SaveJob& job, const DatasetTable& layout) {
   request_ = {.step = job.step,
               .sequence = job.sequence,
               .parent = job.parent,
@@ -181,7 +199,8 @@ void Drain::make_request(const SaveJob& job, const Layout& layout) {
     waves_.push_back(piece->wave);
     const auto dataset = layout.places.find(piece->dataset);
     if (dataset == layout.places.end())
-      throw Error(ErrorCode::communication, "a plan has a piece of a dataset that nobody defines", {.host = host_name()});
+      throw Error(ErrorCode::communication, "a plan has a piece of a dataset that nobody defines",
+                  {.host = host_name()});
     request_.chunks.push_back({.dataset = dataset->second,
                                .box = piece->box,
                                .rank = part->layout->rank,

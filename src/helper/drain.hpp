@@ -9,21 +9,22 @@
 
 #include "base/last_two.hpp"
 #include "base/mailbox.hpp"
+#include "helper/heartbeat_monitor.hpp"
 #include "helper/jobs.hpp"
-#include "helper/peers.hpp"
-#include "storage/commit.hpp"
+#include "storage/directory/checkpoint_store.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::helper {
 
-/// The helper's writing side: the only thread that calls MPI and HDF5. Jobs are collective over the helpers. Each helper
-/// gets the same saves in the same order, unless ranks died; therefore every round begins with an agreement on what is done.
+/// The helper's writing side: the one thread that writes checkpoints, by HDF5, MPI-IO and direct writes. Besides it,
+/// only the HeartbeatMonitor calls MPI. Jobs are collective over the helpers. All helpers get the same saves in the
+/// same order unless ranks die, so every round begins with an agreement on what is done.
 class Drain {
  public:
   /// `comm` is the helpers' world. `report` is called in the drain's thread with each outcome.
-  Drain(mpi::Communicator comm, std::string nonce, PeerWatch& peers, std::function<void(Outcome)> report);
+  Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, std::function<void(Outcome)> report);
 
-  /// Works until every helper leaves.
+  /// Does the jobs until every helper leaves.
   void run(Mailbox<Job>& jobs);
 
  private:
@@ -34,22 +35,22 @@ class Drain {
   void begin(const SaveJob& job);
   std::optional<storage::SaveResult> write(const SaveJob& job);
 
-  /// The datasets of one plan, from all helpers, by name.
-  struct Layout {
+  /// The datasets of one plan, from all helpers, sorted by name.
+  struct DatasetTable {
     std::vector<plan::Dataset> datasets;
-    std::unordered_map<std::uint64_t, std::uint32_t> places;  ///< of their keys
+    std::unordered_map<std::uint64_t, std::uint32_t> places;  ///< index in `datasets`, by the key of the name
   };
-  const Layout& layout_of(const SaveJob& job);
-  void make_request(const SaveJob& job, const Layout& layout);
+  const DatasetTable& layout_of(const SaveJob& job);
+  void make_request(const SaveJob& job, const DatasetTable& layout);
 
   mpi::Communicator comm_;
   std::string nonce_;
-  PeerWatch& peers_;
+  HeartbeatMonitor& monitor_;
   std::function<void(Outcome)> report_;
-  std::unique_ptr<storage::StorageWriter> store_;
-  LastTwo<Layout> layouts_;           ///< by plan; the same plans on all helpers
-  storage::SaveRequest request_;      ///< of the save that is under way, its chunks in the order of the waves
-  std::vector<std::uint32_t> waves_;  ///< of its chunks
+  std::unique_ptr<storage::CheckpointStore> store_;
+  LastTwo<DatasetTable> layouts_;     ///< by plan; all helpers keep the same plans
+  storage::SaveRequest request_;      ///< the save in progress; its chunks in the order of waves
+  std::vector<std::uint32_t> waves_;  ///< wave of each chunk
 };
 
 }  // namespace holdfast::helper

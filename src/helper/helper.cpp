@@ -18,28 +18,33 @@
 namespace holdfast::helper {
 namespace {
 
-/// The helper ends when its ranks are gone, not when a scheduler or terminal signals the whole job: what is staged by then
-/// is still to be written. A file-size limit is an error of the write, not the helper's end. SIGKILL ends it at once.
+/// The helper ends when its ranks are gone, not when a scheduler or terminal signals the whole job: what is staged by
+/// then is still to be written. Exceeding a file-size limit fails the write, not the helper. SIGKILL ends it at once.
 void ignore_signals_to_the_job() {
   for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
 }
 
-/// Lets training have the cores first, and the disk where its scheduler knows priorities. Threads inherit both.
+/// Lowers the priority for cores, and for the disk where its scheduler knows priorities. Threads inherit both.
 void be_nice() {
-  constexpr int who_process = 1, best_effort_last = (2 << 13) | 7;  // of ioprio_set(2), which has no header
+  constexpr int who_process = 1, best_effort_last = (2 << 13) | 7;  // arguments of ioprio_set(2), which has no header
   if (setpriority(PRIO_PROCESS, 0, 5) != 0) log::debug("nice: {}", errno_text(errno));
   if (syscall(SYS_ioprio_set, who_process, 0, best_effort_last) != 0) log::debug("ioprio_set: {}", errno_text(errno));
 }
 
-/// The drain hangs in MPI or in the file system, and cannot be called back: only the process's end ends that. Where the job would
-/// end with it, that waits until the job ends anyway.
-[[noreturn]] void leave_at_once(const Server& server, const Service& service) noexcept {
-  if (!server.may_leave()) service.await_program_end ? service.await_program_end() : server.await_ranks_end();
+/// The drain hangs in MPI or in the file system, and only the end of the process ends that. Where the job would end
+/// with this process, it waits until the job ends anyway.
+[[noreturn]] void leave_at_once(const Server& server, const ServeOptions& service) noexcept {
+  if (!server.may_leave()) {
+    if (service.await_program_end)
+      service.await_program_end();
+    else
+      server.await_ranks_end();
+  }
   _exit(1);
 }
 
-/// The serving thread. Without it nobody can ask for anything more.
-void serve_ranks(Server& server, Mailbox<Job>& jobs, const Service& service) {
+/// The body of the serving thread. If it fails, no job can come any more, so the drain leaves.
+void serve_ranks(Server& server, Mailbox<Job>& jobs, const ServeOptions& service) {
   try {
     server.run();
   } catch (...) {
@@ -49,7 +54,7 @@ void serve_ranks(Server& server, Mailbox<Job>& jobs, const Service& service) {
   if (server.gave_up()) leave_at_once(server, service);
 }
 
-/// However the drain ends, the server ends after it.
+/// Ends the server when the drain has ended, even by an exception.
 struct Ending {
   Server& server;
   ~Ending() { server.finish(); }
@@ -59,14 +64,15 @@ void report_failure() noexcept {
   log::write(log::Level::error, current_error().what());
 }
 
-/// All helpers listen, or none serves.
-std::unique_ptr<transport::Service> listen(const Service& service, const mpi::Communicator& helpers) {
+/// Collective. All helpers listen, or all throw.
+std::unique_ptr<transport::Service> listen(const ServeOptions& service, const mpi::Communicator& helpers) {
   helpers.meet();
   mpi::Communicator node = helpers.split_by_node();
   const int number_on_node = node.rank();
   node.free();
   std::unique_ptr<transport::Service> ranks;
-  mpi::all_or_none(helpers, [&] { ranks = transport::listen(transport::helper_address(service.nonce, number_on_node)); });
+  mpi::all_or_none(helpers,
+                   [&] { ranks = transport::listen(transport::helper_address(service.nonce, number_on_node)); });
   return ranks;
 }
 
@@ -77,25 +83,25 @@ void become_helper() {
   be_nice();
 }
 
-void serve(const Service& service, const mpi::Communicator& helpers) noexcept {
+void serve(const ServeOptions& service, const mpi::Communicator& helpers) noexcept {
   try {
     const auto ranks = listen(service, helpers);
     Mailbox<Job> jobs;
     std::optional<Server> server;
     const auto report = [&](Outcome outcome) { server->report(std::move(outcome)); };
-    PeerWatch peers(helpers, report);
-    server.emplace(*ranks, jobs, peers, service);
-    peers.start(service.helper_timeout_s);
+    HeartbeatMonitor monitor(helpers, report);
+    server.emplace(*ranks, jobs, monitor, service);
+    monitor.start(service.helper_timeout_s);
     const std::jthread serving([&] { serve_ranks(*server, jobs, service); });
     const Ending ending{*server};
-    Drain drain(helpers, service.nonce, peers, report);
+    Drain drain(helpers, service.nonce, monitor, report);
     drain.run(jobs);
   } catch (...) {
     report_failure();
   }
 }
 
-int run(const Service& service) {
+int run(const ServeOptions& service) {
   become_helper();
   try {
     mpi::initialize();

@@ -9,26 +9,29 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "helper/layout.hpp"
-#include "storage/commit.hpp"
-#include "storage/storage.hpp"
+#include "plan/rank_layout.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/checkpoint_file.hpp"
 #include "transport/messages.hpp"
 
-/// What the server asks of the drain, and what comes back from it and from the watch over the other helpers.
+/// Jobs, which the server gives to the drain, and outcomes, which the drain and the HeartbeatMonitor report to the
+/// server.
 namespace holdfast::helper {
 
-/// Open the directory as the ranks' hello wants it.
+/// Open the directory that the ranks' hello names.
 struct OpenJob {
   transport::Hello hello;
+  Options options;
 };
 
 /// One rank's part of a save, in its arena.
 struct StagedPart {
-  std::shared_ptr<const RankLayout> layout;
+  std::shared_ptr<const plan::RankLayout> layout;
   const std::byte* arena = nullptr;
 };
 
-/// Write a wave of a save, which all ranks of this helper have staged; with `error`, take part in giving the save up.
+/// Write a wave of a save that all ranks of this helper have staged. If `error` is set, take part in giving the save
+/// up.
 struct SaveJob {
   std::uint64_t save = 0;
   std::int64_t sequence = 0, parent = 0;
@@ -42,7 +45,7 @@ struct SaveJob {
   Stopwatch since_staged;
 };
 
-/// Nothing more will come.
+/// Leave: no job follows.
 struct LeaveJob {};
 
 using Job = std::variant<OpenJob, SaveJob, LeaveJob>;
@@ -52,12 +55,12 @@ struct Opened {
   storage::CheckpointStore::Known known = {};
   std::optional<Error> error;
 };
-/// A wave, but the last one, is written.
-struct Drained {
+/// A wave that is not the last is written.
+struct WaveWritten {
   std::uint64_t save = 0;
   std::uint32_t wave = 0;
 };
-struct Saved {
+struct SaveEnded {
   std::uint64_t save = 0;
   std::optional<Error> error;
   storage::SaveResult result;
@@ -73,6 +76,6 @@ struct RankDied {
   int rank = -1;
 };
 
-using Outcome = std::variant<Opened, Drained, Saved, HelperLost, RankDied>;
+using Outcome = std::variant<Opened, WaveWritten, SaveEnded, HelperLost, RankDied>;
 
 }  // namespace holdfast::helper

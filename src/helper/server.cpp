@@ -5,15 +5,16 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
-#include "storage/lineage.hpp"
+#include "settings/settings.hpp"
+#include "storage/format/lineage.hpp"
 
 namespace holdfast::helper {
 namespace {
 
-/// More than any rank has.
+/// More slots than any rank has.
 constexpr std::uint32_t max_slots = 16;
 
-/// Or none, with sequence 0.
+/// True if sequence and parent are possible, or if the save has no sequence (0).
 bool has_place_in_line(const transport::Staged& staged) {
   using storage::most_sequence;
   return staged.sequence >= 0 && staged.sequence <= most_sequence && staged.parent >= -most_sequence &&
@@ -21,9 +22,9 @@ bool has_place_in_line(const transport::Staged& staged) {
 }
 
 Error of_rank(const Error& error, int rank) {
-  Where where = error.where();
-  where.rank = rank;
-  return {error.code(), error.sentence(), std::move(where)};
+  ErrorContext context = error.context();
+  context.rank = rank;
+  return {error.code(), error.message(), std::move(context)};
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ void Server::run() {
                 .arena_made = [this](const transport::MadeArena& made) { on_arena_made(made); },
                 .woken = [this] { on_woken(); },
                 .declined = [this](const transport::Introduction& who) { on_declined(who); },
-                .restless = [this] { return restless(); }});
+                .needs_polling = [this] { return needs_polling(); }});
 }
 
 void Server::report(Outcome outcome) {
@@ -98,7 +99,7 @@ void Server::on_message(SessionId id, const transport::Message& message) {
   }
 }
 
-/// What a rank in its right mind does not send ends its session, too.
+/// A message that makes no sense ends its session, too.
 void Server::require(bool sense, const char* otherwise) {
   if (!sense) throw Error(ErrorCode::communication, otherwise);
 }
@@ -108,13 +109,16 @@ void Server::on_hello(Session& session, const transport::Hello& hello, std::uint
   require(hello.world_size > 0 && hello.rank >= 0 && hello.rank < hello.world_size && hello.helper_ranks > 0,
           "a rank said hello as one that cannot be");
   session.hello = number;
-  if (!hello_) hello_ = hello;
-  const auto greeted =
-      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second.hello.has_value(); });
+  if (!hello_) {
+    options_ = settings::decode(hello.options);
+    hello_ = hello;
+  }
+  const auto greeted = std::count_if(sessions_.begin(), sessions_.end(),
+                                     [](const auto& entry) { return entry.second.hello.has_value(); });
   if (greeted != hello_->helper_ranks) return;
   greeted_ = true;
   if (!rank_died_) orphaned_.reset();
-  jobs_.push(OpenJob{*hello_});
+  jobs_.push(OpenJob{*hello_, options_});
 }
 
 void Server::on_outcome(const Opened& opened) {
@@ -123,9 +127,11 @@ void Server::on_outcome(const Opened& opened) {
     if (opened.error)
       send(session, transport::Refused{to_record(*opened.error)}, session.hello.value_or(0));
     else
-      send(session, transport::Welcome{.helpers = opened.helpers,
-                                       .newest_sequence = opened.known.newest_sequence,
-                                       .head_sequence = opened.known.head_sequence}, session.hello.value_or(0));
+      send(session,
+           transport::Welcome{.helpers = opened.helpers,
+                              .newest_sequence = opened.known.newest_sequence,
+                              .head_sequence = opened.known.head_sequence},
+           session.hello.value_or(0));
   }
 }
 
@@ -135,14 +141,14 @@ void Server::on_ask_room(Session& session, std::uint32_t number) try {
   send(session, transport::Refused{to_record(current_error({.rank = session.rank}))}, number);
 }
 
-/// A rank that asks once more for a slot has given up the wish before, which then is not answered.
+/// A rank that asks again for a slot has given up its earlier wish, which is then not answered.
 void Server::on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number) {
   require(opened_ && wish.slot < max_slots, "a rank asked for an arena that it cannot have");
-  Lent& lent = session.arenas[wish.slot];
-  require(lent.number == 0 ||
-              std::ranges::none_of(session.staged, [&](const auto& entry) { return entry.second.arena == lent.number; }),
+  RankArena& lent = session.arenas[wish.slot];
+  require(lent.number == 0 || std::ranges::none_of(
+                                  session.staged, [&](const auto& entry) { return entry.second.arena == lent.number; }),
           "a rank asked for another arena while a save is written from the one that it has");
-  const Lent old = std::exchange(lent, {.number = ++last_arena_, .question = number});
+  const RankArena old = std::exchange(lent, {.number = ++last_arena_, .question = number});
   service_.replace_arena({.old = old.number, .number = lent.number, .bytes = wish.bytes});
 }
 
@@ -153,7 +159,7 @@ void Server::on_arena_made(const transport::MadeArena& made) {
 }
 
 void Server::lend(Session& session, std::uint32_t slot, const transport::MadeArena& made) {
-  Lent& lent = session.arenas.at(slot);
+  RankArena& lent = session.arenas.at(slot);
   transport::ArenaReady ready = made.ready;
   ready.slot = slot;
   if (made.error)
@@ -165,12 +171,12 @@ void Server::lend(Session& session, std::uint32_t slot, const transport::MadeAre
 
 void Server::on_plan(Session& session, const transport::Plan& plan) {
   require(opened_, "a rank sent a plan before the directory was open");
-  const auto layout = std::make_shared<const RankLayout>(decode<RankLayout>(plan.content));
+  const auto layout = std::make_shared<const plan::RankLayout>(decode<plan::RankLayout>(plan.content));
   check(*layout);
   std::erase_if(session.plans, [&](const auto& entry) {
-    return entry.first != plan.other && std::none_of(session.staged.begin(), session.staged.end(), [&](const auto& staged) {
-             return staged.second.plan == entry.first;
-           });
+    return entry.first != plan.other &&
+           std::none_of(session.staged.begin(), session.staged.end(),
+                        [&](const auto& staged) { return staged.second.plan == entry.first; });
   });
   require(!session.plans.contains(plan.plan), "a rank sent a plan anew that is in use");
   session.plans[plan.plan] = layout;
@@ -246,14 +252,14 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
     } else {
       if (session.rank == 0) job.copy = staged->second.copy;
       job.waves = session.plans.at(staged->second.plan)->waves;
-      job.parts.push_back(
-          {.layout = session.plans.at(staged->second.plan), .arena = find_arena(session, staged->second.arena).value().data()});
+      job.parts.push_back({.layout = session.plans.at(staged->second.plan),
+                           .arena = find_arena(session, staged->second.arena).value().data()});
     }
   }
   return job;
 }
 
-void Server::on_outcome(const Drained& drained) {
+void Server::on_outcome(const WaveWritten& drained) {
   handed_over_.erase(drained.save);
   drained_[drained.save] = drained.wave + 1;
   drain_.end();
@@ -264,7 +270,7 @@ void Server::on_outcome(const Drained& drained) {
   leave_if_alone();
 }
 
-void Server::on_outcome(const Saved& saved) {
+void Server::on_outcome(const SaveEnded& saved) {
   transport::Done done{.save = saved.save,
                        .failed = saved.error.has_value(),
                        .error = saved.error ? to_record(*saved.error) : ErrorRecord{},
@@ -300,11 +306,11 @@ void Server::close_idle(Session& session) {
 
 /// The start fails on all ranks when one of them cannot take part.
 void Server::on_declined(const transport::Introduction& who) {
-  log::debug("rank {} does not come: {}", who.rank, who.refusal.sentence);
+  log::debug("rank {} does not come: {}", who.rank, who.refusal.message);
   leave_if_alone();
 }
 
-/// Saves that the lost rank had staged go on; those that wait for it can only be given up.
+/// Saves that the lost rank has staged go on; those that wait for it are given up.
 void Server::on_lost(SessionId id) {
   Session& session = sessions_.at(id);
   session.connected = false;
@@ -313,7 +319,7 @@ void Server::on_lost(SessionId id) {
   for (const auto& entry : sessions_)
     for (const auto& staged : entry.second.staged) open.insert(staged.first);
   for (const std::uint64_t save : open) hand_over(save);
-  if (!session.bye) mourn(session);
+  if (!session.bye) check_rank_death(session);
   leave_if_alone();
 }
 

@@ -11,7 +11,7 @@ namespace holdfast::inspect {
 namespace {
 
 using plan::Dataset;
-using plan::Kind;
+using plan::DatasetKind;
 using storage::CheckpointReader;
 
 constexpr std::size_t most_ranks = 4;
@@ -28,7 +28,8 @@ std::string string_text(const CheckpointReader& file, std::uint32_t dataset, con
 }
 
 std::string numbers_text(const CheckpointReader& file, std::uint32_t dataset, const Box& box) {
-  return holdfast::numbers_text(file.datasets()[dataset].dtype, box.extent, read_start(file, dataset, box, most_shown_elements));
+  return holdfast::numbers_text(file.datasets()[dataset].dtype, box.extent,
+                                read_start(file, dataset, box, most_shown_elements));
 }
 
 /// The first ranks' parts, by rank.
@@ -38,7 +39,7 @@ std::string per_rank_text(const CheckpointReader& file, std::uint32_t dataset) {
     if (chunk.dataset == dataset) parts.emplace_back(chunk.rank, chunk.box);
   std::sort(parts.begin(), parts.end());
   std::vector<std::string> texts;
-  const auto part_text = file.datasets()[dataset].kind == Kind::per_rank_string ? string_text : numbers_text;
+  const auto part_text = file.datasets()[dataset].kind == DatasetKind::per_rank_string ? string_text : numbers_text;
   for (std::size_t i = 0; i < std::min(parts.size(), most_ranks); ++i)
     texts.push_back(fmt::format("{}: {}", parts[i].first, part_text(file, dataset, parts[i].second)));
   const std::string rest = parts.size() > most_ranks ? fmt::format(", … {} ranks", parts.size()) : "";
@@ -50,10 +51,10 @@ std::string per_rank_text(const CheckpointReader& file, std::uint32_t dataset) {
 std::string value_text(const CheckpointReader& file, std::uint32_t dataset) {
   const Dataset& definition = file.datasets()[dataset];
   switch (definition.kind) {
-    case Kind::per_rank:
-    case Kind::per_rank_string:
+    case DatasetKind::per_rank:
+    case DatasetKind::per_rank_string:
       return per_rank_text(file, dataset);
-    case Kind::string:
+    case DatasetKind::string:
       return string_text(file, dataset, whole(definition.global));
     default:
       return numbers_text(file, dataset, whole(definition.global));

@@ -54,12 +54,14 @@ class Setting {
 
 }  // namespace
 
-Child::Child(std::vector<std::string> words, std::vector<std::string> environment, const std::vector<Passed>& descriptors) {
+Child::Child(std::vector<std::string> words, std::vector<std::string> environment,
+             const std::vector<Passed>& descriptors) {
   const Setting setting(descriptors);
-  const int number = posix_spawnp(&pid_, words[0].c_str(), setting.actions(), setting.attributes(), pointers(words).data(),
-                                  pointers(environment).data());
+  const int number = posix_spawnp(&pid_, words[0].c_str(), setting.actions(), setting.attributes(),
+                                  pointers(words).data(), pointers(environment).data());
   if (number != 0)
-    throw Error(ErrorCode::launch, "the program does not start: " + errno_text(number), {.host = host_name(), .path = words[0]});
+    throw Error(ErrorCode::launch, "the program does not start: " + errno_text(number),
+                {.host = host_name(), .path = words[0]});
 }
 
 Child::~Child() {

@@ -7,8 +7,8 @@
 
 namespace holdfast::launch {
 
-/// A child of posix_spawn (never fork: the rank may have threads), in a session of its own, so that a terminal's signals do
-/// not reach it. Its input is /dev/null. Killed and reaped when it is left behind.
+/// A child process made by posix_spawn (never fork: the rank may have threads). It has a session of its own, so that a
+/// terminal's signals do not reach it, and its standard input is /dev/null. The destructor kills and reaps it.
 class Child {
  public:
   /// An open descriptor of this process, and its number in the child.
@@ -26,7 +26,7 @@ class Child {
   pid_t pid_ = -1;
 };
 
-/// This process's environment.
+/// Returns this process's environment, as NAME=value.
 [[nodiscard]] std::vector<std::string> environment();
 
 }  // namespace holdfast::launch

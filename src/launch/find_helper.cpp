@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/environment.hpp"
 #include "base/error_text.hpp"
 #include "launch/launcher.hpp"
 
@@ -20,7 +21,7 @@ bool executable(const fs::path& path) {
   return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
 }
 
-/// A helper that somebody named: it or nothing.
+/// A program that somebody named: no other one is looked for.
 fs::path named_helper(const fs::path& path, const char* named_by) {
   if (executable(path)) return fs::absolute(path);
   throw Error(ErrorCode::launch, fmt::format("the helper program named by {} is not an executable file", named_by),
@@ -54,18 +55,20 @@ std::vector<fs::path> places() {
 }  // namespace
 
 fs::path find_helper(const fs::path& option) {
-  if (!option.empty()) return named_helper(option, "Options::helper");
-  if (const char* variable = std::getenv("HOLDFAST_HELPER"); variable != nullptr && *variable != '\0')
+  if (!option.empty()) return named_helper(option, "Options::helper_program");
+  if (const std::string variable = environment_variable("HOLDFAST_HELPER"); !variable.empty())
     return named_helper(variable, "HOLDFAST_HELPER");
   const auto candidates = places();
   for (const fs::path& candidate : candidates)
     if (executable(candidate)) return fs::absolute(candidate);
   std::vector<std::string> looked;
   for (const fs::path& candidate : candidates) looked.push_back(candidate.string());
-  throw Error(ErrorCode::launch,
-              fmt::format("the program holdfast-helper was not found; set HOLDFAST_HELPER or Options::helper. Looked for: {}",
-                          fmt::join(looked, ", ")),
-              {.host = host_name()});
+  throw Error(
+      ErrorCode::launch,
+      fmt::format(
+          "the program holdfast-helper was not found; set HOLDFAST_HELPER or Options::helper_program. Looked for: {}",
+          fmt::join(looked, ", ")),
+      {.host = host_name()});
 }
 
 }  // namespace holdfast::launch

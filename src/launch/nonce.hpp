@@ -4,7 +4,7 @@
 
 namespace holdfast::launch {
 
-/// 128 random bits that tell this run's helpers from all others.
+/// Returns 128 random bits in hexadecimal, which tell this run's helpers from all others.
 [[nodiscard]] std::string make_nonce();
 
 }  // namespace holdfast::launch

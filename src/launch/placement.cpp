@@ -6,11 +6,11 @@ namespace holdfast::launch {
 namespace {
 
 struct NodeMember {
-  std::int32_t leader_of = -1;  ///< the helper's number if this rank leads one
+  std::int32_t leader_of = -1;  ///< number of the helper that this rank leads; -1: none
   static void fields(auto& c, auto& s) { c(s.leader_of); }
 };
 
-/// The number of the helper that is led by the rank at `leader` of the node.
+/// Collective over the node. Returns the number of the helper that rank `leader` of the node leads.
 int helper_of(const mpi::Communicator& node, const NodeMember& self, int leader) {
   return decode<NodeMember>(node.all_gather(encode(self))[static_cast<std::size_t>(leader)]).leader_of;
 }

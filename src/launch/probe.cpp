@@ -15,7 +15,7 @@
 namespace holdfast::launch {
 namespace {
 
-/// Reads until the end of the output, `enough`, or the deadline; says whether the deadline was what ended it.
+/// Reads until the output ends or has `enough`, or the deadline is over. Returns true if the deadline was first.
 bool read_output(int fd, std::string& output, const std::string& enough, Deadline deadline) {
   constexpr std::size_t most = 4096;
   while (output.size() < most && output.find(enough) == std::string::npos) {

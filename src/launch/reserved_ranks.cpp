@@ -13,18 +13,19 @@
 #include "launch/launcher.hpp"
 #include "launch/nonce.hpp"
 #include "launch/reservation.hpp"
+#include "settings/text.hpp"
 #include "transport/introduction.hpp"
 
 namespace holdfast::launch {
 namespace {
 
-/// For ranks and helper of a node to find each other.
+/// Time for the ranks and the helper of a node to find each other.
 constexpr double meeting_timeout_s = 60;
-/// For one that has come to say who it is.
+/// Time that a new connection has to introduce itself.
 constexpr double introduction_timeout_s = 2;
 
-/// What a training rank keeps until MPI_Finalize, when the end of the socket sends its helper home, even if a child of fork() has
-/// the socket open, too.
+/// What a training rank keeps until MPI_Finalize. Shutting the socket down releases the helper rank even if a forked
+/// child has the socket open, too.
 struct Kept {
   Kept(mpi::Communicator ranks, FileDescriptor socket) : training(ranks), helper(std::move(socket)) {}
   ~Kept() { shutdown(helper.get(), SHUT_RDWR); }
@@ -33,7 +34,7 @@ struct Kept {
 
   mpi::Communicator training;  ///< a duplicate, for comparison only
   FileDescriptor helper;       ///< socket to this node's helper rank
-  bool busy = false;           ///< it serves a Checkpointer
+  bool busy = false;           ///< the helper rank serves a Checkpointer
 };
 
 std::shared_ptr<Kept>& kept() {
@@ -59,13 +60,14 @@ struct Group {
 
 void require_two_ranks(const Group& group) {
   if (group.node.size() < 2)
-    throw Error(ErrorCode::launch,
-                fmt::format("node {} has a single rank, which cannot both train and help; start one more rank on each node",
-                            mpi::processor_name()),
-                {.host = host_name()});
+    throw Error(
+        ErrorCode::launch,
+        fmt::format("node {} has a single rank, which cannot both train and help; start one more rank on each node",
+                    mpi::processor_name()),
+        {.host = host_name()});
 }
 
-/// Who comes must be of this user and know the nonce; anybody else is sent away.
+/// True if the process at the other end belongs to this user and knows the nonce. Logs why it does not.
 bool is_invited(int socket, const std::string& nonce, Deadline deadline) {
   const Deadline patience = deadline.or_within(Seconds(introduction_timeout_s));
   pollfd readable{socket, POLLIN, 0};
@@ -86,7 +88,8 @@ std::vector<ReservedHelper::Rank> receive_ranks(const Group& group, int listener
   const Deadline deadline{Seconds(meeting_timeout_s)};
   std::vector<ReservedHelper::Rank> ranks;
   while (ranks.size() + 1 < static_cast<std::size_t>(group.node.size())) {
-    if (deadline.over()) throw Error(ErrorCode::launch, "not all ranks of the node came to the helper", {.host = host_name()});
+    if (deadline.over())
+      throw Error(ErrorCode::launch, "not all ranks of the node came to the helper", {.host = host_name()});
     pollfd somebody{listener, POLLIN, 0};
     if (poll(&somebody, 1, deadline.poll_ms()) <= 0) continue;
     FileDescriptor socket = transport::accept_on(listener);
@@ -105,7 +108,7 @@ FileDescriptor go_to_helper(const Group& group) {
   return socket;
 }
 
-/// Training ranks and helper ranks of each node find each other.
+/// Collective. The training ranks of each node connect to its helper rank.
 Reservation meet(const Group& group) {
   FileDescriptor listener, helper;
   std::vector<ReservedHelper::Rank> ranks;
@@ -129,12 +132,13 @@ class ReservedLauncher final : public HelperLauncher {
  public:
   explicit ReservedLauncher(Kept& kept) : kept_(kept) {}
 
-  [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::reserved_ranks)); }
+  [[nodiscard]] std::string name() const override { return settings::in_words(Launcher::reserved_ranks); }
 
   [[nodiscard]] bool runs_program() const override { return false; }
 
   [[nodiscard]] std::string why_irreplaceable() const override {
-    return "; nothing can take the place of a reserved helper rank, but Launcher::slurm_step and, under mpirun with recovery, "
+    return "; nothing can take the place of a reserved helper rank, but Launcher::slurm_step and, under mpirun with "
+           "recovery, "
            "Launcher::spawn can start new helpers";
   }
 
@@ -148,7 +152,7 @@ class ReservedLauncher final : public HelperLauncher {
 
   void give_up() noexcept override { kept_.busy = false; }
 
-  /// The process lives on; it only turns to the next order.
+  /// The helper's process lives on and waits for the next order.
   [[nodiscard]] bool finish(transport::Connection& /*connection*/, Deadline /*deadline*/) noexcept override {
     kept_.busy = false;
     return true;
@@ -156,9 +160,12 @@ class ReservedLauncher final : public HelperLauncher {
 
  private:
   void check(const mpi::Communicator& comm, const StartRequest& request) const {
-    const auto refuse = [](const std::string& sentence) { throw Error(ErrorCode::launch, sentence, {.host = host_name()}); };
+    const auto refuse = [](const std::string& sentence) {
+      throw Error(ErrorCode::launch, sentence, {.host = host_name()});
+    };
     if (!mpi::congruent(comm.get(), kept_.training.get()))
-      refuse("reserved helper ranks serve a Checkpointer on the whole communicator that reserve_helper_ranks() returned");
+      refuse(
+          "reserved helper ranks serve a Checkpointer on the whole communicator that reserve_helper_ranks() returned");
     if (kept_.busy) refuse("reserved helper ranks serve one Checkpointer at a time; close the other one first");
     if (request.placement.helper_ranks != request.placement.ranks_on_node)
       refuse("there is one reserved helper rank on each node; Options::ranks_per_helper asks for more");
@@ -189,7 +196,8 @@ std::optional<StartOrder> ReservedHelper::next_order() {
     if (poll(events.data(), events.size(), -1) <= 0) continue;
     Bytes packet;
     for (const Rank& rank : ranks_)
-      if (transport::receive_packet(rank.socket.get(), packet) == transport::Arrival::packet) return decode<StartOrder>(packet);
+      if (transport::receive_packet(rank.socket.get(), packet) == transport::Arrival::packet)
+        return decode<StartOrder>(packet);
     std::size_t at = 0;
     std::erase_if(ranks_, [&](const Rank& rank) {
       const bool ended = events[2 * at + 1].revents != 0;

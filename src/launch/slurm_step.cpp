@@ -1,5 +1,6 @@
-// Helpers as an overlapping step of their own in the program's Slurm allocation, for programs that srun started: MPI_Comm_spawn
-// never returns there. docs/decisions/0005-slurm-step.md tells why each option and each removed variable is there.
+// Starts helpers as an overlapping step in the program's Slurm allocation, for programs that srun started:
+// MPI_Comm_spawn never returns there. docs/decisions/0005-slurm-step.md gives the reason for each option and each
+// removed variable.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -24,20 +25,21 @@
 #include "base/unique_handle.hpp"
 #include "launch/child.hpp"
 #include "launch/launcher.hpp"
+#include "settings/text.hpp"
 #include "wrap/mpi_notice.hpp"
 
 namespace holdfast::launch {
 namespace {
 
 constexpr int pause_ms = 20;
-/// How long srun gets to end its step.
+/// Time that srun has to end its step.
 constexpr double terminate_timeout_s = 5;
 
 Error failure(const std::string& sentence) {
   return {ErrorCode::launch, sentence, {.host = host_name()}};
 }
 
-/// Describes the program's own step or its MPI, and would lead the helpers' srun and MPI astray.
+/// True for a variable that describes the program's own step or MPI, and would mislead the helpers' srun and MPI.
 bool belongs_to_the_training_step(std::string_view variable) {
   constexpr std::array kept = {"OMPI_MCA_", "OMPI_ALLOW"};
   constexpr std::array removed = {"PMIX",
@@ -69,8 +71,8 @@ bool belongs_to_the_training_step(std::string_view variable) {
   return std::ranges::none_of(kept, begins) && std::ranges::any_of(removed, begins);
 }
 
-/// SLURM_PMIX_FENCE: with Slurm's default ("mixed") a helper is let out of MPI_Init before others are ready for its messages, and
-/// crashes them: one start in 30 on 4 nodes. The program's own setting is kept.
+/// With Slurm's default of SLURM_PMIX_FENCE ("mixed"), a helper leaves MPI_Init before others are ready for its
+/// messages, and crashes them: one start in 30 on 4 nodes. The program's own setting is kept.
 std::vector<std::string> environment_of_step() {
   std::vector<std::string> variables = environment();
   std::erase_if(variables, belongs_to_the_training_step);
@@ -79,21 +81,22 @@ std::vector<std::string> environment_of_step() {
   return variables;
 }
 
-/// Where a cluster has no binding, srun complains about an option that speaks of it; where it has one, each task hears of it.
+/// On a cluster without binding, srun complains about --cpu-bind. On one with binding, SLURM_CPU_BIND_TYPE is set in
+/// each task.
 bool tasks_may_be_bound() {
   const bool in_a_task = std::getenv("SLURM_STEP_ID") != nullptr;
   return !in_a_task || std::getenv("SLURM_CPU_BIND_TYPE") != nullptr;
 }
 
-/// How many helpers each node gets; srun can only start the same number everywhere.
+/// Returns the number of helpers of each node. Throws if nodes differ, as srun starts the same number everywhere.
 int helpers_per_node(const std::vector<std::string>& hosts) {
   std::map<std::string_view, int> counts;
   for (const std::string& host : hosts) ++counts[host];
   const auto [least, most] = std::ranges::minmax_element(counts, {}, [](const auto& entry) { return entry.second; });
   if (least->second != most->second)
-    throw failure(
-        fmt::format("srun starts as many helpers on each node, but Options::ranks_per_helper asks for {} on {} and {} on {}",
-                    least->second, least->first, most->second, most->first));
+    throw failure(fmt::format(
+        "srun starts as many helpers on each node, but Options::ranks_per_helper asks for {} on {} and {} on {}",
+        least->second, least->first, most->second, most->first));
   return most->second;
 }
 
@@ -117,9 +120,9 @@ std::vector<std::string> command(const StartRequest& request) {
   return words;
 }
 
-/// srun, as the leader of the helpers' step. It is no child of this process, but of nobody: Slurm signals the processes of a
-/// step down from its tasks when the step ends, and an srun that is told to end takes its own step along. Left behind, it runs
-/// on.
+/// The srun that leads the helpers' step. A shell starts it and exits, so it is no descendant of this process: when a
+/// step ends, Slurm signals its tasks and their descendants, and an srun that is signalled ends its own step. The
+/// destructor leaves srun running.
 class Step {
  public:
   Step(const std::vector<std::string>& command, Deadline deadline) {
@@ -136,12 +139,12 @@ class Step {
     gone_ = !process_ && errno == ESRCH;
   }
 
-  /// False when the deadline is over first; where the kernel cannot tell, always.
+  /// Waits until srun has ended. Returns false when the deadline is over first, or where the kernel cannot tell.
   [[nodiscard]] bool has_ended(Deadline deadline) const noexcept {
     if (gone_ || !process_) return gone_;
     return process::has_ended(process_.get(), deadline);
   }
-  /// srun ends its step, then itself.
+  /// Tells srun to end. It ends its step first.
   void terminate() noexcept {
     if (gone_ || pid_ <= 0) return;
     kill(pid_, SIGTERM);
@@ -154,7 +157,8 @@ class Step {
     std::string text;
     while (!text.ends_with('\n')) {
       pollfd readable{fd, POLLIN, 0};
-      if (deadline.over()) throw failure("the shell that starts srun does not answer in time (Options::launch_timeout_s)");
+      if (deadline.over())
+        throw failure("the shell that starts srun does not answer in time (Options::launch_timeout_s)");
       if (poll(&readable, 1, deadline.poll_ms()) <= 0) continue;
       char piece[32];
       const ssize_t count = read(fd, piece, sizeof piece);
@@ -171,7 +175,7 @@ class Step {
 
 class SlurmStepLauncher final : public HelperLauncher {
  public:
-  [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::slurm_step)); }
+  [[nodiscard]] std::string name() const override { return settings::in_words(Launcher::slurm_step); }
 
   [[nodiscard]] std::string node_name() const override {
     const char* name = std::getenv("SLURMD_NODENAME");
@@ -180,7 +184,7 @@ class SlurmStepLauncher final : public HelperLauncher {
 
   [[nodiscard]] std::string advice() const override { return "; Launcher::reserved_ranks needs no second step"; }
 
-  /// Nobody waits for the others here. Rank 0 tells them if they wait for helpers in vain.
+  /// No rank waits for another here. Rank 0 tells the others if they wait for helpers in vain.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     mpi::LocalWork work;
     if (comm.rank() == 0)
@@ -205,7 +209,7 @@ class SlurmStepLauncher final : public HelperLauncher {
   [[nodiscard]] bool finish(transport::Connection& connection, Deadline deadline) noexcept override {
     const bool ended = HelperLauncher::finish(connection, deadline);
     if (!ended) {
-      connection.kill_helper();  // what Slurm does not do before KillWait is over
+      connection.kill_helper();  // Slurm does so only after KillWait
       give_up();
     } else if (step_) {
       static_cast<void>(step_->has_ended(deadline));
@@ -214,19 +218,20 @@ class SlurmStepLauncher final : public HelperLauncher {
   }
 
  private:
-  /// Until this rank's helper listens, or srun gives up: what it says goes to standard error.
+  /// Waits until this rank's helper listens. Throws if srun ends before; its standard error says why.
   void wait_for_helper(const StartRequest& request) {
     const transport::Address address = transport::helper_address(request.nonce, request.placement.number_on_node);
     while (!transport::is_listening(address)) {
       if ((step_ && step_->has_ended(Deadline(Seconds(0)))) || (failed_ && failed_->says_yes()))
         throw failure("the helpers' srun ended before they listened; its standard error says why");
-      if (request.deadline.over()) throw failure("the helpers' srun did not start them in time (Options::launch_timeout_s)");
+      if (request.deadline.over())
+        throw failure("the helpers' srun did not start them in time (Options::launch_timeout_s)");
       poll(nullptr, 0, request.deadline.poll_ms(pause_ms));
     }
   }
 
-  std::optional<Step> step_;           ///< on rank 0
-  std::optional<mpi::Notice> failed_;  ///< while the helpers start
+  std::optional<Step> step_;           ///< set on rank 0
+  std::optional<mpi::Notice> failed_;  ///< set while the helpers start
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "launch/launcher.hpp"
+#include "settings/text.hpp"
 
 namespace holdfast::launch {
 namespace {
@@ -22,38 +23,40 @@ std::string irreplaceable() {
          (option.empty() ? "" : ", unless mpirun is started with " + option);
 }
 
-/// One application context: how many helpers, and the info keys. What each key prevents is told in docs/decisions/0002-spawn.md.
+/// One application context: the number of helpers and the info keys. docs/decisions/0002-spawn.md tells what each key
+/// prevents.
 struct Context {
   int helpers;
   mpi::Hints hints;
 };
 
-/// What an info key can say is limited.
+/// Joins the hosts. Throws if the text is longer than the value of an info key may be.
 std::string listed(const std::vector<std::string>& hosts) {
   std::string text = fmt::format("{}", fmt::join(hosts, ","));
   if (text.size() >= MPI_MAX_INFO_VAL)
     throw Error(
         ErrorCode::launch,
-        fmt::format("Open MPI 5 can be told in {} characters where helpers are to start, and the nodes of {} helpers take {}",
-                    MPI_MAX_INFO_VAL - 1, hosts.size(), text.size()),
+        fmt::format(
+            "Open MPI 5 can be told in {} characters where helpers are to start, and the nodes of {} helpers take {}",
+            MPI_MAX_INFO_VAL - 1, hosts.size(), text.size()),
         {.host = host_name()});
   return text;
 }
 
-/// Open MPI 4 wants a context for each helper. 5 gets all helpers in one: told twice how to map, it refuses, and its mpirun may
-/// crash over two (docs/decisions/0016-open-mpi-5.md).
+/// Open MPI 4 needs a context for each helper. Open MPI 5 gets one for all: it refuses a second mapping, and its mpirun
+/// may crash over two contexts (docs/decisions/0016-open-mpi-5.md).
 std::vector<Context> contexts_for(const std::vector<std::string>& hosts) {
   std::vector<Context> contexts;
   if (mpi::open_mpi_version() >= 5)
-    contexts.push_back(
-        {static_cast<int>(hosts.size()), {{"host", listed(hosts)}, {"map_by", "seq:oversubscribe"}, {"bind_to", "none"}}});
+    contexts.push_back({static_cast<int>(hosts.size()),
+                        {{"host", listed(hosts)}, {"map_by", "seq:oversubscribe"}, {"bind_to", "none"}}});
   else
     for (const std::string& host : hosts)
       contexts.push_back({1, {{"host", host}, {"map_by", "node:oversubscribe"}, {"bind_to", "none"}}});
   return contexts;
 }
 
-/// What MPI_Comm_spawn_multiple wants at its root, and does not look at elsewhere: parallel arrays over the application contexts.
+/// The arguments of MPI_Comm_spawn_multiple, which only its root reads: parallel arrays over the application contexts.
 class SpawnArrays {
  public:
   SpawnArrays() = default;
@@ -86,16 +89,17 @@ class SpawnArrays {
   std::vector<mpi::Info> info_owners_;
 };
 
-/// Open MPI asks for it, and where it is gone, the root fails alone and the others hang.
+/// Open MPI asks for the working directory. If it is gone, the root fails alone and the other ranks hang.
 void require_working_directory() {
   std::error_code problem;
   static_cast<void>(std::filesystem::current_path(problem));
   if (problem)
-    throw Error(ErrorCode::launch, "MPI cannot start processes from a working directory that is gone: " + problem.message(),
+    throw Error(ErrorCode::launch,
+                "MPI cannot start processes from a working directory that is gone: " + problem.message(),
                 {.host = host_name()});
 }
 
-/// MPI gives a spawn no time limit, and no way to end it. All that can be done when it takes too long is to say so.
+/// Logs an error when a spawn takes too long. MPI gives it no time limit, and no way to end it.
 class LateWarning {
  public:
   explicit LateWarning(const StartRequest& request)
@@ -103,7 +107,8 @@ class LateWarning {
           std::mutex mutex;
           std::condition_variable_any stopped;
           std::unique_lock lock(mutex);
-          while (!stop.stop_requested() && !deadline.over()) stopped.wait_for(lock, stop, deadline.pause(), [] { return false; });
+          while (!stop.stop_requested() && !deadline.over())
+            stopped.wait_for(lock, stop, deadline.pause(), [] { return false; });
           if (!stop.stop_requested())
             log::write(log::Level::error,
                        fmt::format("MPI_Comm_spawn_multiple has not started the helpers after {} s, and cannot be "
@@ -117,10 +122,10 @@ class LateWarning {
 
 class SpawnLauncher final : public HelperLauncher {
  public:
-  [[nodiscard]] std::string name() const override { return std::string(name_of(Launcher::spawn)); }
+  [[nodiscard]] std::string name() const override { return settings::in_words(Launcher::spawn); }
 
-  /// Parents and helpers part at once: from here on they meet only through the handshake, as with any launcher, and neither
-  /// side's MPI_Finalize waits for the other.
+  /// Disconnects parents and helpers at once. They then meet only through the handshake, as with any launcher, and
+  /// neither side's MPI_Finalize waits for the other.
   void start(const mpi::Communicator& comm, const StartRequest& request) override {
     SpawnArrays arrays;
     mpi::all_or_none(comm, [&] {
@@ -131,7 +136,9 @@ class SpawnLauncher final : public HelperLauncher {
     spawn(comm, request, arrays);
   }
 
-  [[nodiscard]] std::string why_irreplaceable() const override { return mpi::job_outlives_a_process() ? "" : irreplaceable(); }
+  [[nodiscard]] std::string why_irreplaceable() const override {
+    return mpi::job_outlives_a_process() ? "" : irreplaceable();
+  }
 
   [[nodiscard]] std::string advice() const override {
     return fmt::format("; where MPI cannot start processes, try{}", other_launchers);
@@ -145,10 +152,10 @@ class SpawnLauncher final : public HelperLauncher {
     std::vector<int> codes(static_cast<std::size_t>(request.placement.helpers));
     std::optional<LateWarning> warning;
     if (comm.rank() == root) warning.emplace(request);
-    mpi::check(
-        MPI_Comm_spawn_multiple(static_cast<int>(arrays.commands.size()), arrays.commands.data(), arrays.argument_lists.data(),
-                                arrays.processes.data(), arrays.infos.data(), root, comm.get(), &helpers, codes.data()),
-        "MPI_Comm_spawn_multiple");
+    mpi::check(MPI_Comm_spawn_multiple(static_cast<int>(arrays.commands.size()), arrays.commands.data(),
+                                       arrays.argument_lists.data(), arrays.processes.data(), arrays.infos.data(), root,
+                                       comm.get(), &helpers, codes.data()),
+               "MPI_Comm_spawn_multiple");
     mpi::check(MPI_Comm_disconnect(&helpers), "MPI_Comm_disconnect");
   }
 };

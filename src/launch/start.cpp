@@ -13,7 +13,7 @@
 namespace holdfast::launch {
 namespace {
 
-/// srun's own, and not of an mpirun inside the same allocation?
+/// True if srun started this process, and not an mpirun inside the same allocation.
 bool started_by_srun() {
   const char* name = std::getenv("PMIX_NAMESPACE");
   return name != nullptr && std::string_view(name).starts_with("slurm.pmix.");
@@ -25,11 +25,12 @@ std::unique_ptr<HelperLauncher> make_launcher(Launcher launcher) {
   return make_spawn_launcher();
 }
 
-/// Rank 0 finds the program; a rank of every helper-to-be tries it where it will run.
-std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Options& options, bool leader, Deadline deadline) {
+/// Collective. Rank 0 finds the program; the leader of each helper probes it on the node where it will run.
+std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Options& options, bool leader,
+                                       Deadline deadline) {
   std::string program;
   mpi::all_or_none(comm, [&] {
-    if (comm.rank() == 0) program = find_helper(options.helper).string();
+    if (comm.rank() == 0) program = find_helper(options.helper_program).string();
   });
   mpi::broadcast_value(comm, program, 0);
   mpi::all_or_none(comm, [&] {
@@ -38,21 +39,13 @@ std::filesystem::path agree_on_program(const mpi::Communicator& comm, const Opti
   return program;
 }
 
-/// The helper takes a rank that says nothing before it ends for one that has died.
-void take_leave(transport::Connection& connection) noexcept {
-  try {
-    transport::send(connection, transport::Bye{}, Deadline(Seconds(0)));
-  } catch (const Error& error) {
-    log::debug("the helper is not told that this rank leaves it: {}", error.what());
-  }
-}
-
 transport::Address address_of(const StartRequest& request) {
   return transport::helper_address(request.nonce, request.placement.number_on_node);
 }
 
-/// Where no helper could be started, or none answers, the launcher's advice is added: another one may do.
-void start_then_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
+/// Adds the launcher's advice to the error if no helper could be started or none answers: another launcher may work.
+void start_then_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request,
+                        Started& started) {
   bool starting = true;
   try {
     started.launcher->start(comm, request);
@@ -60,12 +53,14 @@ void start_then_connect(const mpi::Communicator& comm, Transport transport, cons
     started.connection = transport::connect(address_of(request), comm.rank(), transport, request.deadline);
   } catch (const Error& error) {
     const bool no_helper = starting || error.code() == ErrorCode::launch;
-    throw Error(error.code(), error.sentence() + (no_helper ? started.launcher->advice() : ""), error.where());
+    throw Error(error.code(), error.message() + (no_helper ? started.launcher->advice() : ""), error.context());
   }
 }
 
-/// A rank connects before it meets the others: one that waits there for a rank that has died is known to its helper, which ends it.
-void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request, Started& started) {
+/// A rank connects before it waits for the others. So its helper knows it, and can end it if it waits for a rank that
+/// has died.
+void start_and_connect(const mpi::Communicator& comm, Transport transport, const StartRequest& request,
+                       Started& started) {
   mpi::LocalWork work;
   work([&] { start_then_connect(comm, transport, request, started); });
   try {
@@ -74,7 +69,7 @@ void start_and_connect(const mpi::Communicator& comm, Transport transport, const
   } catch (const Error& error) {
     started.launcher->finish_start();
     if (started.connection)
-      take_leave(*started.connection);
+      transport::take_leave(*started.connection);
     else
       transport::decline(address_of(request), comm.rank(), error);
     started.connection.reset();
@@ -91,8 +86,9 @@ std::string make_nonce() {
 }
 
 std::vector<std::string> helper_arguments(const StartRequest& request) {
-  std::vector<std::string> words = {"--nonce", request.nonce, "--timeout", fmt::format("{}", request.timeout_s), "--helper-timeout",
-                                    fmt::format("{}", request.helper_timeout_s)};
+  std::vector<std::string> words = {"--nonce",          request.nonce,
+                                    "--timeout",        fmt::format("{}", request.timeout_s),
+                                    "--helper-timeout", fmt::format("{}", request.helper_timeout_s)};
   if (!request.end_survivors) words.emplace_back("--leave-survivors");
   return words;
 }
@@ -103,20 +99,6 @@ std::string HelperLauncher::node_name() const {
 
 bool HelperLauncher::finish(transport::Connection& connection, Deadline deadline) noexcept {
   return connection.await_exit(deadline);
-}
-
-std::string_view name_of(Launcher launcher) noexcept {
-  switch (launcher) {
-    case Launcher::automatic:
-      return "automatic";
-    case Launcher::spawn:
-      return "spawn";
-    case Launcher::slurm_step:
-      return "slurm_step";
-    case Launcher::reserved_ranks:
-      return "reserved_ranks";
-  }
-  return "unknown";
 }
 
 Launcher choose(Launcher option) {
@@ -142,7 +124,8 @@ Started start_helpers(const mpi::Communicator& comm, const Options& options) {
                        .helper_timeout_s = options.helper_timeout_s,
                        .end_survivors = options.end_survivors,
                        .deadline = deadline};
-  if (started.launcher->runs_program()) request.program = agree_on_program(comm, options, started.placement.leader, deadline);
+  if (started.launcher->runs_program())
+    request.program = agree_on_program(comm, options, started.placement.leader, deadline);
   mpi::broadcast_value(comm, request.nonce, 0);
   start_and_connect(comm, options.transport, request, started);
   started.program = request.program;

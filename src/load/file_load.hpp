@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "load/arrange.hpp"
-#include "load/exchange.hpp"
-#include "load/place.hpp"
-#include "load/relay.hpp"
+#include "load/assign_readers.hpp"
+#include "load/checksum_chain.hpp"
+#include "load/read_sink.hpp"
 #include "load/reshard.hpp"
-#include "storage/reader.hpp"
+#include "load/shared_read.hpp"
+#include "storage/read/checkpoint_reader.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::load {
@@ -25,7 +25,7 @@ class Marks {
   explicit Marks(std::size_t size) : words_((size + 63) / 64) {}
   void set(std::size_t number) { words_[number / 64] |= std::uint64_t{1} << number % 64; }
   [[nodiscard]] bool test(std::size_t number) const { return (words_[number / 64] >> number % 64 & 1) != 0; }
-  /// Collective.
+  /// Collective. Adds the numbers of all other ranks.
   void unite(const mpi::Communicator& comm) {
     if (!words_.empty()) comm.allreduce(std::span<std::uint64_t>(words_), MPI_BOR);
   }
@@ -34,17 +34,17 @@ class Marks {
   std::vector<std::uint64_t> words_;
 };
 
-/// One load of one file: steps 2 to 4 of load().
+/// One load of one file: steps 2 to 6 of load() (loader.hpp).
 class FileLoad {
  public:
   FileLoad(const mpi::Communicator& comm, const Targets& targets, const LoadOptions& options, int threads)
       : comm_(comm), targets_(targets), options_(options), threads_(threads) {}
 
-  /// Collective; once.
+  /// Collective. Called once.
   LoadReport run(const std::filesystem::path& path);
-  /// Has run(), even if it threw, come to where it writes into the program's memory? The same on all ranks.
+  /// True once run(), even if it throws, may have written into the program's memory. The same on all ranks.
   [[nodiscard]] bool is_writing() const noexcept { return is_writing_; }
-  /// What it has written there then, at least in part, on this rank.
+  /// Names of this rank's items that run() may have written, at least in part; empty unless is_writing().
   [[nodiscard]] std::set<std::string> overwritten() const;
 
  private:
@@ -52,15 +52,15 @@ class FileLoad {
   void check_names();
   void check_world(const std::string& name);
   [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
-  [[nodiscard]] bool is_checked_on_the_way(const Part& part) const;
-  [[nodiscard]] std::vector<Offer> offers() const;
-  [[nodiscard]] Offer offer(const Read& read, const Part& part) const;
-  void verify_all(const Orders& orders);
+  [[nodiscard]] bool is_checked_on_the_way(const ChunkPart& part) const;
+  [[nodiscard]] std::vector<ChunkRequest> requests() const;
+  [[nodiscard]] ChunkRequest request(const BoxRead& read, const ChunkPart& part) const;
+  void verify_all(const ReadAssignment& assignment);
   void read();
-  void read_own(Placement& placement);
-  [[nodiscard]] std::optional<Treatment> treat(const Read& read, const Part& part);
-  void remember_stretches(std::span<const Task> tasks);
-  void read_shared(Placement& placement);
+  void read_own(ReadSink& sink);
+  void choose_modes();
+  void remember_ranges(std::span<const ReadTask> tasks);
+  void read_shared(ReadSink& sink);
   [[nodiscard]] std::vector<SharedChunk> shared_chunks() const;
   void check_own_sums() const;
   [[nodiscard]] std::uint32_t number_of(std::uint64_t row) const;
@@ -73,10 +73,10 @@ class FileLoad {
   const int threads_;
   std::optional<storage::CheckpointReader> file_;
   ReadList list_;
-  Orders orders_;
-  std::set<std::uint32_t> shared_;               ///< chunks that others read, too
-  std::vector<std::unique_ptr<Checksum>> sums_;  ///< of those that this rank reads as a whole
-  std::map<std::uint64_t, Loaded> loaded_;       ///< what it has of those of which others have the rest
+  ReadAssignment assignment_;
+  std::set<std::uint32_t> shared_;               ///< numbers of the chunks that shared_read() reads
+  std::vector<std::unique_ptr<Checksum>> sums_;  ///< by number of the chunk; set for chunks that this rank reads whole
+  std::map<std::uint64_t, LoadedRange> loaded_;  ///< by row: ranges of chunks that others may have the rest of
   bool is_writing_ = false;
   LoadReport report_;
 };

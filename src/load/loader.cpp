@@ -11,11 +11,11 @@
 #include "base/log.hpp"
 #include "load/file_load.hpp"
 #include "plan/local.hpp"
-#include "stage/places.hpp"
-#include "storage/catalog.hpp"
-#include "storage/events.hpp"
-#include "storage/filesystem.hpp"
-#include "storage/format.hpp"
+#include "stage/memory_spaces.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/events.hpp"
+#include "storage/directory/filesystem.hpp"
+#include "storage/format/format.hpp"
 #include "tensor/strided.hpp"
 
 namespace holdfast::load {
@@ -28,15 +28,17 @@ plan::LocalPlan writable_plan(const StateDict& state) {
       throw Error(ErrorCode::invalid_argument, "the tensor was added with a pointer to const; it cannot be loaded into",
                   {.tensor = tensor.name});
     if (overlaps_itself(tensor.view.shard))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("strides of ({}) put several elements of the extent {} into the same place; it cannot be loaded into",
-                              fmt::join(tensor.view.shard.stride, ", "), to_string(tensor.view.shard.extent)),
-                  {.tensor = tensor.name});
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format(
+              "strides of ({}) put several elements of the extent {} into the same place; it cannot be loaded into",
+              fmt::join(tensor.view.shard.stride, ", "), to_string(tensor.view.shard.extent)),
+          {.tensor = tensor.name});
   }
   return local;
 }
 
-/// What is tried, and what is only told of, the same on all ranks.
+/// A checkpoint to try, or one that is only reported as bad. The same on all ranks.
 struct Candidate {
   std::int64_t step = -1;
   bool is_bad = false;
@@ -47,7 +49,8 @@ struct Candidate {
 std::vector<Candidate> find_candidates(const std::filesystem::path& directory, std::int64_t step) {
   if (step >= 0) {
     if (!std::ranges::binary_search(storage::steps_in(directory), step))
-      throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", step), {.path = directory.string()});
+      throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", step),
+                  {.path = directory.string()});
     return {{.step = step}};
   }
   std::vector<Candidate> candidates;
@@ -60,7 +63,7 @@ std::vector<Candidate> find_candidates(const std::filesystem::path& directory, s
   return candidates;
 }
 
-/// Collective. Newest first.
+/// Collective. The candidates that rank 0 finds, newest first.
 std::vector<Candidate> agree_on_candidates(const mpi::Communicator& comm, const std::filesystem::path& directory,
                                            std::int64_t step) {
   std::vector<Candidate> candidates;
@@ -71,24 +74,24 @@ std::vector<Candidate> agree_on_candidates(const mpi::Communicator& comm, const 
   return candidates;
 }
 
-/// Is the file to blame, so that an older one may do?
+/// True if the file is to blame, so that an older one may do.
 bool damaged(const Error& error) {
   return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::unsupported_version ||
          error.code() == ErrorCode::storage;
 }
 
-/// Names of this rank that were written while a file was read that proved damaged.
+/// Names of this rank's items that a damaged file has overwritten.
 using Spoiled = std::set<std::string>;
 
-/// Collective. What a damaged file has overwritten must come from the one that takes its place.
+/// Collective. Throws if a damaged file has overwritten an item that the file loaded in its place does not have.
 void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, const LoadReport& report) {
   mpi::all_or_none(comm, [&] {
     for (const std::string& name : report.missing)
       if (spoiled.contains(name))
-        throw Error(
-            ErrorCode::corrupt,
-            "a newer checkpoint, which is damaged, has overwritten what this one does not have (LoadOptions::verify_first)",
-            {.path = report.path, .tensor = name});
+        throw Error(ErrorCode::corrupt,
+                    "a newer checkpoint, which is damaged, has overwritten what this one does not have "
+                    "(LoadOptions::verify_first)",
+                    {.path = report.path, .tensor = name});
   });
 }
 
@@ -98,18 +101,18 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
                 const LoadOptions& options, int threads) {
   const Stopwatch watch;
   plan::LocalPlan local;
-  std::vector<cuda::Place> places;
+  std::vector<cuda::MemorySpace> spaces;
   mpi::all_or_none(comm, [&] {
     stage::check_stream(options.stream);
     local = writable_plan(state);
-    places = stage::find_places(local);
+    spaces = stage::find_memory_spaces(local);
   });
   std::vector<std::string> skipped;
   std::optional<Error> newest_problem;
   bool is_spoiled = false;
   Spoiled spoiled;
   for (const auto& [step, is_bad, problem] : agree_on_candidates(comm, directory, options.step)) {
-    FileLoad file(comm, {state, local, places}, options, threads);
+    FileLoad file(comm, {state, local, spaces}, options, threads);
     try {
       if (is_bad) throw to_error(problem);
       LoadReport report = file.run(directory / storage::file_name(step));
@@ -117,7 +120,7 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
       report.skipped = std::move(skipped);
       report.seconds = watch.seconds();
       return report;
-    } catch (const Error& error) {  // the same on all ranks, so all go on to the same next file
+    } catch (const Error& error) {  // the same on all ranks, so all go on to the same file
       if (!damaged(error) || options.step >= 0) throw;
       if (!newest_problem) newest_problem = error;
       is_spoiled = is_spoiled || file.is_writing();
@@ -128,8 +131,8 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   }
   throw Error(newest_problem->code(),
               fmt::format("none of the {} checkpoints can be loaded{}; the newest: {}", skipped.size(),
-                          is_spoiled ? ", and tensors may hold parts of them" : "", newest_problem->sentence()),
-              newest_problem->where());
+                          is_spoiled ? ", and tensors may hold parts of them" : "", newest_problem->message()),
+              newest_problem->context());
 }
 
 void note(const LoadReport& report, int world_size, std::uint32_t file_mode) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t none = 0;
 
-/// What a rank has found, for another one to read.
+/// What a rank has found, as it tells the others.
 struct Found {
   std::string host, path;
   std::uint64_t stamp = none;
@@ -23,7 +23,7 @@ struct Found {
   static void fields(auto& c, auto& s) { c(s.host, s.path, s.stamp, s.in_words, s.code); }
 };
 
-/// Of files that are not the same, it differs.
+/// Differs for different files; never `none`.
 std::uint64_t stamp_of(const CheckpointInfo& info) {
   Encoder encoder;
   encoder(info.step, info.sequence, info.parent, info.file_bytes, info.world_size, info.created, info.library_version);
@@ -39,19 +39,20 @@ Found found(const std::filesystem::path& path, const CheckpointInfo* mine, const
                                     mine->sequence, mine->file_bytes, mine->world_size, mine->created)};
   return {.host = host_name(),
           .path = path.string(),
-          .in_words = error ? error->sentence() : "none",
+          .in_words = error ? error->message() : "none",
           .code = error ? error->code() : ErrorCode::storage};
 }
 
-/// The lowest rank that has opened one, and the lowest that has not found the same.
+/// Throws an Error that names the lowest rank that has opened a file, and the lowest that has not found the same one.
 [[noreturn]] void explain(const std::vector<Found>& all) {
   const auto one = std::ranges::find_if(all, [](const Found& rank) { return rank.stamp != none; });
   const auto other = std::ranges::find_if(all, [&](const Found& rank) { return rank.stamp != one->stamp; });
-  throw Error(other->code,
-              fmt::format("the ranks do not find the same file: rank {} on {} finds: {}, and rank {} on {} finds: {}; is the "
-                          "directory on a file system that all nodes share?",
-                          one - all.begin(), one->host, one->in_words, other - all.begin(), other->host, other->in_words),
-              {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = other->path});
+  throw Error(
+      other->code,
+      fmt::format("the ranks do not find the same file: rank {} on {} finds: {}, and rank {} on {} finds: {}; is the "
+                  "directory on a file system that all nodes share?",
+                  one - all.begin(), one->host, one->in_words, other - all.begin(), other->host, other->in_words),
+      {.rank = static_cast<int>(other - all.begin()), .host = other->host, .path = other->path});
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace holdfast::plan {
 namespace {
 
-/// Where pieces start: at a cache line, and large ones at a page, as they do in the file where rows are whole pages: then the
-/// helper writes them from where they lie.
+/// Pieces start at a cache line, large ones at a page. Rows of whole pages start at a page in the file, too, so the
+/// helper writes such pieces from where they lie.
 constexpr std::uint64_t small_alignment = 64, large_alignment = 4096, large_from_bytes = 64 << 10;
 
 /// A share, or a part of one that was cut.
@@ -36,8 +36,8 @@ std::vector<Part> open_parts(const std::vector<Share>& shares, std::uint64_t spl
   return parts;
 }
 
-/// The holder with the least load. Where loads are equal, each owner starts from its own rank, so that all owners
-/// together do not choose the same one.
+/// The holder with the least load. Where loads are equal, each owner starts from its own rank, so that the owners do
+/// not all choose the same holder.
 Holder least_loaded(const Share& share, const std::vector<std::uint64_t>& load, int owner) {
   const auto ranks = static_cast<int>(load.size());
   return std::ranges::min(share.holders, {}, [&](const Holder& holder) {
@@ -51,8 +51,8 @@ std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) {
 
 }  // namespace
 
-std::map<int, std::vector<Piece>> assign(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int owner, int owners,
-                                         std::uint64_t split_bytes) {
+std::map<int, std::vector<Piece>> assign(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int owner,
+                                         int owners, std::uint64_t split_bytes) {
   std::map<int, std::vector<Piece>> pieces;
   const auto give = [&](Holder holder, const Share& share, Box box, std::uint64_t bytes) {
     pieces[holder.rank].push_back({share.dataset, holder.item, std::move(box), 0, bytes});
@@ -61,7 +61,7 @@ std::map<int, std::vector<Piece>> assign(const std::vector<Share>& shares, std::
     if (share.holders.size() == 1) give(share.holders.front(), share, share.box, share.bytes);
   for (Part& part : open_parts(shares, split_bytes)) {
     const Holder holder = least_loaded(*part.share, load, owner);
-    // The other owners assign at the same time and about as much: counting that in keeps them from all filling one rank.
+    // The other owners assign about as much at the same time. Counting that in keeps them from all filling one rank.
     load[static_cast<std::size_t>(holder.rank)] += part.bytes * static_cast<std::uint64_t>(owners);
     give(holder, *part.share, std::move(part.box), part.bytes);
   }
@@ -73,7 +73,8 @@ std::uint64_t arena_offset_after(std::uint64_t end, std::uint64_t bytes) noexcep
 }
 
 std::uint64_t place(std::vector<Piece>& pieces) {
-  std::ranges::sort(pieces, [](const Piece& a, const Piece& b) { return a.item != b.item ? a.item < b.item : a.box < b.box; });
+  std::ranges::sort(pieces,
+                    [](const Piece& a, const Piece& b) { return a.item != b.item ? a.item < b.item : a.box < b.box; });
   std::uint64_t end = 0;
   for (Piece& piece : pieces) {
     piece.arena_offset = arena_offset_after(end, piece.bytes);

@@ -5,7 +5,7 @@
 namespace holdfast::plan {
 namespace {
 
-/// An arena that has to grow gets this part more, up to a multiple of the granule.
+/// An arena that has to grow gets 1 / head_room_part more, rounded up to the granule.
 constexpr std::uint64_t head_room_part = 8;
 constexpr std::uint64_t head_room_granule = 64 << 10;
 

@@ -8,6 +8,7 @@
 
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
+#include "tensor/state_dict.hpp"
 #include "tensor/strided.hpp"
 
 namespace holdfast::plan {
@@ -48,17 +49,17 @@ void check_tensor(const std::string& name, const TensorView& view) {
 Item tensor_item(const StateDict::Tensor& tensor) {
   const auto& [name, view] = tensor;
   check_tensor(name, view);
-  return {name, Kind::tensor, view.dtype, view.shard.global, {view.shard.offset, view.shard.extent}};
+  return {name, DatasetKind::tensor, view.dtype, view.shard.global, {view.shard.offset, view.shard.extent}};
 }
 
 Shape value_shape(const ValueRef& ref) {
   return ref.kind() == ValueRef::Kind::number ? Shape{} : Shape{ref.bytes().size() / size_of(ref.dtype())};
 }
 
-Kind value_kind(const StateDict::Value& value) {
+DatasetKind value_kind(const StateDict::Value& value) {
   const bool string = value.ref.kind() == ValueRef::Kind::string;
-  if (value.per_rank) return string ? Kind::per_rank_string : Kind::per_rank;
-  return string ? Kind::string : Kind::value;
+  if (value.per_rank) return string ? DatasetKind::per_rank_string : DatasetKind::per_rank;
+  return string ? DatasetKind::string : DatasetKind::value;
 }
 
 Item value_item(const StateDict::Value& value) {
@@ -76,24 +77,24 @@ LocalPlan plan_of_tensors(const StateDict& state) {
     plan.memory.push_back(tensor.view);
   }
   plan.tensors = plan.items.size();
-  plan.tensors_checksum = state.tensors_checksum();
+  plan.tensors_checksum = tensors_checksum(state);
   if (plan.tensors > 0) plan.tensors_fingerprint = checksum(encode(plan.items));
   return plan;
 }
 
-/// Is the item what value_item() would make of the value?
+/// True if `item` is what value_item(value) returns, contents aside.
 bool is_item_of(const Item& item, const StateDict::Value& value) {
   const std::size_t dimensions = value.ref.kind() == ValueRef::Kind::number ? 0 : 1;
   return item.kind == value_kind(value) && item.dtype == value.ref.dtype() && item.box.dimensions() == dimensions &&
          volume(item.box.extent) * size_of(item.dtype) == value.ref.bytes().size() && item.name == value.name;
 }
 
-/// Does the plan have this state's values, of the sizes that they are now?
+/// True if the plan has this state's values in their present sizes.
 bool has_values(const LocalPlan& plan, const StateDict& state) {
   return std::ranges::equal(std::span(plan.items).subspan(plan.tensors), state.values(), is_item_of);
 }
 
-/// In place of the values that are there, if any, and without what lies at them: a plan does not depend on that.
+/// Replaces the plan's values. Leaves out their contents, as a plan does not depend on them.
 void add_values(LocalPlan& plan, const StateDict& state) {
   plan.items.resize(plan.tensors);
   plan.memory.resize(plan.tensors);
@@ -107,7 +108,7 @@ void add_values(LocalPlan& plan, const StateDict& state) {
   plan.fingerprint = plan.items.empty() ? 0 : checksum(encoder.take());
 }
 
-/// Where the values lie now, and checksums of what lies there.
+/// Sets where the values lie now, and the checksums of their contents.
 void look_at_values(LocalPlan& plan, const StateDict& state) {
   plan.values = 0;
   for (std::size_t i = 0; i < state.values().size(); ++i) {
@@ -131,8 +132,8 @@ LocalPlan make_local_plan(const StateDict& state) {
 
 void update(LocalPlan& plan, const StateDict& state) try {
   if (state.problem()) throw Error(*state.problem());
-  // The number is compared too, for a state that was moved from.
-  const bool same_tensors = plan.tensors_checksum == state.tensors_checksum() && plan.tensors == state.tensors().size();
+  // The number of tensors is compared too, for a state that was moved from.
+  const bool same_tensors = plan.tensors_checksum == tensors_checksum(state) && plan.tensors == state.tensors().size();
   if (!same_tensors) plan = plan_of_tensors(state);
   if (!same_tensors || !has_values(plan, state)) add_values(plan, state);
   look_at_values(plan, state);

@@ -7,7 +7,7 @@ namespace holdfast::plan {
 Names::Names(std::span<const Dataset> datasets) : datasets_(datasets), numbers_(datasets.size()) {
   for (std::uint32_t i = 0; i < datasets.size(); ++i) {
     const std::string& name = datasets[i].name;
-    if (numbers_.number_of(key_of(name), [&](std::uint32_t n) { return datasets[n].name == name; }) != i)
+    if (numbers_.intern(key_of(name), [&](std::uint32_t n) { return datasets[n].name == name; }) != i)
       throw Error(ErrorCode::corrupt, fmt::format("the name {} stands twice in the datasets table", name));
   }
 }

@@ -6,19 +6,19 @@
 
 namespace holdfast::plan {
 
-std::string_view in_words(Kind kind) noexcept {
+std::string_view in_words(DatasetKind kind) noexcept {
   switch (kind) {
-    case Kind::tensor:
+    case DatasetKind::tensor:
       return "a tensor";
-    case Kind::value:
+    case DatasetKind::value:
       return "a value";
-    case Kind::string:
+    case DatasetKind::string:
       return "a string";
-    case Kind::per_rank:
+    case DatasetKind::per_rank:
       return "a per-rank value";
-    case Kind::per_rank_string:
+    case DatasetKind::per_rank_string:
       return "a per-rank string";
-    case Kind::group:
+    case DatasetKind::group:
       return "a group that other names lie in";
   }
   return "unknown";

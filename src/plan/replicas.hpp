@@ -8,33 +8,34 @@
 #include "base/codec.hpp"
 #include "plan/plan.hpp"
 
-/// How replicas find each other: every item goes to the rank that its own bytes name, and on the way, wherever two that are alike
-/// meet, they go on as one, with a list of who holds it. So what arrives anywhere is an item once, and eight bytes for each
-/// holder. Items travel in bags; a grid carries those (wrap/mpi_grid.hpp). Pure.
+/// How replicas find each other. Every item goes to the rank that its own bytes name. Wherever equal items meet on the
+/// way, they go on as one item with a list of its holders. So an item arrives once, with eight bytes for each holder.
+/// Items travel in batches, which a grid carries (wrap/mpi_grid.hpp). Pure.
 namespace holdfast::plan {
 
 struct Holder {
   std::int32_t rank = -1;
-  std::uint32_t item = 0;  ///< position in that rank's list
+  std::uint32_t item = 0;  ///< position in that rank's list of items
 
   bool operator==(const Holder&) const = default;
 };
 
-/// An item and all ranks that hold exactly this one.
+/// An item and all ranks that hold an equal one.
 struct HeldItem {
   Item item;
-  std::vector<Holder> holders;  ///< by rank
+  std::vector<Holder> holders;  ///< ascending by rank
 };
 
-/// A rank's own items in a bag, all but per-rank values. Boxes of no elements are alike wherever they lie.
+/// Packs a rank's own items, all but per-rank values, into a batch. Empty boxes are equal wherever they lie.
 [[nodiscard]] Bytes pack_items(std::span<const Item> items, int rank);
 
-/// What is in the bags, in one bag for each of `places`: `place_of` says it of the rank that an item goes to. Items that are
-/// alike become one, where the first of them came, with holders in the order of the bags.
-[[nodiscard]] std::vector<Bytes> unite(const std::vector<Bytes>& bags, int ranks, int places,
-                                       const std::function<int(int rank)>& place_of);
+/// Unites batches, and groups their items by next hop: one batch for each of `peers`. `next_hop` gives the batch for
+/// the rank that an item goes to. Equal items become one, at the position of the first, with holders in the order of
+/// the batches.
+[[nodiscard]] std::vector<Bytes> unite(const std::vector<Bytes>& batches, int ranks, int peers,
+                                       const std::function<int(int rank)>& next_hop);
 
-/// Throws Error(communication) for what is no bag.
-[[nodiscard]] std::vector<HeldItem> unpack_items(std::span<const std::byte> bag);
+/// Throws Error(communication) for bytes that are not a batch.
+[[nodiscard]] std::vector<HeldItem> unpack_items(std::span<const std::byte> batch);
 
 }  // namespace holdfast::plan

@@ -5,14 +5,14 @@
 namespace holdfast::plan {
 namespace {
 
-/// Replicas above this are cut. About the size from which a write is worth its call.
+/// Larger replicas are cut. About the size from which a write is worth its call.
 constexpr std::uint64_t split_bytes = 1U << 20;
 
 std::uint64_t bytes_of(const Item& item) {
   return volume(item.box.extent) * size_of(item.dtype);
 }
 
-/// Of all boxes that cover a shape once, one. All empty ones of a shape without elements are the same item.
+/// True for one of the boxes that cover a shape. In a shape without elements all boxes are empty, and the same item.
 bool is_first_box(const Item& item) {
   if (empty(item.box)) return volume(item.global) == 0;
   return std::ranges::all_of(item.box.offset, [](std::uint64_t offset) { return offset == 0; });
@@ -28,13 +28,13 @@ void for_each_per_rank(std::span<const Item> items, std::span<const CountAnswer>
 
 }  // namespace
 
-std::vector<Tally> tallies_of(std::span<const Item> items, std::span<const HeldItem> held) {
-  std::vector<Tally> tallies;
+std::vector<NameSummary> summaries_of(std::span<const Item> items, std::span<const HeldItem> held) {
+  std::vector<NameSummary> summaries;
   for (const Item& item : items)
-    if (is_per_rank_kind(item.kind)) tallies.push_back(tally_of(item));
-  for (const std::string_view group : groups_of(items)) tallies.push_back(tally_of_group(group));
-  for (const HeldItem& one : held) tallies.push_back(tally_of(one.item));
-  return tallies;
+    if (is_per_rank_kind(item.kind)) summaries.push_back(summary_of(item));
+  for (const std::string_view group : groups_of(items)) summaries.push_back(summary_of_group(group));
+  for (const HeldItem& one : held) summaries.push_back(summary_of(one.item));
+  return summaries;
 }
 
 std::vector<Share> shares_of(std::span<const HeldItem> held) {
@@ -44,16 +44,17 @@ std::vector<Share> shares_of(std::span<const HeldItem> held) {
   return shares;
 }
 
-void add_fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank, std::span<std::uint64_t> load) {
+void add_fixed_load(std::span<const Share> shares, std::span<const Item> items, int rank,
+                    std::span<std::uint64_t> load) {
   for (const Share& share : shares)
     if (share.holders.size() == 1) load[static_cast<std::size_t>(share.holders.front().rank)] += share.bytes;
   for (const Item& item : items)
     if (is_per_rank_kind(item.kind)) load[static_cast<std::size_t>(rank)] += bytes_of(item);
 }
 
-std::vector<Parcel> pieces_for_ranks(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int rank) {
+std::vector<RankMessage> pieces_for_ranks(const std::vector<Share>& shares, std::vector<std::uint64_t> load, int rank) {
   const auto ranks = static_cast<int>(load.size());
-  std::vector<Parcel> out;
+  std::vector<RankMessage> out;
   for (const auto& [receiver, pieces] : assign(shares, std::move(load), rank, ranks, split_bytes))
     out.push_back({receiver, encode(pieces)});
   return out;
@@ -70,9 +71,10 @@ std::vector<Dataset> definitions(std::span<const Item> items, std::span<const He
   return datasets;
 }
 
-void take_pieces(RankPlan& plan, const std::vector<Parcel>& in, std::span<const Item> items,
+void take_pieces(RankPlan& plan, const std::vector<RankMessage>& in, std::span<const Item> items,
                  std::span<const CountAnswer> answers) {
-  for (const Parcel& parcel : in) std::ranges::move(decode<std::vector<Piece>>(parcel.bytes), std::back_inserter(plan.pieces));
+  for (const RankMessage& message : in)
+    std::ranges::move(decode<std::vector<Piece>>(message.bytes), std::back_inserter(plan.pieces));
   for_each_per_rank(items, answers, [&](std::uint32_t number, const Item& item, const CountAnswer& answer) {
     Box box{{answer.before}, {volume(item.box.extent)}};
     plan.pieces.push_back({key_of(item.name), number, std::move(box), 0, bytes_of(item)});
@@ -86,7 +88,7 @@ std::vector<Item> items_of_key(std::span<const Item> items, std::uint64_t key) {
   for (const Item& item : items)
     if (key_of(item.name) == key) found.push_back(item);
   for (const std::string_view group : groups_of(items))
-    if (key_of(group) == key) found.push_back({std::string(group), Kind::group, {}, {}, {}});
+    if (key_of(group) == key) found.push_back({std::string(group), DatasetKind::group, {}, {}, {}});
   return found;
 }
 

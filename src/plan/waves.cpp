@@ -11,7 +11,7 @@
 namespace holdfast::plan {
 namespace {
 
-/// At most this part of a wave stays empty because the next slab does not fit into it.
+/// A slab takes at most this part of a wave, so no more than that stays empty because the next slab does not fit.
 constexpr std::uint64_t slabs_per_wave = 8;
 constexpr std::uint64_t most_waves = 1000;
 
@@ -28,7 +28,8 @@ class Waves {
     }
     if (piece.bytes > window_.bytes)
       throw Error(ErrorCode::out_of_memory,
-                  fmt::format("it takes {} bytes at once; {} leaves {} for this rank", piece.bytes, window_.limit, window_.bytes),
+                  fmt::format("it takes {} bytes at once; {} leaves {} for this rank", piece.bytes, window_.limit,
+                              window_.bytes),
                   {.tensor = name});
     piece.wave = wave_;
     piece.arena_offset = offset;
@@ -60,16 +61,18 @@ void add_in_slabs(Waves& waves, const Piece& piece, const std::string& name, std
 }  // namespace
 
 std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, const Window& window) {
-  const std::uint64_t all_bytes = std::accumulate(plan.pieces.begin(), plan.pieces.end(), std::uint64_t{0},
-                                                  [](std::uint64_t sum, const Piece& piece) { return sum + piece.bytes; });
+  const std::uint64_t all_bytes =
+      std::accumulate(plan.pieces.begin(), plan.pieces.end(), std::uint64_t{0},
+                      [](std::uint64_t sum, const Piece& piece) { return sum + piece.bytes; });
   const auto require_few_waves = [&](std::uint64_t waves) {
     if (waves > most_waves)
-      throw Error(ErrorCode::out_of_memory, fmt::format("a save takes {} bytes of this rank; {} leaves {} for it, too little even "
-                                                        "for waves",
-                                                        all_bytes, window.limit, window.bytes));
+      throw Error(ErrorCode::out_of_memory,
+                  fmt::format("a save takes {} bytes of this rank; {} leaves {} for it, too little even "
+                              "for waves",
+                              all_bytes, window.limit, window.bytes));
   };
   require_few_waves(all_bytes / std::max<std::uint64_t>(window.bytes, 1));
-  const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == Kind::tensor; };
+  const auto is_tensor = [&](const Piece& piece) { return items[piece.item].kind == DatasetKind::tensor; };
   std::stable_partition(plan.pieces.begin(), plan.pieces.end(), [&](const Piece& piece) { return !is_tensor(piece); });
   const std::uint64_t slab_bytes = std::max<std::uint64_t>(window.bytes / slabs_per_wave, 1);
   Waves waves(window);
@@ -80,9 +83,10 @@ std::uint32_t place_in_waves(RankPlan& plan, std::span<const Item> items, const 
     else
       waves.add(std::move(piece), name);
     if (!is_tensor(piece) && waves.wave() > 0)
-      throw Error(ErrorCode::out_of_memory,
-                  fmt::format("values take more than the {} bytes that {} leaves for this rank", window.bytes, window.limit),
-                  {.tensor = name});
+      throw Error(
+          ErrorCode::out_of_memory,
+          fmt::format("values take more than the {} bytes that {} leaves for this rank", window.bytes, window.limit),
+          {.tensor = name});
   }
   require_few_waves(waves.wave() + 1);
   plan.pieces = waves.take();

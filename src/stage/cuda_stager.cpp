@@ -18,15 +18,15 @@
 namespace holdfast::stage {
 namespace {
 
-/// Below, a copy of its own costs more than its bytes.
+/// Smaller copies go together: a call for each would cost more than its bytes.
 constexpr std::size_t small_bytes = 1 << 20;
 
 bool is_small(const Copy& copy) {
   const std::size_t bytes = run_bytes(copy.from);
-  return copy.place.kind == cuda::Kind::device && bytes < small_bytes && bytes == packed_bytes(copy.from);
+  return copy.space.kind == cuda::MemoryKind::device && bytes < small_bytes && bytes == packed_bytes(copy.from);
 }
 
-/// Runs `function`, whose errors get the tensor's name.
+/// Runs `function`, and adds the tensor's name to its errors.
 template <class Function>
 void for_tensor(const std::string& name, Function&& function) {
   try {
@@ -36,18 +36,18 @@ void for_tensor(const std::string& name, Function&& function) {
   }
 }
 
-/// Small copies in one call. If that fails, one by one, so that it is known which is to blame.
-void enqueue_small(Lane& lane, std::span<const cuda::Move> moves, std::span<const std::string* const> tensors) {
+/// Enqueues small copies in one call. If that fails, enqueues them one by one to find the tensor that is to blame.
+void enqueue_small(DeviceQueue& queue, std::span<const cuda::Move> moves, std::span<const std::string* const> tensors) {
   try {
-    lane.stream().copy_all(moves);
+    queue.stream().copy_all(moves);
   } catch (const Error& error) {
     log::debug("{}; trying again one by one", error.what());
-    for (std::size_t i = 0; i < moves.size(); ++i) for_tensor(*tensors[i], [&] { lane.stream().copy(moves[i]); });
+    for (std::size_t i = 0; i < moves.size(); ++i) for_tensor(*tensors[i], [&] { queue.stream().copy(moves[i]); });
   }
 }
 
-/// All copies from one device. Large ones go first, so that the device is busy while the others are enqueued.
-void enqueue(Lane& lane, const std::vector<Copy>& copies) {
+/// Enqueues all copies from one device, large ones first, so that the device is busy while the others are enqueued.
+void enqueue(DeviceQueue& queue, const std::vector<Copy>& copies) {
   std::vector<cuda::Move> small;
   std::vector<const std::string*> tensors;
   for (const Copy& copy : copies) {
@@ -55,56 +55,59 @@ void enqueue(Lane& lane, const std::vector<Copy>& copies) {
       small.push_back({copy.from.data, copy.to, packed_bytes(copy.from)});
       tensors.push_back(&copy.tensor);
     } else {
-      for_tensor(copy.tensor, [&] { lane.gather(copy.from, copy.to); });
+      for_tensor(copy.tensor, [&] { queue.gather(copy.from, copy.to); });
     }
   }
-  if (!small.empty()) enqueue_small(lane, small, tensors);
+  if (!small.empty()) enqueue_small(queue, small, tensors);
 }
 
-/// The same where the arena is not pinned: through the ring, with a copy by the host for each buffer.
-void bounce(Lane& lane, const std::vector<Copy>& copies, Deadline deadline) {
+/// Copies into an arena that is not pinned: through the ring, from whose buffers the host copies on.
+void bounce(DeviceQueue& queue, const std::vector<Copy>& copies, Deadline deadline) {
   for (const Copy& copy : copies)
     for_tensor(copy.tensor, [&] {
       for (const Slab& slab : slabs(whole(copy.from.extent), copy.from.element_bytes, PinnedRing::buffer_bytes)) {
-        std::byte* const buffer = lane.ring().next(deadline);
-        lane.gather(part_of(copy.from, slab.box), buffer);
-        lane.ring().lend(lane.stream().mark(),
-                         [to = copy.to + slab.begin_bytes, buffer, bytes = slab.bytes] { std::memcpy(to, buffer, bytes); });
+        std::byte* const buffer = queue.ring().next(deadline);
+        queue.gather(part_of(copy.from, slab.box), buffer);
+        queue.ring().submit(queue.stream().mark(), [to = copy.to + slab.begin_bytes, buffer, bytes = slab.bytes] {
+          std::memcpy(to, buffer, bytes);
+        });
       }
     });
-  for_tensor(copies.front().tensor, [&] { lane.ring().drain(deadline); });
+  for_tensor(copies.front().tensor, [&] { queue.ring().drain(deadline); });
 }
 
-/// What one device has to do.
+/// The work of one device.
 struct Part {
-  std::shared_ptr<Lane> lane;
-  std::vector<Copy> copies;          ///< from its memory
-  std::optional<cuda::Event> begin;  ///< what the caller's stream has to do before
-  std::optional<cuda::Event> end;    ///< the copies are done; nothing if they are to be bounced
+  std::shared_ptr<DeviceQueue> queue;
+  std::vector<Copy> copies;          ///< copies from the device's memory
+  std::optional<cuda::Event> begin;  ///< end of the earlier work on the caller's stream
+  std::optional<cuda::Event> end;    ///< end of the copies; nothing if they have to be bounced
 };
 
-/// Whatever is enqueued from here on comes behind the work of `after`.
+/// Makes all that is enqueued from here on wait for the present work of `after`.
 void put_behind(Part& part, cuda::Stream after) {
-  part.begin.emplace(part.lane->device(), after);
-  part.lane->stream().after(*part.begin);
+  part.begin.emplace(part.queue->device(), after);
+  part.queue->stream().after(*part.begin);
 }
 
-/// All copies of one device, if the arena is pinned.
+/// Enqueues all copies of one device, if the arena is pinned.
 void start(Part& part) {
   if (part.copies.empty()) return;
   const Copy& first = part.copies.front();
   for_tensor(first.tensor, [&] {
-    if (cuda::place_of(first.to).kind != cuda::Kind::pinned) return;
-    enqueue(*part.lane, part.copies);
-    part.end.emplace(part.lane->stream().mark());
+    if (cuda::memory_space_of(first.to).kind != cuda::MemoryKind::pinned) return;
+    enqueue(*part.queue, part.copies);
+    part.end.emplace(part.queue->stream().mark());
   });
 }
 
-/// The copies are enqueued by whoever comes first: with a thousand tensors that takes a millisecond, in which the program's
-/// thread can give its device work, if another one stages.
-class CudaUnderway final : public Underway {
+/// Copies of devices and of the host. The first call of make_wait() or finish() enqueues those of devices: with a
+/// thousand tensors that takes a millisecond, in which the program's thread can give its device work, if another thread
+/// stages.
+class CudaPendingCopy final : public PendingCopy {
  public:
-  CudaUnderway(const HostStager& host, std::vector<Copy> pageable, std::vector<Copy> pinned, std::map<int, Part> parts)
+  CudaPendingCopy(const HostStager& host, std::vector<Copy> pageable, std::vector<Copy> pinned,
+                  std::map<int, Part> parts)
       : host_(host), pageable_(std::move(pageable)), pinned_(std::move(pinned)), parts_(std::move(parts)) {}
 
   void finish(Deadline deadline) override {
@@ -113,16 +116,16 @@ class CudaUnderway final : public Underway {
       host_.stage(pageable_);  // while the devices copy
       stage_pinned(deadline);
       for (auto& [number, part] : parts_)
-        if (!part.copies.empty() && !part.end) bounce(*part.lane, part.copies, deadline);
+        if (!part.copies.empty() && !part.end) bounce(*part.queue, part.copies, deadline);
       for (auto& [number, part] : parts_)
         if (part.end) await_end(part, deadline);
     } catch (...) {
-      for (auto& [number, part] : parts_) part.lane->give_up();
+      for (auto& [number, part] : parts_) part.queue->give_up();
       throw;
     }
   }
 
-  bool hold(cuda::Stream stream) override {
+  bool make_wait(cuda::Stream stream) override {
     try {
       start_once();
     } catch (const std::exception& error) {
@@ -132,12 +135,12 @@ class CudaUnderway final : public Underway {
     for (const auto& [number, part] : parts_)
       if (!part.copies.empty() && !part.end) return false;
     for (const auto& [number, part] : parts_)
-      if (part.end) part.end->hold(stream);
+      if (part.end) part.end->make_wait(stream);
     return true;
   }
 
  private:
-  /// What failed is not tried again: when finish() has thrown, nothing may be written any more.
+  /// A failure is final: when finish() has thrown, nothing may be written any more.
   void start_once() {
     std::call_once(started_, [this] {
       try {
@@ -149,7 +152,7 @@ class CudaUnderway final : public Underway {
     if (failure_) std::rethrow_exception(failure_);
   }
 
-  /// Devices may still be writing it until their streams are here.
+  /// Devices may still write pinned memory until they have done the earlier work on the caller's stream.
   void stage_pinned(Deadline deadline) {
     if (pinned_.empty()) return;
     for (const auto& [number, part] : parts_)
@@ -165,10 +168,11 @@ class CudaUnderway final : public Underway {
   }
 
   static Error late(const Part& part, const std::string& tensor) {
-    return {ErrorCode::timeout,
-            fmt::format("{}: {} copies, of which this is the first, were not done in time; is the work before them stuck?",
-                        part.lane->device()->name(), std::max<std::size_t>(part.copies.size(), 1)),
-            {.host = host_name(), .tensor = tensor}};
+    return {
+        ErrorCode::timeout,
+        fmt::format("{}: {} copies, of which this is the first, were not done in time; is the work before them stuck?",
+                    part.queue->device()->name(), std::max<std::size_t>(part.copies.size(), 1)),
+        {.host = host_name(), .tensor = tensor}};
   }
 
   HostStager host_;
@@ -180,24 +184,24 @@ class CudaUnderway final : public Underway {
 
 }  // namespace
 
-std::shared_ptr<Lane> CudaStager::lane_of(int device) {
-  std::shared_ptr<Lane>& lane = lanes_[device];
-  if (!lane || lane->given_up()) {
-    lane.reset();
-    lane = std::make_shared<Lane>(device);
+std::shared_ptr<DeviceQueue> CudaStager::queue_of(int device) {
+  std::shared_ptr<DeviceQueue>& queue = queues_[device];
+  if (!queue || queue->given_up()) {
+    queue.reset();
+    queue = std::make_shared<DeviceQueue>(device);
   }
-  return lane;
+  return queue;
 }
 
 std::shared_ptr<const void> CudaStager::prepare(std::span<const Copy> copies, std::span<std::byte> arena) {
   std::shared_ptr<const void> pinned;
   std::set<int> devices;
   for (const Copy& copy : copies)
-    if (copy.place.on_device()) devices.insert(copy.place.device);
+    if (copy.space.on_device()) devices.insert(copy.space.device);
   if (devices.empty() || arena.empty()) return nullptr;
   try {
-    for (const int device : devices) lane_of(device);
-    return std::make_shared<cuda::Registration>(lane_of(*devices.begin())->device(), arena);
+    for (const int device : devices) queue_of(device);
+    return std::make_shared<cuda::Registration>(queue_of(*devices.begin())->device(), arena);
   } catch (const Error& error) {
     if (!std::exchange(said_unpinned_, true))
       log::warning("the arena is not page-locked, so that staging from devices takes a second copy: {}", error.what());
@@ -205,16 +209,16 @@ std::shared_ptr<const void> CudaStager::prepare(std::span<const Copy> copies, st
   }
 }
 
-std::shared_ptr<Underway> CudaStager::begin(std::vector<Copy> copies, cuda::Stream after) {
+std::shared_ptr<PendingCopy> CudaStager::begin(std::vector<Copy> copies, cuda::Stream after) {
   std::vector<Copy> pageable, pinned;
   std::map<int, Part> parts;
   for (Copy& copy : copies) {
-    const int device = copy.place.device;
-    if (device >= 0 && !parts[device].lane) for_tensor(copy.tensor, [&] { parts[device].lane = lane_of(device); });
-    if (copy.place.on_device())
+    const int device = copy.space.device;
+    if (device >= 0 && !parts[device].queue) for_tensor(copy.tensor, [&] { parts[device].queue = queue_of(device); });
+    if (copy.space.on_device())
       parts[device].copies.push_back(std::move(copy));
     else
-      (copy.place.kind == cuda::Kind::pinned ? pinned : pageable).push_back(std::move(copy));
+      (copy.space.kind == cuda::MemoryKind::pinned ? pinned : pageable).push_back(std::move(copy));
   }
   try {
     for (auto& entry : parts) {
@@ -223,10 +227,10 @@ std::shared_ptr<Underway> CudaStager::begin(std::vector<Copy> copies, cuda::Stre
       for_tensor(own.front().tensor, [&] { put_behind(part, after); });
     }
   } catch (...) {
-    for (auto& [number, part] : parts) part.lane->give_up();
+    for (auto& [number, part] : parts) part.queue->give_up();
     throw;
   }
-  return std::make_shared<CudaUnderway>(host_, std::move(pageable), std::move(pinned), std::move(parts));
+  return std::make_shared<CudaPendingCopy>(host_, std::move(pageable), std::move(pinned), std::move(parts));
 }
 
 }  // namespace holdfast::stage

@@ -22,7 +22,7 @@ std::uint64_t packed_bytes(std::span<const Copy> copies) {
   return sum;
 }
 
-/// The same copies, none of them much above cut_bytes.
+/// Cuts the copies into parts that are not much larger than cut_bytes.
 std::vector<Copy> cut(std::span<const Copy> copies) {
   std::vector<Copy> parts;
   for (const Copy& copy : copies) {
@@ -35,12 +35,12 @@ std::vector<Copy> cut(std::span<const Copy> copies) {
   return parts;
 }
 
-class HostUnderway final : public Underway {
+class HostPendingCopy final : public PendingCopy {
  public:
-  HostUnderway(const HostStager& stager, std::vector<Copy> copies) : stager_(stager), copies_(std::move(copies)) {}
-  /// A memcpy ends by itself.
+  HostPendingCopy(const HostStager& stager, std::vector<Copy> copies) : stager_(stager), copies_(std::move(copies)) {}
+  /// Needs no deadline: a memcpy ends by itself.
   void finish(Deadline /*deadline*/) override { stager_.stage(copies_); }
-  bool hold(cuda::Stream /*stream*/) override { return false; }
+  bool make_wait(cuda::Stream /*stream*/) override { return false; }
 
  private:
   HostStager stager_;
@@ -53,8 +53,8 @@ std::shared_ptr<const void> HostStager::prepare(std::span<const Copy> /*copies*/
   return nullptr;
 }
 
-std::shared_ptr<Underway> HostStager::begin(std::vector<Copy> copies, cuda::Stream /*after*/) {
-  return std::make_shared<HostUnderway>(*this, std::move(copies));
+std::shared_ptr<PendingCopy> HostStager::begin(std::vector<Copy> copies, cuda::Stream /*after*/) {
+  return std::make_shared<HostPendingCopy>(*this, std::move(copies));
 }
 
 void HostStager::stage(std::span<const Copy> copies) const {
@@ -83,12 +83,14 @@ int default_stage_threads(int ranks_on_node) {
 std::string binding_in_words(int asked, int allowed, int online, int ranks_on_node) {
   if (allowed >= online) return {};
   if (asked > allowed)
-    return fmt::format("Options::stage_threads is {}, but the process is bound to {} of {} cores, on which they take turns", asked,
-                       allowed, online);
+    return fmt::format(
+        "Options::stage_threads is {}, but the process is bound to {} of {} cores, on which they take turns", asked,
+        allowed, online);
   if (asked != 0 || allowed > 1 || ranks_on_node >= online) return {};
-  return fmt::format("the process is bound to one of {} cores, so it stages with one thread; bind wider, such as by mpirun "
-                     "--map-by slot:PE=4, where cores are to spare",
-                     online);
+  return fmt::format(
+      "the process is bound to one of {} cores, so it stages with one thread; bind wider, such as by mpirun "
+      "--map-by slot:PE=4, where cores are to spare",
+      online);
 }
 
 }  // namespace holdfast::stage

@@ -30,7 +30,7 @@ std::byte* PinnedRing::next(Deadline deadline) {
   return buffers_[turn_]->memory.span().data();
 }
 
-void PinnedRing::lend(cuda::Event event, std::function<void()> then) {
+void PinnedRing::submit(cuda::Event event, std::function<void()> then) {
   buffers_[turn_]->busy = std::make_unique<cuda::Event>(std::move(event));
   buffers_[turn_]->then = std::move(then);
 }

@@ -9,19 +9,21 @@
 
 namespace holdfast::stage {
 
-/// Page-locked buffers that take turns between the host and a device, so that one side works while the other does.
+/// Page-locked buffers that host and device use in turn, so that both work at the same time.
 class PinnedRing {
  public:
   static constexpr std::size_t buffer_bytes = 16 << 20;
 
-  /// Throws what CUDA says if there is no memory for them.
+  /// Throws CUDA's error if there is no memory for the buffers.
   explicit PinnedRing(const std::shared_ptr<const cuda::Device>& device);
 
-  /// The next buffer, once the device is done with it and what was left to do was done.
+  /// The next buffer, once the device is done with it and its `then` has run. Throws Error(timeout).
   std::byte* next(Deadline deadline);
-  /// The device is done with the buffer of next() when `event` is; `then` is what is left to do with it.
-  void lend(cuda::Event event, std::function<void()> then = {});
-  /// Waits for the device to be done with all buffers, in the order in which they were lent.
+  /// Says that the device is done with the buffer of the last next() when `event` is. `then` runs before the buffer is
+  /// used again.
+  void submit(cuda::Event event, std::function<void()> then = {});
+  /// Waits until the device is done with all buffers, in the order of submit(), and runs their `then`. Throws
+  /// Error(timeout).
   void drain(Deadline deadline);
 
  private:

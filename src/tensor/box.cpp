@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-/// Cuts along dimension `d` or later, what comes before has an extent of 1. Appends to `out`.
+/// Cuts along dimension `d` or a later one and appends to `out`. Earlier dimensions have an extent of 1.
 void split_from(const Box& box, std::size_t d, std::uint64_t pieces, std::vector<Box>& out) {
   while (d < box.dimensions() && box.extent[d] <= 1) ++d;
   if (pieces <= 1 || d == box.dimensions()) {
@@ -95,7 +95,7 @@ std::string to_string(const Shape& shape) {
 
 std::vector<std::int64_t> packed_strides(const Shape& extent) {
   std::vector<std::int64_t> strides(extent.size());
-  if (empty(extent)) return strides;  // the others may be too many to be multiplied
+  if (empty(extent)) return strides;  // the product of the other extents may overflow
   std::int64_t stride = 1;
   for (std::size_t d = extent.size(); d-- > 0;) {
     strides[d] = stride;

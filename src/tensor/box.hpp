@@ -7,7 +7,8 @@
 
 namespace holdfast {
 
-/// An n-dimensional box of elements in a tensor's global shape. With no dimensions it is the one element of a scalar.
+/// An n-dimensional box of elements in a tensor's global shape. A box without dimensions is the one element of a
+/// scalar.
 struct Box {
   Shape offset;
   Shape extent;
@@ -20,24 +21,24 @@ struct Box {
 
 /// The box that covers `global`.
 [[nodiscard]] Box whole(const Shape& global);
-/// Product of the extents; 1 without dimensions. The caller knows that it does not overflow (see checked_volume).
+/// Product of the extents; 1 without dimensions. It must not overflow (see checked_volume).
 [[nodiscard]] std::uint64_t volume(const Shape& extent) noexcept;
-/// Nothing where the product times `element_bytes` does not fit 63 bits.
+/// The volume; none if the volume times `element_bytes` does not fit 63 bits.
 [[nodiscard]] std::optional<std::uint64_t> checked_volume(const Shape& extent, std::uint64_t element_bytes) noexcept;
 [[nodiscard]] bool empty(const Shape& extent) noexcept;
 [[nodiscard]] inline bool empty(const Box& box) noexcept {
   return empty(box.extent);
 }
-/// Does the box lie inside `global` (same number of dimensions, no overflow)?
+/// Whether the box lies inside `global`: same number of dimensions, no overflow.
 [[nodiscard]] bool inside(const Shape& offset, const Shape& extent, const Shape& global) noexcept;
 [[nodiscard]] inline bool inside(const Box& box, const Shape& global) noexcept {
   return inside(box.offset, box.extent, global);
 }
-/// Do the boxes (of the same number of dimensions) share an element?
+/// Whether the boxes, which have the same number of dimensions, share an element.
 [[nodiscard]] bool overlap(const Box& a, const Box& b) noexcept;
-/// The common part; nothing if it is empty.
+/// The common part; none if it is empty.
 [[nodiscard]] std::optional<Box> intersect(const Box& a, const Box& b);
-/// The same box, whose offset counts from `origin`, which lies at or before it.
+/// The same box with its offset relative to `origin`, which is not beyond the box's offset in any dimension.
 [[nodiscard]] Box relative(Box box, const Shape& origin);
 /// "[0:64, 32:64]" (half-open ranges per dimension); "[]" for a scalar.
 [[nodiscard]] std::string to_string(const Box& box);
@@ -45,8 +46,9 @@ struct Box {
 [[nodiscard]] std::string to_string(const Shape& shape);
 /// Strides in elements of a densely packed row-major box.
 [[nodiscard]] std::vector<std::int64_t> packed_strides(const Shape& extent);
-/// Cuts a box along its leading dimensions into at most `pieces` boxes of nearly equal volume, in row-major order: packed
-/// one after the other they are the packed box. Fewer where there are fewer elements; an empty box is returned as it is.
+/// Cuts a box along its leading dimensions into at most `pieces` boxes of nearly equal volume, in row-major order:
+/// their packed bytes, concatenated, are those of the packed box. Makes fewer pieces if there are fewer elements;
+/// returns an empty box as it is.
 [[nodiscard]] std::vector<Box> split(const Box& box, std::size_t pieces);
 
 }  // namespace holdfast

@@ -43,11 +43,12 @@ double widen(Narrow auto number) {
   return number.value();
 }
 
-/// An integer as a double whose last bit is set if bits were lost ("round to odd"): rounding that once more, to a type at
-/// least two bits narrower, gives what rounding the integer itself would.
+/// An integer as a double whose last bit is set if bits were lost ("round to odd"). Rounding it once more, to a type
+/// that is at least two bits narrower, gives the same result as rounding the integer itself.
 double widen(Integer auto number) {
   const bool negative = std::cmp_less(number, 0);
-  const std::uint64_t magnitude = negative ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
+  const std::uint64_t magnitude =
+      negative ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
   const int lost_bits = std::max(0, static_cast<int>(std::bit_width(magnitude)) - 53);
   const std::uint64_t lost = magnitude & ((1ull << lost_bits) - 1);
   const double kept = std::ldexp(static_cast<double>(magnitude >> lost_bits | (lost != 0 ? 1 : 0)), lost_bits);
@@ -63,7 +64,7 @@ To saturate(Integer auto number) {
 template <Integer To>
 To round_to_integer(double number) {
   using Limits = std::numeric_limits<To>;
-  constexpr double above = 2.0 * static_cast<double>(1ull << (Limits::digits - 1));  // 2^digits, the first one too large
+  constexpr double above = 2.0 * static_cast<double>(1ull << (Limits::digits - 1));  // 2^digits, too large
   const double rounded = std::nearbyint(number);
   if (std::isnan(rounded)) return 0;
   if (rounded >= above) return Limits::max();
@@ -134,7 +135,8 @@ void convert(DType from, const std::byte* in, DType to, std::byte* out, std::siz
       else if constexpr (possible<From, To>())
         convert_all<From, To>(in, out, count);
       else
-        throw Error(ErrorCode::mismatch, "cannot convert " + std::string(to_string(from)) + " to " + std::string(to_string(to)));
+        throw Error(ErrorCode::mismatch,
+                    "cannot convert " + std::string(to_string(from)) + " to " + std::string(to_string(to)));
     });
   });
 }

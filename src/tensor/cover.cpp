@@ -17,7 +17,7 @@ std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
   return sum >= prime ? sum - prime : sum;
 }
 
-/// A hash below the prime of a place along a dimension: Steele, Lea and Flood's SplitMix64.
+/// A hash of a position along a dimension, modulo the prime: SplitMix64 of Steele, Lea and Flood.
 std::uint64_t hash(std::size_t dimension, std::uint64_t place) {
   std::uint64_t z = place + (dimension + 1) * 0x9e3779b97f4a7c15;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -32,7 +32,7 @@ std::size_t distinct_offsets(std::span<const Box> boxes, std::size_t d) {
   return static_cast<std::size_t>(std::unique(offsets.begin(), offsets.end()) - offsets.begin());
 }
 
-/// The dimension along which the boxes are cut most, so that few of them are met at any place of a sweep along it.
+/// The dimension with the most cuts, so that a sweep along it meets few boxes at any position.
 std::size_t most_cut_dimension(std::span<const Box> boxes) {
   std::size_t best = 0, most = 0;
   for (std::size_t d = 0; d < boxes.front().dimensions(); ++d)
@@ -48,13 +48,14 @@ struct Range {
   std::uint64_t begin = 0, end = 0;
 };
 
-/// The first range of dimension `d`, within the global extent, where the boxes' cross-sections are less than `full`.
+/// The first range of dimension `d`, within the global extent, in which the boxes' cross-sections add up to less than
+/// `full`.
 std::optional<Range> first_deficit(std::span<const Box* const> boxes, std::size_t d, std::uint64_t global_extent,
                                    std::uint64_t full) {
   std::map<std::uint64_t, std::int64_t> changes{{0, 0}, {global_extent, 0}};
   for (const Box* box : boxes) {
-    const auto section =
-        static_cast<std::int64_t>(volume(Shape(box->extent.begin() + static_cast<std::ptrdiff_t>(d) + 1, box->extent.end())));
+    const auto section = static_cast<std::int64_t>(
+        volume(Shape(box->extent.begin() + static_cast<std::ptrdiff_t>(d) + 1, box->extent.end())));
     changes[box->offset[d]] += section;
     changes[end_of(*box, d)] -= section;
   }
@@ -85,7 +86,7 @@ std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const 
   std::vector<std::size_t> order(boxes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return boxes[i].offset[d]; });
-  std::vector<std::size_t> met;  // boxes that reach the sweep's place
+  std::vector<std::size_t> met;  // boxes that reach the position of the sweep
   for (const std::size_t i : order) {
     std::erase_if(met, [&](std::size_t other) { return end_of(boxes[other], d) <= boxes[i].offset[d]; });
     for (const std::size_t other : met)
@@ -107,7 +108,8 @@ std::optional<Box> find_hole(const Shape& global, std::span<const Box> boxes) {
     const Range missing = first_deficit(around, d, global[d], full).value();
     hole.offset[d] = missing.begin;
     hole.extent[d] = missing.end - missing.begin;
-    std::erase_if(around, [&](const Box* box) { return box->offset[d] > missing.begin || end_of(*box, d) <= missing.begin; });
+    std::erase_if(around,
+                  [&](const Box* box) { return box->offset[d] > missing.begin || end_of(*box, d) <= missing.begin; });
   }
   return hole;
 }

@@ -8,18 +8,19 @@
 
 #include "tensor/box.hpp"
 
-/// Do boxes cover a shape exactly? find_overlap and find_hole say where they do not, given all boxes; CoverSum says whether, and
-/// can be added up by many ranks, none of which knows all boxes.
+/// Whether boxes cover a shape exactly. CoverSum tells whether they do; many ranks can add it up, and none needs to
+/// know all boxes. Given all boxes, find_overlap and find_hole tell where they do not.
 namespace holdfast {
 
-/// A number for each box, such that boxes inside of `global` cover it exactly if their sum is that of whole(global). Sums are
-/// taken modulo the prime p = 2^61 - 1. An empty box counts 0, and one without dimensions 1.
+/// A number per box. Boxes inside `global` cover it exactly if their numbers add up to the number of whole(global).
+/// Sums are taken modulo the prime p = 2^61 - 1. An empty box has the number 0, a box without dimensions 1.
 ///
-/// Of a box it is the product over the dimensions d of h(d, begin) - h(d, end), where h is a hash, as if drawn by chance.
-/// Multiplied out, it is a signed sum over the corners, and that of several boxes has at each point what their indicator
-/// functions together have as their mixed difference there. The mixed difference determines the function. So where the cover is
-/// not exact, the sums differ by a polynomial in the h that is not zero, of a degree of at most the number of dimensions D, and
-/// for h drawn by chance that is zero with a probability of at most D / p (Schwartz and Zippel): below 2e-17.
+/// The number of a box is the product over the dimensions d of h(d, begin) - h(d, end), where h is a hash that is taken
+/// as random. Expanded, it is a signed sum over the corners of the box. In the sum over several boxes, the coefficient
+/// of each point is the mixed difference, at that point, of the sum of the boxes' indicator functions. The mixed
+/// difference determines this sum. So if the cover is not exact, the two numbers differ by a polynomial in the h that
+/// is not zero and whose degree is at most the number of dimensions D. For random h its value is zero with a
+/// probability of at most D / p (Schwartz-Zippel lemma), below 2e-17.
 class CoverSum {
  public:
   CoverSum() = default;
@@ -32,11 +33,13 @@ class CoverSum {
   std::uint64_t value_ = 0;
 };
 
-/// Positions of two boxes that share an element, if there are any. This and find_hole take about N log N steps for boxes that are
-/// cut along one dimension, and stay far below N squared for grids. Empty boxes must be left out.
+/// Indices of two boxes that share an element, if there are any. `boxes` must not contain empty boxes. find_overlap and
+/// find_hole take about N log N steps for boxes that are cut along one dimension, and far less than N squared for
+/// grids.
 [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const Box> boxes);
 
-/// A box of `global` that none of `boxes` covers, if there is one. The boxes lie inside `global` and do not overlap.
+/// A box inside `global` that `boxes` leave uncovered, if there is one. `boxes` must lie inside `global` and not
+/// overlap.
 [[nodiscard]] std::optional<Box> find_hole(const Shape& global, std::span<const Box> boxes);
 
 }  // namespace holdfast

@@ -3,7 +3,7 @@
 namespace holdfast {
 namespace {
 
-/// Copy engines take no longer distance between two rows.
+/// The longest distance between two rows that copy engines support, in bytes.
 constexpr std::int64_t most_pitch = 0x7fffffff;
 
 bool can_be_rows(const Runs& runs) {

@@ -8,22 +8,23 @@
 
 namespace holdfast {
 
-/// Strided memory as few nested loops over runs of contiguous bytes. loops[0] is the innermost; there is always one.
+/// Strided memory as a minimal nest of loops over runs of contiguous bytes. loops[0] is the innermost; there is at
+/// least one loop.
 struct Runs {
   struct Loop {
     std::uint64_t count = 1;
-    std::int64_t stride = 0;  ///< in bytes
+    std::int64_t stride = 0;  ///< bytes
   };
-  std::size_t bytes = 0;  ///< of a run
+  std::size_t bytes = 0;  ///< bytes of one run
   std::array<Loop, max_dimensions> loops{};
   std::size_t depth = 1;
 };
 
-/// Dimensions that follow each other without a gap become one. The memory must not be empty.
+/// Merges dimensions that follow each other without a gap. The memory must not be empty.
 [[nodiscard]] Runs collapse(const StridedMemory& memory);
 
-/// Calls `visit(memory)` for every turn of the loops from `level` outward, in row-major order, with the place at which what is
-/// inside of them starts: level 0 visits every run, level 1 every start of an innermost loop.
+/// Calls `visit(start)` for every iteration of the loops from `level` outward, in row-major order. `start` is the first
+/// byte of the inner part: of each run at level 0, of each innermost loop at level 1.
 template <class Visit>
 void for_each_start(std::byte* data, const Runs& runs, std::size_t level, Visit visit) {
   std::array<std::uint64_t, max_dimensions> position{};
@@ -40,15 +41,17 @@ void for_each_start(std::byte* data, const Runs& runs, std::size_t level, Visit 
   }
 }
 
-/// Two memories of the same extent and element size as runs of bytes that are contiguous in both; neither must be empty.
+/// The runs of bytes that are contiguous in both of two memories. Both have the same extent and element size and are
+/// not empty.
 class CommonRuns {
  public:
-  /// Both are borrowed.
+  /// Borrows both.
   CommonRuns(const StridedMemory& a, const StridedMemory& b);
 
+  /// Bytes of one run.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
-  /// Calls visit(distance in a, distance in b), in bytes, for each run, in row-major order.
+  /// Calls visit(offset in a, offset in b), in bytes, for each run, in row-major order.
   template <class Visit>
   void for_each(Visit visit) const {
     std::array<std::uint64_t, max_dimensions> position{};
@@ -76,11 +79,12 @@ class CommonRuns {
 
   const StridedMemory& a_;
   const StridedMemory& b_;
-  std::size_t loops_;  ///< dimensions before the runs
+  std::size_t loops_;  ///< number of dimensions outside of the runs
   std::uint64_t bytes_;
 };
 
-/// Calls `visit(memory, packed offset, block)` for the fewest blocks that make up the memory, which may be empty.
+/// Divides the memory, which may be empty, into the fewest blocks and calls `visit(memory, packed offset, block)` for
+/// each.
 void for_each_block(const StridedMemory& memory,
                     const std::function<void(std::byte* memory, std::size_t packed, const Block& block)>& visit);
 

@@ -7,15 +7,15 @@
 
 namespace holdfast {
 
-/// A part of a box whose elements follow each other in the box's packed memory.
+/// A part of a box that is contiguous in the box's packed memory.
 struct Slab {
   Box box;
-  std::uint64_t begin_bytes = 0;  ///< where it starts in the packed memory
+  std::uint64_t begin_bytes = 0;  ///< offset in the packed memory
   std::uint64_t bytes = 0;
 };
 
-/// A box cut into slabs of at most `max_bytes` (at least one element), in row-major order; each can be had without the others. An
-/// empty box has none. Pure.
+/// Cuts a box into slabs of at most `max_bytes`, but at least one element, in row-major order. Each is computed on
+/// demand. An empty box has no slabs. Pure.
 class Slabs {
  public:
   Slabs(Box box, std::uint64_t element_bytes, std::uint64_t max_bytes);
@@ -26,14 +26,14 @@ class Slabs {
  private:
   Box box_;
   std::uint64_t element_bytes_;
-  std::size_t dimension_ = 0;    ///< that is cut; of those before it a slab has one row
-  std::uint64_t row_bytes_ = 0;  ///< along it
-  std::uint64_t rows_ = 1;       ///< of a slab, but for the last one of the dimension
+  std::size_t dimension_ = 0;    ///< the dimension that is cut; slabs have extent 1 in those before it
+  std::uint64_t row_bytes_ = 0;  ///< bytes of one row of that dimension
+  std::uint64_t rows_ = 1;       ///< rows per slab; the last slab of the dimension may have fewer
   std::uint64_t cuts_ = 1;       ///< slabs along the dimension
   std::uint64_t count_ = 0;
 };
 
-/// All of them.
+/// All slabs of a box.
 [[nodiscard]] std::vector<Slab> slabs(const Box& box, std::uint64_t element_bytes, std::uint64_t max_bytes);
 
 }  // namespace holdfast

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// A bool as it is stored; any byte but 0 is true.
+/// A bool as it is stored: 0 is false, any other byte is true.
 struct Boolean {
   std::uint8_t bits = 0;
 };
@@ -21,7 +21,8 @@ inline constexpr bool is_complex = false;
 template <class T>
 inline constexpr bool is_complex<std::complex<T>> = true;
 
-/// Calls `function` with a value of the C++ type that has the layout of `dtype`.
+/// Calls `function` with a default value of the C++ type that has the layout of `dtype`. Throws Error(internal) if
+/// there is none.
 template <class Function>
 decltype(auto) visit(DType dtype, Function&& function) {
   switch (dtype) {
@@ -63,7 +64,7 @@ decltype(auto) visit(DType dtype, Function&& function) {
   throw Error(ErrorCode::internal, "there is no dtype " + std::to_string(static_cast<int>(dtype)));
 }
 
-/// An element that need not be aligned.
+/// Loads an element, which may be unaligned.
 template <class T>
 [[nodiscard]] T load_element(const std::byte* element) noexcept {
   T value;

@@ -14,7 +14,7 @@
 namespace holdfast {
 namespace {
 
-/// Copies all runs, given how one run is copied between its place in the program's memory and its packed place.
+/// Calls `copy_run(memory, packed offset)` for each run, in row-major order.
 template <class CopyRun>
 void copy_runs(const StridedMemory& memory, const Runs& runs, CopyRun copy_run) {
   std::size_t packed = 0;
@@ -24,8 +24,8 @@ void copy_runs(const StridedMemory& memory, const Runs& runs, CopyRun copy_run) 
   });
 }
 
-/// Calls `copy` with the size of a run, as a compile-time constant where it is that of an element: such runs are many and
-/// too short for a call of memcpy.
+/// Calls `copy` with the size of a run, as a compile-time constant if it is the size of an element: runs of that size
+/// are many and too short for a call of memcpy.
 template <class Copy>
 void with_run_size(std::size_t bytes, Copy copy) {
   switch (bytes) {
@@ -53,12 +53,13 @@ struct Loop {
   std::int64_t most_steps, stride;
 };
 
-/// The largest strides first.
+/// The dimensions with more than one element, largest strides first.
 std::vector<Loop> loops_of(const Shard& shard) {
   std::vector<Loop> loops;
   for (std::size_t d = 0; d < shard.stride.size(); ++d)
     if (shard.extent[d] > 1)
-      loops.push_back({static_cast<std::int64_t>(shard.extent[d] - 1), static_cast<std::int64_t>(magnitude(shard.stride[d]))});
+      loops.push_back(
+          {static_cast<std::int64_t>(shard.extent[d] - 1), static_cast<std::int64_t>(magnitude(shard.stride[d]))});
   std::ranges::sort(loops, std::greater(), &Loop::stride);
   return loops;
 }
@@ -69,8 +70,8 @@ std::int64_t reach(std::span<const Loop> loops) {
   return sum;
 }
 
-/// Can one go `distance` by steps to and fro along the loops, which have no stride of 0? Strides are mostly larger than all that
-/// the loops behind reach together, and then there is a single number of steps to try.
+/// Whether steps along the loops, forwards or backwards, can add up to `distance`. No stride is 0. A stride is mostly
+/// larger than the combined reach of the loops after it, and then only one number of steps has to be tried.
 bool can_go(std::int64_t distance, std::span<const Loop> loops) {
   if (loops.empty()) return distance == 0;
   const auto [most_steps, stride] = loops.front();
@@ -179,7 +180,8 @@ void copy(const StridedMemory& from, const StridedMemory& to) {
   if (empty(from.extent)) return;
   const CommonRuns runs(from, to);
   with_run_size(runs.bytes(), [&](auto bytes) {
-    runs.for_each([&](std::int64_t in_from, std::int64_t in_to) { std::memcpy(to.data + in_to, from.data + in_from, bytes); });
+    runs.for_each(
+        [&](std::int64_t in_from, std::int64_t in_to) { std::memcpy(to.data + in_to, from.data + in_from, bytes); });
   });
 }
 

@@ -13,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-/// Takes off what may be the first bytes of a character whose others are missing.
+/// Removes the last UTF-8 character, which may be incomplete. Keeps ASCII characters.
 void drop_last_character(std::string& text) {
   const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
   while (!text.empty() && continues(text.back())) text.pop_back();

@@ -10,7 +10,7 @@ Shard whole_shard(Shape global, std::vector<std::int64_t> stride) {
   return {std::move(global), std::move(offset), std::move(extent), std::move(stride)};
 }
 
-/// What is given as const is never written: `writable` says so to the loader.
+/// A view of const data, which the loader must not write: it is not `writable`.
 TensorView read_only(const void* data, DType dtype, Shard box) {
   return {const_cast<void*>(data), dtype, std::move(box), false};
 }

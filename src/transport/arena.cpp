@@ -9,44 +9,46 @@
 #include <optional>
 
 #include "base/error_text.hpp"
-#include "transport/memory_limit.hpp"
-#include "transport/shared_memory.hpp"
+#include "base/memory_limit.hpp"
+#include "base/shared_memory.hpp"
 #include "wrap/large_pages.hpp"
 
 namespace holdfast::transport {
 namespace {
 
-/// Sent at once, so that between two pieces the deadline and the lifeline are looked at and other threads get their turn.
+/// Bytes of one put. Between two puts the deadline and the lifeline are checked, and other threads get their turn.
 constexpr std::uint64_t piece_bytes = 16 << 20;
 
-/// The helper's memory as the rank holds it. Making and releasing it touch the line, so they take turns with its users.
+/// The rank's handle of the helper's memory. Constructor and destructor use the channel, so they lock it.
 class HelperMemory {
  public:
-  HelperMemory(std::shared_ptr<Wire> wire, const ArenaReady& ready) : wire_(std::move(wire)), bytes_(ready.bytes) {
+  HelperMemory(std::shared_ptr<SharedChannel> channel, const ArenaReady& ready)
+      : channel_(std::move(channel)), bytes_(ready.bytes) {
     require_addresses(bytes_, "the helper's arena");
-    wire_->with_line([&](const Line& line) { memory_.emplace(line.endpoint(), ready.remote_key, ready.address); });
+    channel_->with_channel(
+        [&](const Channel& mine) { memory_.emplace(mine.endpoint(), ready.remote_key, ready.address); });
   }
   ~HelperMemory() {
-    wire_->with_line([&](const Line&) { memory_.reset(); });
+    channel_->with_channel([&](const Channel&) { memory_.reset(); });
   }
   HelperMemory(const HelperMemory&) = delete;
   HelperMemory& operator=(const HelperMemory&) = delete;
 
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::span<std::byte> mapped() {
-    std::byte* first = wire_->with_line([&](const Line&) { return memory_->pointer(); });
+    std::byte* first = channel_->with_channel([&](const Channel&) { return memory_->pointer(); });
     return first == nullptr ? std::span<std::byte>{} : std::span(first, bytes_);
   }
   void put(std::span<const std::byte> bytes, Deadline deadline) {
     for (std::uint64_t at = 0; at < bytes.size(); at += piece_bytes) {
       const auto piece = bytes.subspan(at, std::min(piece_bytes, bytes.size() - at));
-      wire_->complete("a part of an arena", deadline, [&](const Line&) { return memory_->put(piece, at); });
+      channel_->complete("a part of an arena", deadline, [&](const Channel&) { return memory_->put(piece, at); });
     }
-    wire_->complete("an arena", deadline, [](const Line& line) { return line.endpoint()->flush(); });
+    channel_->complete("an arena", deadline, [](const Channel& channel) { return channel.endpoint()->flush(); });
   }
 
  private:
-  std::shared_ptr<Wire> wire_;
+  std::shared_ptr<SharedChannel> channel_;
   std::uint64_t bytes_;
   std::optional<ucx::RemoteMemory> memory_;
 };
@@ -59,11 +61,11 @@ void require_inside(std::uint64_t bytes, std::span<const std::byte> memory) {
 
 class MappedArena final : public Arena {
  public:
-  /// `view` is empty, or what `memory` is in.
+  /// `view` is empty or contains `memory`.
   MappedArena(std::unique_ptr<HelperMemory> helper, Pages view, std::span<std::byte> memory)
       : helper_(std::move(helper)), view_(std::move(view)), memory_(memory) {}
   [[nodiscard]] std::span<std::byte> memory() const noexcept override { return memory_; }
-  /// The bytes are there already; only their order with what is sent afterwards is left to make sure of.
+  /// The bytes are in place already. The fence orders them before what is sent afterwards.
   void deliver(std::uint64_t bytes, Deadline /*deadline*/) override {
     require_inside(bytes, memory_);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -99,8 +101,8 @@ class PrivateArena final : public Arena {
 
 }  // namespace
 
-std::unique_ptr<Arena> map_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
-  auto helper = std::make_unique<HelperMemory>(std::move(wire), ready);
+std::unique_ptr<Arena> map_arena(std::shared_ptr<SharedChannel> channel, const ArenaReady& ready) {
+  auto helper = std::make_unique<HelperMemory>(std::move(channel), ready);
   std::span<std::byte> memory = helper->mapped();
   if (memory.data() == nullptr) return nullptr;
   Pages view = Pages::view(memory);
@@ -109,9 +111,9 @@ std::unique_ptr<Arena> map_arena(std::shared_ptr<Wire> wire, const ArenaReady& r
   return std::make_unique<MappedArena>(std::move(helper), std::move(view), memory);
 }
 
-std::unique_ptr<Arena> private_arena(std::shared_ptr<Wire> wire, const ArenaReady& ready) {
+std::unique_ptr<Arena> private_arena(std::shared_ptr<SharedChannel> channel, const ArenaReady& ready) {
   require_memory(ready.bytes, "an arena of a rank's own");
-  auto arena = std::make_unique<PrivateArena>(std::make_unique<HelperMemory>(std::move(wire), ready));
+  auto arena = std::make_unique<PrivateArena>(std::make_unique<HelperMemory>(std::move(channel), ready));
   fault_in(arena->memory());
   return arena;
 }

@@ -12,19 +12,19 @@
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
-#include "transport/shared_memory.hpp"
+#include "base/shared_memory.hpp"
 
 namespace holdfast::transport {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Of our directories, and of what UCX makes in them. Nothing else is touched, whoever put it there.
+/// Prefixes of our directories and of the files that UCX makes in them. Nothing else is touched.
 constexpr const char* prefix = "holdfast_arena_";
 constexpr const char* ucx_prefix = "ucx_shm_posix_";
-/// An empty file that takes the name of UCX's memory, since UCX wants to take away what it has named.
+/// An empty file that takes over the name of UCX's memory, since UCX unlinks that name later.
 constexpr const char* stand_in = "stand-in";
-/// Somebody who sweeps may take a new directory before it is locked.
+/// Tries to make a directory: another helper's sweep may remove a new one before it is locked.
 constexpr int most_tries = 10;
 constexpr std::chrono::milliseconds between_looks(1);
 
@@ -37,7 +37,7 @@ bool may_go(const fs::path& entry) {
   return name == stand_in || name.starts_with(ucx_prefix);
 }
 
-/// Returns how many bytes had a name there. A directory with anything else in it stays.
+/// Returns the bytes of the files that were removed. A directory that contains anything else stays.
 std::uint64_t remove_with_content(const fs::path& path) {
   std::uint64_t bytes = 0;
   std::error_code gone;
@@ -51,13 +51,13 @@ std::uint64_t remove_with_content(const fs::path& path) {
   return bytes;
 }
 
-/// Whoever removes a directory holds its lock until it has, so one that is still there is the one at its path.
+/// A directory is removed under its lock, so a locked directory that still exists is the one at its path.
 bool is_there(const FileDescriptor& locked) {
   struct stat status {};
   return fstat(locked.get(), &status) == 0 && status.st_nlink != 0;
 }
 
-/// Memory of another user is not ours to remove, even where this one may do everything.
+/// Another user's memory stays, even if this process runs as root.
 bool is_ours(const FileDescriptor& directory) {
   struct stat status {};
   return fstat(directory.get(), &status) == 0 && status.st_uid == geteuid();
@@ -65,9 +65,10 @@ bool is_ours(const FileDescriptor& directory) {
 
 void sweep(const fs::path& path) {
   const FileDescriptor directory = open_directory(path);
-  if (!directory || !is_ours(directory) || flock(directory.get(), LOCK_EX | LOCK_NB) != 0 || !is_there(directory)) return;
-  log::warning("{} is removed, with {} bytes of shared memory: its helper was killed while it made an arena", path.string(),
-               remove_with_content(path));
+  if (!directory || !is_ours(directory) || flock(directory.get(), LOCK_EX | LOCK_NB) != 0 || !is_there(directory))
+    return;
+  log::warning("{} is removed, with {} bytes of shared memory: its helper was killed while it made an arena",
+               path.string(), remove_with_content(path));
 }
 
 }  // namespace
@@ -92,14 +93,15 @@ ArenaDirectory::~ArenaDirectory() {
 bool ArenaDirectory::take() {
   lock_ = open_directory(path_);
   if (!lock_ || flock(lock_.get(), LOCK_EX) != 0 || !is_there(lock_)) return false;
-  const FileDescriptor made(open((path_ / stand_in).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  const FileDescriptor made(
+      open((path_ / stand_in).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
   return static_cast<bool>(made);
 }
 
 void ArenaDirectory::hide_memory(const std::stop_token& stop) const noexcept {
   try {
     while (!stop.stop_requested() && !hide_one()) std::this_thread::sleep_for(between_looks);
-  } catch (const std::exception& error) {  // UCX will do it, later
+  } catch (const std::exception& error) {  // UCX unlinks the names later
     log::debug("{} keeps its names for a while: {}", path_.string(), error.what());
   }
 }

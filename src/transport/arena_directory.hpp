@@ -8,20 +8,19 @@
 
 namespace holdfast::transport {
 
-/// A directory in /dev/shm, in which UCX makes an arena, and which is there no longer than that takes. UCX gives new memory a
-/// name and fills it, for seconds if it is large; whoever is killed meanwhile leaves the name, and with it the memory. So the
-/// name is one of ours, in a directory that this process has locked: where nobody holds the lock, nobody alive uses what is in
-/// it.
+/// A directory in /dev/shm that exists while UCX makes an arena in it. UCX names new memory and fills it, which takes
+/// seconds if it is large. A process that is killed meanwhile leaves the name, and with it the memory. So the name lies
+/// in a directory that this process has locked: if nobody holds the lock, no living process uses the content.
 class ArenaDirectory {
  public:
-  /// Throws Error(out_of_memory) if it cannot be made.
+  /// Makes the directory and locks it. Throws Error(out_of_memory) if that fails.
   explicit ArenaDirectory(std::filesystem::path path);
   ~ArenaDirectory();
   ArenaDirectory(const ArenaDirectory&) = delete;
   ArenaDirectory& operator=(const ArenaDirectory&) = delete;
 
-  /// Waits until UCX has made memory here, and takes its name away at once, so that it ends with the processes that have it open.
-  /// Returns when that is done, or `stop` is requested.
+  /// Waits until UCX has made memory here and removes its name at once, so that the memory ends with the processes that
+  /// have it open. Returns when that is done or `stop` is requested.
   void hide_memory(const std::stop_token& stop) const noexcept;
 
  private:
@@ -32,11 +31,11 @@ class ArenaDirectory {
   FileDescriptor lock_;
 };
 
-/// Where a helper that listens on this socket has it.
+/// Returns the path of the directory of the helper that listens on this socket.
 [[nodiscard]] std::filesystem::path arena_directory_of(const std::string& socket_name);
 
-/// Removes the directories of this user that nobody holds, with the memory in them: of helpers that were killed while they made
-/// an arena. Says in the log what that gave back. Never throws.
+/// Removes this user's directories that nobody has locked, with the memory in them: helpers that were killed while they
+/// made an arena left them. Logs how many bytes were freed. Never throws.
 void sweep_arena_directories() noexcept;
 
 }  // namespace holdfast::transport

@@ -7,16 +7,16 @@
 #include <cerrno>
 
 #include "base/error_text.hpp"
+#include "base/memory_limit.hpp"
+#include "base/shared_memory.hpp"
 #include "transport/arena_directory.hpp"
-#include "transport/memory_limit.hpp"
-#include "transport/shared_memory.hpp"
 
 namespace holdfast::transport {
 namespace {
 
-/// Left free of a memory limit when an arena is made, for what the helper needs to serve and write.
+/// Bytes of a memory limit that stay free for serving and writing when an arena is made.
 constexpr std::uint64_t reserve_bytes = 16 << 20;
-/// Of the node's free shared memory, this part stays for others who use it, MPI among them, but at most reserve_bytes.
+/// 1/reserve_part of the node's free shared memory stays for other users, such as MPI, but at most reserve_bytes.
 constexpr std::uint64_t reserve_part = 8;
 
 }  // namespace
@@ -58,12 +58,12 @@ MadeArena ArenaMaker::fulfil(const ArenaWish& wish) {
   return made;
 }
 
-/// UCX's own mapping may begin where no large page can; where there cannot be another, it does.
+/// UCX's own mapping may begin where no large page can, so a second one is preferred. Without it, UCX's own serves.
 void ArenaMaker::make(std::uint64_t bytes, MadeArena& made) {
   require_shared_memory(bytes, "an arena");
   require_addresses(bytes, "an arena");
   require_memory(bytes + reserve_bytes, "an arena, with what the helper needs beside it,");
-  Lent lent{.memory = allocate(bytes), .view = {}};
+  OwnedArena lent{.memory = allocate(bytes), .view = {}};
   std::span<std::byte> all = lent.memory->span();
   const auto address = reinterpret_cast<std::uint64_t>(all.data());
   lent.view = Pages::view(all);
@@ -84,7 +84,8 @@ std::unique_ptr<ucx::Memory> ArenaMaker::allocate(std::uint64_t bytes) {
   try {
     return std::make_unique<ucx::Memory>(context_, bytes);
   } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("an arena of {} bytes cannot be made: {}", bytes, error.sentence()), error.where());
+    throw Error(error.code(), fmt::format("an arena of {} bytes cannot be made: {}", bytes, error.message()),
+                error.context());
   }
 }
 

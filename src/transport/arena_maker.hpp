@@ -15,28 +15,29 @@
 
 namespace holdfast::transport {
 
-/// Makes and frees arenas in a thread of its own, since that takes seconds for large ones, and whoever serves ranks has to answer
-/// them meanwhile. Wishes are done in their order. It has a UCX context of its own, which no other thread uses.
+/// Makes and frees arenas in a thread of its own: a large one takes seconds, and the serving thread has to answer ranks
+/// meanwhile. Wishes are done in order. No other thread uses its UCX context.
 class ArenaMaker {
  public:
-  /// `directory`: where UCX names memory while it makes it (ArenaDirectory).
+  /// `directory` is where UCX names memory while it makes it (ArenaDirectory).
   explicit ArenaMaker(std::filesystem::path directory);
   ArenaMaker(const ArenaMaker&) = delete;
   ArenaMaker& operator=(const ArenaMaker&) = delete;
   /// Waits for an arena that is being made, forgets wishes that are not begun, and frees all arenas.
   ~ArenaMaker();
 
-  /// How much arenas may take beyond those that are there, in bytes: what the node's shared memory and this process's control
-  /// groups leave, less a reserve. In any thread. Throws Error(out_of_memory) where there is no shared memory.
+  /// Returns the bytes that further arenas may take: the lesser of what the node's shared memory and this process's
+  /// control groups leave, less a reserve. Callable from any thread. Throws Error(out_of_memory) where there is no
+  /// shared memory.
   [[nodiscard]] static std::uint64_t room();
   void push(const ArenaWish& wish) { wishes_.push(wish); }
-  /// What was done since, in its order; never waits. After event_fd() was readable.
+  /// Returns the next result, in the order of the wishes; never waits. Call it when event_fd() is readable.
   [[nodiscard]] std::optional<MadeArena> take() { return made_.try_pop(); }
   [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
 
  private:
   /// Memory that ranks map, and this process's view of it.
-  struct Lent {
+  struct OwnedArena {
     std::unique_ptr<ucx::Memory> memory;
     Pages view;
   };
@@ -49,10 +50,10 @@ class ArenaMaker {
   const std::filesystem::path directory_;
   const FileDescriptor event_;
   std::shared_ptr<const ucx::Context> context_;
-  std::map<std::uint64_t, Lent> arenas_;  ///< by number
+  std::map<std::uint64_t, OwnedArena> arenas_;  ///< by number
   Mailbox<std::optional<ArenaWish>> wishes_;
   Mailbox<MadeArena> made_;
-  std::jthread thread_;  // last, so that it ends first
+  std::jthread thread_;  // declared last, so that it is joined first
 };
 
 }  // namespace holdfast::transport

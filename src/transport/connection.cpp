@@ -10,46 +10,37 @@
 #include "base/log.hpp"
 #include "transport/arena.hpp"
 #include "transport/introduction.hpp"
+#include "transport/shared_channel.hpp"
 #include "transport/socket.hpp"
-#include "transport/wire.hpp"
 
 namespace holdfast::transport {
 namespace {
 
-/// `automatic` only if neither the program nor the environment says more.
-Transport wanted(Transport option) {
-  const char* text = std::getenv("HOLDFAST_TRANSPORT");
-  if (option != Transport::automatic || text == nullptr || *text == '\0') return option;
-  const std::string value = text;
-  if (value == "mapped") return Transport::mapped;
-  if (value == "put") return Transport::put;
-  throw Error(ErrorCode::invalid_argument, fmt::format("HOLDFAST_TRANSPORT is \"{}\"; it can be mapped or put", value),
-              {.host = host_name()});
-}
-
+/// `transport` is automatic only if neither the program nor the environment chooses one.
 class UcxConnection final : public Connection {
  public:
-  UcxConnection(std::shared_ptr<Wire> wire, Transport transport) : wire_(std::move(wire)), transport_(transport) {}
+  UcxConnection(std::shared_ptr<SharedChannel> channel, Transport transport)
+      : channel_(std::move(channel)), transport_(transport) {}
 
-  [[nodiscard]] int helper_pid() const noexcept override { return wire_->helper().pid; }
+  [[nodiscard]] int helper_pid() const noexcept override { return channel_->helper().pid; }
   [[nodiscard]] Transport transport() const noexcept override {
     const Transport now = transport_;
     return now == Transport::automatic ? Transport::mapped : now;
   }
   std::uint32_t send(MessageType type, Bytes payload, Deadline deadline) override {
-    return wire_->send(type, std::move(payload), deadline);
+    return channel_->send(type, std::move(payload), deadline);
   }
-  std::optional<Message> receive(Deadline deadline) override { return wire_->receive(deadline); }
-  void disconnect() noexcept override { wire_->close(); }
-  void kill_helper() noexcept override { wire_->kill_helper(); }
-  [[nodiscard]] bool await_exit(Deadline deadline) noexcept override { return wire_->await_exit(deadline); }
+  std::optional<Message> receive(Deadline deadline) override { return channel_->receive(deadline); }
+  void disconnect() noexcept override { channel_->close(); }
+  void kill_helper() noexcept override { channel_->kill_helper(); }
+  [[nodiscard]] bool await_exit(Deadline deadline) noexcept override { return channel_->await_exit(deadline); }
 
   std::unique_ptr<Arena> map(const ArenaReady& ready) override {
     if (transport_ != Transport::put) {
-      if (auto arena = map_arena(wire_, ready)) return arena;
+      if (auto arena = map_arena(channel_, ready)) return arena;
       give_up_mapping();
     }
-    return private_arena(wire_, ready);
+    return private_arena(channel_, ready);
   }
 
  private:
@@ -57,11 +48,12 @@ class UcxConnection final : public Connection {
     if (transport_ == Transport::mapped)
       throw Error(ErrorCode::communication, "the helper's memory cannot be mapped into this process (ucp_rkey_ptr)",
                   {.host = host_name()});
-    log::warning("the helper's memory cannot be mapped into this process; staged bytes are sent by ucp_put, at twice the cost");
+    log::warning(
+        "the helper's memory cannot be mapped into this process; staged bytes are sent by ucp_put, at twice the cost");
     transport_ = Transport::put;
   }
 
-  std::shared_ptr<Wire> wire_;
+  std::shared_ptr<SharedChannel> channel_;
   std::atomic<Transport> transport_;
 };
 
@@ -91,7 +83,7 @@ Bytes receive_answer(int socket, Deadline deadline) {
 
 Introduction receive_introduction(int socket, const std::string& nonce, Deadline deadline) {
   Introduction helper = read_introduction(receive_answer(socket, deadline), peer_of(socket));
-  if (!helper.refusal.sentence.empty()) throw to_error(helper.refusal);
+  if (!helper.refusal.message.empty()) throw to_error(helper.refusal);
   require_nonce(helper, nonce);
   return helper;
 }
@@ -107,18 +99,26 @@ bool is_listening(const Address& address) {
 }
 
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
-  // First of all, so that a helper listens to whom the rank can decline().
   FileDescriptor socket = connect_to(address.socket_name, deadline);
-  const Transport chosen = wanted(transport);
-  Line::require_room();
-  auto line = std::make_unique<Line>(std::make_shared<const ucx::Context>());
-  if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, line->address()))))
+  Channel::require_room();
+  auto channel = std::make_unique<Channel>(std::make_shared<const ucx::Context>());
+  if (!send_packet(socket.get(), encode(introduce(address.nonce, rank, channel->address()))))
     throw no_answer("closed its socket before this rank had introduced itself");
 
   const Introduction helper = receive_introduction(socket.get(), address.nonce, deadline);
-  line->connect(helper.worker_address);
+  channel->connect(helper.worker_address);
   return std::make_unique<UcxConnection>(
-      std::make_shared<Wire>(std::move(socket), std::move(line), Wire::Helper{.host = helper.host, .pid = helper.pid}), chosen);
+      std::make_shared<SharedChannel>(std::move(socket), std::move(channel),
+                                      SharedChannel::Helper{.host = helper.host, .pid = helper.pid}),
+      transport);
+}
+
+void take_leave(Connection& connection) noexcept {
+  try {
+    send(connection, Bye{}, Deadline(Seconds(0)));
+  } catch (const Error& error) {
+    log::debug("the helper is not told that this rank leaves it: {}", error.what());
+  }
 }
 
 void decline(const Address& address, int rank, const Error& reason) noexcept {

@@ -18,7 +18,7 @@ Introduction decode_packet(const Bytes& packet) {
   }
 }
 
-/// Takes the same time whatever the texts, so that a nonce cannot be guessed piece by piece.
+/// Compares in a time that does not depend on the content, so that a nonce cannot be guessed piece by piece.
 bool equal(const std::string& a, const std::string& b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
@@ -42,7 +42,8 @@ Introduction read_introduction(const Bytes& packet, const Peer& peer) {
     throw refusal(fmt::format("the process at the other end belongs to user {}, not {}", peer.uid, geteuid()));
   Introduction introduction = decode_packet(packet);
   if (introduction.protocol != protocol_version)
-    throw refusal(fmt::format("the other end speaks protocol {}, this one {}", introduction.protocol, protocol_version));
+    throw refusal(
+        fmt::format("the other end speaks protocol {}, this one {}", introduction.protocol, protocol_version));
   return introduction;
 }
 

@@ -8,11 +8,11 @@
 
 namespace holdfast::transport {
 
-/// What this process says of itself.
+/// Returns this process's introduction.
 [[nodiscard]] Introduction introduce(std::string nonce, int rank, Bytes worker_address);
 
-/// Reads the packet in which `peer` introduces itself. Throws Error(launch), the sentence of a refusal, if it is not from
-/// this user or not of this protocol.
+/// Decodes the packet in which `peer` introduces itself. Throws Error(launch), with the text of the refusal, if the
+/// peer belongs to another user or speaks another protocol.
 [[nodiscard]] Introduction read_introduction(const Bytes& packet, const Peer& peer);
 
 /// Throws Error(launch) if `introduction` is not of the run that `nonce` names.

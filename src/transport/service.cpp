@@ -16,29 +16,31 @@
 #include "base/log.hpp"
 #include "transport/arena_directory.hpp"
 #include "transport/arena_maker.hpp"
+#include "transport/channel.hpp"
 #include "transport/introduction.hpp"
-#include "transport/line.hpp"
 #include "transport/socket.hpp"
 
 namespace holdfast::transport {
 namespace {
 
-/// Who connects has this long to introduce itself.
+/// Time that a new connection has to introduce itself.
 constexpr double introduction_timeout_s = 5;
-/// At the end of run(): how long messages that a rank has not taken yet are pushed on.
-constexpr double linger_s = 1;
-/// While a rank's receive queue is full, no descriptor tells when there is room, and its worker's stays readable: all that
-/// can be done is to look again after a pause.
+/// Time at the end of run() for messages that ranks have not taken yet.
+constexpr double flush_timeout_s = 1;
+/// Pause while a rank's receive queue is full: no descriptor tells of room, and the worker's stays readable.
 constexpr int congested_ms = 1;
+/// Interval at which connections without an introduction are checked.
+constexpr int newcomer_check_ms = 1000;
+constexpr int no_timeout = -1;
 
-/// What an epoll event is about. Workers need no number: all are looked at whenever anything happens.
+/// What an epoll event is about. Workers need no id: all of them are served whenever anything happens.
 enum class Source : std::uint32_t { listener, wake, arenas, newcomer, lifeline, worker };
 
 void require(bool good, const char* call) {
   if (!good) throw Error(ErrorCode::launch, fmt::format("{}: {}", call, errno_text(errno)), {.host = host_name()});
 }
 
-/// Descriptors that are slept on; a closed one leaves by itself.
+/// The descriptors that run() sleeps on. The kernel removes a closed one.
 class Watch {
  public:
   struct Event {
@@ -68,7 +70,7 @@ class Watch {
   FileDescriptor epoll_;
 };
 
-/// Somebody who connected and has not introduced itself yet.
+/// A connection that has not introduced itself yet.
 struct Newcomer {
   FileDescriptor socket;
   Deadline deadline{Seconds(introduction_timeout_s)};
@@ -76,16 +78,16 @@ struct Newcomer {
 
 struct Session {
   FileDescriptor socket;   ///< lifeline
-  FileDescriptor process;  ///< pidfd: a child that the rank forked may keep the lifeline open after its death
+  FileDescriptor process;  ///< pidfd; a forked child may keep the lifeline open after the rank's death
   int rank = -1;
-  std::unique_ptr<Line> line;
-  bool cut = false;      ///< the rank is gone; what it sent before is still to be handed out
-  bool dropped = false;  ///< by the callbacks' owner, who wants to hear no more of it
+  std::unique_ptr<Channel> channel;
+  bool cut = false;      ///< the rank is gone; its earlier messages are still to be handed out
+  bool dropped = false;  ///< no callback is called for it any more
 };
 
-/// True if anything happened. The living take turns; what a dead rank has sent is taken to its end.
+/// True if anything happened. Living ranks take turns; all that a dead rank has sent is taken at once.
 bool progress(const Session& session, bool to_the_end) {
-  ucx::Worker& worker = session.line->worker();
+  ucx::Worker& worker = session.channel->worker();
   const bool any = worker.progress();
   while (any && to_the_end && worker.progress()) {
   }
@@ -111,19 +113,19 @@ class UcxService final : public Service {
     require(static_cast<bool>(wake_), "eventfd");
     watch_.add(wake_.get(), Source::wake);
     watch_.add(maker_.event_fd(), Source::arenas);
-    watch_.add(listener_.get(), Source::listener, 0, EPOLLET);  // so that a failing accept does not spin
+    watch_.add(listener_.get(), Source::listener, 0, EPOLLET);  // edge-triggered: a failing accept does not spin
   }
 
   void run(const Callbacks& callbacks) override {
     while (!stopped_) {
       const int timeout_ms = serve_all(callbacks);
-      const bool restless = callbacks.restless && callbacks.restless();
-      for (const Watch::Event& event : watch_.wait(restless ? at_most_a_second(timeout_ms) : timeout_ms))
+      const bool needs_polling = callbacks.needs_polling && callbacks.needs_polling();
+      for (const Watch::Event& event : watch_.wait(needs_polling ? at_most_a_second(timeout_ms) : timeout_ms))
         on_event(event, callbacks);
-      if (restless) callbacks.woken();
+      if (needs_polling) callbacks.woken();
       refuse_silent_newcomers();
     }
-    linger();
+    flush_sends();
     sessions_.clear();
   }
   void stop() override { stopped_ = true; }
@@ -145,14 +147,14 @@ class UcxService final : public Service {
   int serve_all(const Callbacks& callbacks);
   bool serve(SessionId id, Session& session, const Callbacks& callbacks);
   void hand_out(SessionId id, Session& session, const Callbacks& callbacks);
-  int bedtime_ms();
+  int poll_timeout_ms();
   void on_event(const Watch::Event& event, const Callbacks& callbacks);
   void accept_newcomers();
   void on_introduction(std::uint32_t id, const Callbacks& callbacks);
   SessionId admit(FileDescriptor& socket, const Introduction& rank);
   void refuse(int socket, const Error& reason);
   void refuse_silent_newcomers();
-  void linger();
+  void flush_sends();
 
   const std::string nonce_;
   const FileDescriptor listener_, wake_;
@@ -165,18 +167,18 @@ class UcxService final : public Service {
   bool stopped_ = false;
 };
 
-/// One round over all sessions. Returns how long nothing will have to be done unless a descriptor says so.
+/// Serves all sessions once. Returns the timeout of the next sleep in ms; -1: none.
 int UcxService::serve_all(const Callbacks& callbacks) {
   bool active = false;
   for (auto& [id, session] : sessions_) active |= serve(id, session, callbacks);
   std::erase_if(sessions_, [](const auto& entry) { return entry.second.cut || entry.second.dropped; });
-  return active || stopped_ ? 0 : bedtime_ms();
+  return active || stopped_ ? 0 : poll_timeout_ms();
 }
 
-/// True if anything happened. A failing line is a lost rank: the others are served on.
+/// True if anything happened. A failing channel means a lost rank; the others are still served.
 bool UcxService::serve(SessionId id, Session& session, const Callbacks& callbacks) {
   if (session.dropped) return true;
-  const bool lifeline_cut = session.cut;  // before the last progress, so that nothing it sent before is missed
+  const bool lifeline_cut = session.cut;  // read before the last progress, so that no earlier message is missed
   bool any = false;
   try {
     any = progress(session, lifeline_cut);
@@ -194,23 +196,26 @@ bool UcxService::serve(SessionId id, Session& session, const Callbacks& callback
 
 void UcxService::hand_out(SessionId id, Session& session, const Callbacks& callbacks) {
   while (!session.dropped) {
-    auto message = session.line->take();
+    auto message = session.channel->take();
     if (!message) return;
     callbacks.received(id, std::move(*message));
   }
 }
 
-/// Arms all workers. 0 if one of them has more to do after all.
-int UcxService::bedtime_ms() {
+/// Arms all workers. Returns the timeout of the next sleep in ms; 0 if a worker has more to do after all.
+int UcxService::poll_timeout_ms() {
   bool congested = false;
   for (auto& [id, session] : sessions_) {
-    ucx::Worker& worker = session.line->worker();
+    ucx::Worker& worker = session.channel->worker();
     if (worker.arm()) continue;
     if (worker.progress()) return 0;
     congested = true;
   }
-  if (congested) std::this_thread::sleep_for(std::chrono::milliseconds(congested_ms));
-  return congested ? 0 : newcomers_.empty() ? -1 : 1000;
+  if (congested) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(congested_ms));
+    return 0;
+  }
+  return newcomers_.empty() ? no_timeout : newcomer_check_ms;
 }
 
 void UcxService::on_event(const Watch::Event& event, const Callbacks& callbacks) {
@@ -261,10 +266,11 @@ void UcxService::on_introduction(std::uint32_t id, const Callbacks& callbacks) {
   Introduction rank;
   SessionId session = 0;
   try {
-    if (arrival == Arrival::too_long) throw Error(ErrorCode::launch, "the introduction is too long", {.host = host_name()});
+    if (arrival == Arrival::too_long)
+      throw Error(ErrorCode::launch, "the introduction is too long", {.host = host_name()});
     rank = read_introduction(packet, peer_of(socket.get()));
     require_nonce(rank, nonce_);
-    if (!rank.refusal.sentence.empty()) {
+    if (!rank.refusal.message.empty()) {
       if (callbacks.declined) callbacks.declined(rank);
       return;
     }
@@ -275,16 +281,16 @@ void UcxService::on_introduction(std::uint32_t id, const Callbacks& callbacks) {
   callbacks.connected(session, rank);
 }
 
-/// A line is made first, then the rank is told of it: when it hears the answer, it can send at once.
+/// Makes the channel before it answers, so that the rank can send as soon as it has the answer.
 SessionId UcxService::admit(FileDescriptor& socket, const Introduction& rank) {
   const SessionId id = next_id_++;
-  Session session{.socket = {}, .process = {}, .rank = rank.rank, .line = std::make_unique<Line>(context_)};
-  session.line->connect(rank.worker_address);
+  Session session{.socket = {}, .process = {}, .rank = rank.rank, .channel = std::make_unique<Channel>(context_)};
+  session.channel->connect(rank.worker_address);
   session.process = watch_process_of(socket.get());
   if (session.process) watch_.add(session.process.get(), Source::lifeline, id);
-  watch_.add(session.line->worker().event_fd(), Source::worker);
+  watch_.add(session.channel->worker().event_fd(), Source::worker);
   watch_.add(socket.get(), Source::lifeline, id);
-  if (!send_packet(socket.get(), encode(introduce(nonce_, rank.rank, session.line->address()))))
+  if (!send_packet(socket.get(), encode(introduce(nonce_, rank.rank, session.channel->address()))))
     throw Error(ErrorCode::launch, "it has gone before it was let in", {.host = host_name()});
   session.socket = std::move(socket);
   sessions_.emplace(id, std::move(session));
@@ -303,7 +309,8 @@ void UcxService::refuse_silent_newcomers() {
     const bool over = entry.second.deadline.over();
     if (over)
       refuse(entry.second.socket.get(),
-             Error(ErrorCode::launch, fmt::format("no introduction within {} s", introduction_timeout_s), {.host = host_name()}));
+             Error(ErrorCode::launch, fmt::format("no introduction within {} s", introduction_timeout_s),
+                   {.host = host_name()}));
     return over;
   });
 }
@@ -312,21 +319,21 @@ void UcxService::send(SessionId id, MessageType type, const Bytes& payload, std:
   const auto found = sessions_.find(id);
   if (found == sessions_.end() || found->second.dropped) return;
   try {
-    found->second.line->send(type, payload, about);
+    found->second.channel->send(type, payload, about);
   } catch (const Error& error) {
     log::warning("rank {} cannot be told: {}", found->second.rank, error.what());
     found->second.cut = true;
   }
 }
 
-/// The last messages may still stand in the queue of a rank that was busy.
-void UcxService::linger() {
-  const Deadline deadline{Seconds(linger_s)};
+/// Sends what is left: the last messages may still wait for room in a busy rank's queue.
+void UcxService::flush_sends() {
+  const Deadline deadline{Seconds(flush_timeout_s)};
   std::erase_if(sessions_, [](const auto& entry) { return entry.second.cut || entry.second.dropped; });
   while (!sessions_.empty() && !deadline.over()) {
     std::erase_if(sessions_, [](auto& entry) {
-      entry.second.line->worker().progress();
-      return entry.second.line->worker().idle();
+      entry.second.channel->worker().progress();
+      return entry.second.channel->worker().idle();
     });
     if (!sessions_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(congested_ms));
   }
@@ -336,7 +343,7 @@ void UcxService::linger() {
 
 std::unique_ptr<Service> listen(const Address& address) {
   sweep_arena_directories();
-  Line::require_room();
+  Channel::require_room();
   return std::make_unique<UcxService>(address);
 }
 

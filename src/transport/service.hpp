@@ -15,37 +15,39 @@ namespace holdfast::transport {
 /// Identifies a connected rank within one Service.
 using SessionId = std::uint32_t;
 
-/// The helper's end of all lines: one thread calls run(), which sleeps until something happens and calls back from there.
+/// The helper's end of all channels. One thread calls run(), which sleeps until something happens and calls the
+/// callbacks.
 class Service {
  public:
   struct Callbacks {
     std::function<void(SessionId, const Introduction&)> connected;
     std::function<void(SessionId, Message)> received;
-    std::function<void(SessionId)> lost;               ///< the lifeline's end: the rank said bye, or died
-    std::function<void(const MadeArena&)> arena_made;  ///< a wish is done, or cannot be
-    std::function<void()> woken;          ///< after wake(), and while restless() once per second at least
+    std::function<void(SessionId)> lost;               ///< the lifeline ended: the rank left or died
+    std::function<void(const MadeArena&)> arena_made;  ///< a wish is done or has failed
+    std::function<void()> woken;  ///< after wake(), and at least once per second while needs_polling()
     std::function<void(const Introduction&)> declined = {};  ///< a rank of this helper does not come
-    std::function<bool()> restless = {};  ///< before each sleep: is there anything that no event would tell?
+    std::function<bool()> needs_polling = {};  ///< asked before each sleep: can anything change without an event?
   };
   virtual ~Service() = default;
-  /// Serves until stop() is called from a callback. Idle, it uses no CPU.
-  /// All lines are closed when it returns.
+  /// Serves until stop() is called from a callback. Uses no CPU while idle. All channels are closed when it returns.
   virtual void run(const Callbacks& callbacks) = 0;
   virtual void stop() = 0;
-  /// From any thread: makes run() call `woken`.
+  /// Makes run() call `woken`. Callable from any thread.
   virtual void wake() = 0;
 
-  // From callbacks only:
-  /// A descriptor of the rank's process (pidfd) for the caller; none where the kernel does not give it.
+  // Callable from callbacks only:
+  /// Returns a descriptor of the rank's process (pidfd), which the caller owns; none where the kernel gives none.
   [[nodiscard]] virtual FileDescriptor process_of(SessionId session) const = 0;
-  /// `about`: the number of the message that this one answers; 0: it answers none.
+  /// `about` is the number of the message that this one answers; 0: none.
   virtual void send(SessionId session, MessageType type, const Bytes& payload, std::uint32_t about) = 0;
   /// ArenaMaker::room().
   [[nodiscard]] virtual std::uint64_t room() const = 0;
-  /// Begins to free an arena and to make another, whose memory is faulted in; arena_made tells the end. Its error is
-  /// Error(out_of_memory) saying how much was needed and what the node's shared memory has, or the helper's control group leaves.
-  /// Arenas end with the Service, not with the session that wanted them, as a staged save may still be written.
+  /// Begins to free an arena and to make another, whose memory is faulted in. `arena_made` gets the result. Its error
+  /// is Error(out_of_memory), with the bytes that are needed and those that the node's shared memory or the helper's
+  /// control group leaves. Arenas end with the Service, not with the session that wanted them, as a staged save may
+  /// still be written.
   virtual void replace_arena(const ArenaWish& wish) = 0;
+  /// Ends the session. No callback is called for it any more.
   virtual void drop(SessionId session) = 0;
 };
 

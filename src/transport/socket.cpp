@@ -16,11 +16,12 @@
 namespace holdfast::transport {
 namespace {
 
-/// Between two tries to connect: there is nothing that could be waited for.
+/// Pause between two tries to connect: there is no event to wait for.
 constexpr int retry_ms = 10;
 
 [[noreturn]] void fail(const char* call, const std::string& name) {
-  throw Error(ErrorCode::launch, fmt::format("{} on the socket @{}: {}", call, name, errno_text(errno)), {.host = host_name()});
+  throw Error(ErrorCode::launch, fmt::format("{} on the socket @{}: {}", call, name, errno_text(errno)),
+              {.host = host_name()});
 }
 
 FileDescriptor open_socket(const std::string& name) {
@@ -69,7 +70,8 @@ FileDescriptor connect_to(const std::string& name, Deadline deadline) {
   for (;;) {
     if (std::optional<FileDescriptor> socket = try_to_connect(name)) return std::move(*socket);
     if (deadline.over())
-      throw Error(ErrorCode::launch, fmt::format("the helper did not answer in time: nobody listens on the socket @{}", name),
+      throw Error(ErrorCode::launch,
+                  fmt::format("the helper did not answer in time: nobody listens on the socket @{}", name),
                   {.host = host_name()});
     poll(nullptr, 0, deadline.poll_ms(retry_ms));
   }
@@ -78,7 +80,8 @@ FileDescriptor connect_to(const std::string& name, Deadline deadline) {
 Peer peer_of(int socket) {
   ucred credentials{};
   socklen_t bytes = sizeof credentials;
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) return {.pid = -1, .uid = static_cast<uid_t>(-1)};
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0)
+    return {.pid = -1, .uid = static_cast<uid_t>(-1)};
   return {.pid = credentials.pid, .uid = credentials.uid};
 }
 

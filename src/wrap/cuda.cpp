@@ -18,16 +18,17 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 
-// cuda.h gives some functions a name with their version, by macros: the text has to be made of what they stand for.
+// cuda.h maps some functions by macros to names with a version, so names are turned into text after macro expansion.
 #define HOLDFAST_TEXT(name) #name
 #define HOLDFAST_SYMBOL(name) HOLDFAST_TEXT(name)
-#define HOLDFAST_DRIVER_FUNCTIONS(each)                                                                                          \
-  each(cuInit) each(cuGetErrorName) each(cuGetErrorString) each(cuDeviceGetCount) each(cuDeviceGet) each(cuDeviceGetName)        \
-      each(cuDevicePrimaryCtxRetain) each(cuDevicePrimaryCtxRelease) each(cuCtxPushCurrent) each(cuCtxPopCurrent)                \
-          each(cuCtxGetStreamPriorityRange) each(cuPointerGetAttributes) each(cuEventCreate) each(cuEventDestroy)                \
-              each(cuEventRecord) each(cuEventQuery) each(cuStreamCreateWithPriority) each(cuStreamDestroy) each(cuStreamGetCtx) \
-                  each(cuStreamWaitEvent) each(cuMemcpyAsync) each(cuMemcpy3DAsync) each(cuMemHostRegister)                      \
-                      each(cuMemHostUnregister) each(cuMemHostAlloc) each(cuMemFreeHost)
+#define HOLDFAST_DRIVER_FUNCTIONS(each)                                                                            \
+  each(cuInit) each(cuGetErrorName) each(cuGetErrorString) each(cuDeviceGetCount) each(cuDeviceGet)                \
+      each(cuDeviceGetName) each(cuDevicePrimaryCtxRetain) each(cuDevicePrimaryCtxRelease) each(cuCtxPushCurrent)  \
+          each(cuCtxPopCurrent) each(cuCtxGetStreamPriorityRange) each(cuPointerGetAttributes) each(cuEventCreate) \
+              each(cuEventDestroy) each(cuEventRecord) each(cuEventQuery) each(cuStreamCreateWithPriority)         \
+                  each(cuStreamDestroy) each(cuStreamGetCtx) each(cuStreamWaitEvent) each(cuMemcpyAsync)           \
+                      each(cuMemcpy3DAsync) each(cuMemHostRegister) each(cuMemHostUnregister) each(cuMemHostAlloc) \
+                          each(cuMemFreeHost)
 
 namespace holdfast::cuda {
 namespace {
@@ -40,7 +41,7 @@ struct Driver {
   HOLDFAST_DRIVER_FUNCTIONS(HOLDFAST_MEMBER)
 #if CUDA_VERSION >= 13000
 #define HOLDFAST_BATCHES
-  decltype(&::cuMemcpyBatchAsync) cuMemcpyBatchAsync = nullptr;  ///< only newer drivers have it
+  decltype(&::cuMemcpyBatchAsync) cuMemcpyBatchAsync = nullptr;  ///< null in older drivers
 #endif
 };
 
@@ -50,7 +51,7 @@ bool load(void* library, const char* symbol, Function& function) {
   return function != nullptr;
 }
 
-/// Why the driver that is loaded cannot be used; nothing if it can.
+/// Fills `driver`. Returns why the loaded driver cannot be used; none if it can.
 std::optional<std::string> start(void* library, Driver& driver) {
 #define HOLDFAST_LOAD(name) \
   if (!load(library, HOLDFAST_SYMBOL(name), driver.name)) return "the driver has no " HOLDFAST_SYMBOL(name);
@@ -73,14 +74,14 @@ unsigned long long loaded_libraries() {
   unsigned long long count = 0;
   const auto take = [](dl_phdr_info* info, std::size_t, void* result) {
     *static_cast<unsigned long long*>(result) = info->dlpi_adds;
-    return 1;  // each entry says the same
+    return 1;  // the count is the same in each entry
   };
   dl_iterate_phdr(take, &count);
   return count;
 }
 
-/// Null as long as there is none, or none that works. Every save asks, and dlopen looks through directories for a library that is
-/// not loaded: it is asked again only when some library has come since.
+/// The driver; null while none that works is loaded. Every save calls it, and dlopen searches directories for a library
+/// that is not loaded, so dlopen is called again only after another library has been loaded.
 const Driver* find_driver() {
   static std::atomic<const Driver*> found = nullptr;
   static std::mutex mutex;
@@ -99,13 +100,14 @@ const Driver* find_driver() {
   static Driver driver;
   if (const auto problem = start(library, driver)) {
     given_up = true;
-    log::warning("a CUDA driver is loaded, but cannot be used ({}): all tensors are taken to be in host memory", *problem);
+    log::warning("a CUDA driver is loaded, but cannot be used ({}): all tensors are taken to be in host memory",
+                 *problem);
     return nullptr;
   }
   return found = &driver;
 }
 
-/// For those who have an object of a device: it was there.
+/// The driver, for objects of a device, which exist only if it is loaded.
 const Driver& driver() {
   if (const Driver* found = find_driver()) return *found;
   throw Error(ErrorCode::device, "there is no CUDA device", {.host = host_name()});
@@ -122,11 +124,13 @@ void check(CUresult result, const char* call, const std::string& device) {
               {.host = host_name()});
 }
 
-/// Makes a context that of this thread, and then the one before again.
+/// Makes a context current in this thread, and restores the earlier one at the end.
 class Current {
  public:
   explicit Current(const Device& device) : Current(device.context(), device.name()) {}
-  Current(CUcontext context, const std::string& name) { check(driver().cuCtxPushCurrent(context), "cuCtxPushCurrent", name); }
+  Current(CUcontext context, const std::string& name) {
+    check(driver().cuCtxPushCurrent(context), "cuCtxPushCurrent", name);
+  }
   ~Current() {
     CUcontext ours = nullptr;
     driver().cuCtxPopCurrent(&ours);
@@ -135,7 +139,7 @@ class Current {
   Current& operator=(const Current&) = delete;
 };
 
-/// What a destructor does is of no interest to anybody if it fails: the driver may have been shut down before.
+/// Runs the release of a destructor and ignores failures: the driver may have been shut down before.
 template <class Release>
 void silently(const std::shared_ptr<const Device>& device, Release release) noexcept {
   try {
@@ -150,7 +154,7 @@ bool is_default_stream(Stream stream) {
   return stream == nullptr || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD;
 }
 
-/// The context in which `stream` is to be spoken of: its own, or the device's for default streams.
+/// The context to be current for calls with `stream`: its own, or the device's for default streams.
 CUcontext context_of(Stream stream, const Device& device) {
   if (is_default_stream(stream)) return device.context();
   const Current current(device);
@@ -163,7 +167,7 @@ CUdeviceptr address(const std::byte* memory) {
   return reinterpret_cast<CUdeviceptr>(memory);
 }
 
-/// Row by row from `from` to `to`, which are both addresses that devices know.
+/// A copy of a block row by row, from `from` to `to`, both addresses that devices can access.
 CUDA_MEMCPY3D rows_between(const std::byte* from, const std::byte* to, const Block& block) {
   CUDA_MEMCPY3D copy{};
   copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_UNIFIED;
@@ -190,16 +194,19 @@ Allocation allocation_of(const void* memory) {
   int ordinal = -1;
   CUdeviceptr begin = 0;
   std::size_t bytes = 0;
-  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
-                           CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CU_POINTER_ATTRIBUTE_RANGE_SIZE};
+  std::array attributes = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_IS_MANAGED,
+                           CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+                           CU_POINTER_ATTRIBUTE_RANGE_SIZE};
   std::array<void*, attributes.size()> values = {&type, &managed, &ordinal, &begin, &bytes};
   check(driver().cuPointerGetAttributes(attributes.size(), attributes.data(), values.data(),
                                         address(static_cast<const std::byte*>(memory))),
         "cuPointerGetAttributes", fmt::format("the memory at {}", memory));
-  const auto known_as = [&](Kind kind) { return Allocation{{kind, ordinal}, reinterpret_cast<const std::byte*>(begin), bytes}; };
-  if (managed != 0) return known_as(Kind::managed);
-  if (type == CU_MEMORYTYPE_DEVICE) return known_as(Kind::device);
-  if (type == CU_MEMORYTYPE_HOST) return known_as(Kind::pinned);
+  const auto known_as = [&](MemoryKind kind) {
+    return Allocation{{kind, ordinal}, reinterpret_cast<const std::byte*>(begin), bytes};
+  };
+  if (managed != 0) return known_as(MemoryKind::managed);
+  if (type == CU_MEMORYTYPE_DEVICE) return known_as(MemoryKind::device);
+  if (type == CU_MEMORYTYPE_HOST) return known_as(MemoryKind::pinned);
   return {};
 }
 
@@ -228,7 +235,8 @@ Event::Event(std::shared_ptr<const Device> device, Stream stream) : device_(std:
 Event::~Event() {
   if (event_ != nullptr) silently(device_, [this] { driver().cuEventDestroy(event_); });
 }
-Event::Event(Event&& other) noexcept : device_(std::move(other.device_)), event_(std::exchange(other.event_, nullptr)) {}
+Event::Event(Event&& other) noexcept
+    : device_(std::move(other.device_)), event_(std::exchange(other.event_, nullptr)) {}
 
 bool Event::done() const {
   const Current current(*device_);
@@ -246,7 +254,7 @@ bool Event::wait(Deadline deadline) const {
   return true;
 }
 
-void Event::hold(Stream stream) const {
+void Event::make_wait(Stream stream) const {
   const Current current(context_of(stream, *device_), device_->name());
   check(driver().cuStreamWaitEvent(stream, event_, CU_EVENT_WAIT_DEFAULT), "cuStreamWaitEvent", device_->name());
 }
@@ -264,7 +272,8 @@ CopyStream::~CopyStream() {
 
 void CopyStream::copy(const Move& move) {
   const Current current(*device_);
-  check(driver().cuMemcpyAsync(address(move.to), address(move.from), move.bytes, stream_), "cuMemcpyAsync", device_->name());
+  check(driver().cuMemcpyAsync(address(move.to), address(move.from), move.bytes, stream_), "cuMemcpyAsync",
+        device_->name());
 }
 
 void CopyStream::gather(const std::byte* from, const Block& block, std::byte* packed) {
@@ -297,7 +306,8 @@ void CopyStream::copy_all(std::span<const Move> moves) {
     attributes.srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM;
     std::size_t first = 0;
     const Current current(*device_);
-    check(driver().cuMemcpyBatchAsync(to.data(), from.data(), bytes.data(), moves.size(), &attributes, &first, 1, stream_),
+    check(driver().cuMemcpyBatchAsync(to.data(), from.data(), bytes.data(), moves.size(), &attributes, &first, 1,
+                                      stream_),
           "cuMemcpyBatchAsync", device_->name());
     return;
   }
@@ -308,7 +318,8 @@ void CopyStream::copy_all(std::span<const Move> moves) {
 Registration::Registration(std::shared_ptr<const Device> device, std::span<std::byte> memory)
     : device_(std::move(device)), memory_(memory.data()) {
   const Current current(*device_);
-  check(driver().cuMemHostRegister(memory_, memory.size(), CU_MEMHOSTREGISTER_PORTABLE), "cuMemHostRegister", device_->name());
+  check(driver().cuMemHostRegister(memory_, memory.size(), CU_MEMHOSTREGISTER_PORTABLE), "cuMemHostRegister",
+        device_->name());
 }
 Registration::~Registration() {
   silently(device_, [this] { driver().cuMemHostUnregister(memory_); });
@@ -324,10 +335,10 @@ PinnedMemory::~PinnedMemory() {
   silently(device_, [this] { driver().cuMemFreeHost(memory_.data()); });
 }
 
-Range::Range(const char* name) {
+ProfilerRange::ProfilerRange(const char* name) {
   nvtxRangePushA(name);
 }
-Range::~Range() {
+ProfilerRange::~ProfilerRange() {
   nvtxRangePop();
 }
 

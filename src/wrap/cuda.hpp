@@ -12,40 +12,40 @@ struct CUctx_st;
 struct CUevent_st;
 struct CUstream_st;
 
-/// CUDA's driver interface, one thin checked class per object. The driver library is never loaded from here: only a process
-/// that has loaded it, by the CUDA runtime or otherwise, can have memory on a device (docs/decisions/0008-gpu.md). Without a
-/// toolkit at build time the same functions are there, and present() is false.
+/// CUDA's driver interface, one thin checked class per object. This code never loads the driver library: only a process
+/// that has loaded it, by the CUDA runtime or otherwise, can have memory on a device (docs/decisions/0008-gpu.md). In a
+/// build without the CUDA toolkit the same functions exist, and present() returns false.
 ///
-/// Children hold their parents (stream, event, memory -> device). What fails throws Error(device), or out_of_memory, that names
-/// the device, the call and CUDA's reason. No call changes the thread's current device. Thread-safe but for objects that two
-/// threads change at once.
+/// Children hold their parents (stream, event, memory -> device). Failures throw Error(device), or out_of_memory, with
+/// the device, the call and CUDA's reason. No call changes the thread's current device. Thread-safe, except that two
+/// threads must not change one object at once.
 namespace holdfast::cuda {
 
-/// A cudaStream_t; null and CUDA's other special values mean the default streams of the device that is spoken of.
+/// A cudaStream_t. Null and CUDA's other special values mean the default streams of the device in question.
 using Stream = CUstream_st*;
 
-/// Does this process use CUDA, and is there a device? Asks again as long as no driver is loaded. Whatever else the answer no
-/// means is said once in the log.
+/// Whether this process uses CUDA and has a device. While no driver is loaded, each call looks again. Any other reason
+/// for false is logged once.
 [[nodiscard]] bool present();
 /// False in a library that was built without CUDA.
 [[nodiscard]] bool built() noexcept;
 
-enum class Kind {
-  pageable,  ///< the process's own, or what CUDA does not know
-  pinned,    ///< page-locked or registered: devices reach it
-  managed,   ///< both reach it
+enum class MemoryKind {
+  pageable,  ///< ordinary host memory, or memory unknown to CUDA
+  pinned,    ///< page-locked or registered host memory, which devices can access
+  managed,   ///< memory that host and devices can access
   device,
 };
 
-struct Place {
-  Kind kind = Kind::pageable;
+struct MemorySpace {
+  MemoryKind kind = MemoryKind::pageable;
   int device = -1;  ///< CUDA's number; -1 for pageable memory
-  [[nodiscard]] bool on_device() const noexcept { return kind == Kind::managed || kind == Kind::device; }
+  [[nodiscard]] bool on_device() const noexcept { return kind == MemoryKind::managed || kind == MemoryKind::device; }
 };
 
-/// Memory that CUDA gave out or registered as a whole; without bytes where it knows nothing.
+/// Memory that CUDA allocated or registered in one call; `bytes` is 0 if CUDA does not know the memory.
 struct Allocation {
-  Place place;
+  MemorySpace space;
   const std::byte* begin = nullptr;
   std::size_t bytes = 0;
   [[nodiscard]] bool holds(const void* memory) const noexcept {
@@ -54,13 +54,13 @@ struct Allocation {
   }
 };
 
-/// What kind of memory is there, and the whole of it. Local, a microsecond; without present() everything is pageable.
+/// The allocation that `memory` lies in, and its kind. Local; takes a microsecond. Pageable if present() is false.
 [[nodiscard]] Allocation allocation_of(const void* memory);
-[[nodiscard]] inline Place place_of(const void* memory) {
-  return allocation_of(memory).place;
+[[nodiscard]] inline MemorySpace memory_space_of(const void* memory) {
+  return allocation_of(memory).space;
 }
 
-/// A device by its primary context, which is that of the CUDA runtime.
+/// A device, used through its primary context, which the CUDA runtime uses too.
 class Device {
  public:
   explicit Device(int number);
@@ -79,36 +79,36 @@ class Device {
   CUctx_st* context_ = nullptr;
 };
 
-/// A point in a stream's work.
+/// A point in the work of a stream.
 class Event {
  public:
-  /// The end of what `stream` has to do now.
+  /// Marks the end of the work that `stream` has now.
   Event(std::shared_ptr<const Device> device, Stream stream);
   ~Event();
   Event(Event&& other) noexcept;
   Event& operator=(Event&&) = delete;
 
-  /// Asks. Throws what the work before it met.
+  /// Whether the work before the event is done. Does not wait. Throws if that work failed.
   [[nodiscard]] bool done() const;
-  /// Waits until done() or the deadline; false when that is over first.
+  /// Waits until done(); false if the deadline is over first.
   [[nodiscard]] bool wait(Deadline deadline) const;
-  /// Makes `stream` wait for it, on the device.
-  void hold(Stream stream) const;
+  /// Makes `stream` wait for the event, on the device.
+  void make_wait(Stream stream) const;
 
  private:
   std::shared_ptr<const Device> device_;
   CUevent_st* event_ = nullptr;
 };
 
-/// Bytes from here to there.
+/// A copy of contiguous bytes.
 struct Move {
   const std::byte* from = nullptr;
   std::byte* to = nullptr;
   std::size_t bytes = 0;
 };
 
-/// A stream of our own: of the highest priority, and in no order with the default stream. Every call enqueues and returns;
-/// host memory should be pinned, or the call waits.
+/// A stream of our own, of the highest priority and not synchronized with the default stream. Every call enqueues and
+/// returns; with pageable host memory it waits.
 class CopyStream {
  public:
   explicit CopyStream(std::shared_ptr<const Device> device);
@@ -116,13 +116,13 @@ class CopyStream {
   CopyStream(const CopyStream&) = delete;
   CopyStream& operator=(const CopyStream&) = delete;
 
-  /// What is enqueued from here on starts after `event`.
-  void after(const Event& event) { event.hold(stream_); }
+  /// Work enqueued from now on starts after `event`.
+  void after(const Event& event) { event.make_wait(stream_); }
   void copy(const Move& move);
-  /// A block to packed bytes, and back.
+  /// Copy a block to packed bytes, and packed bytes to a block.
   void gather(const std::byte* from, const Block& block, std::byte* packed);
   void scatter(const std::byte* packed, const Block& block, std::byte* to);
-  /// In any order among themselves, from the memory of devices, in one call where the driver has one.
+  /// Copies from device memory, in any order, with one batched call if the driver has one.
   void copy_all(std::span<const Move> moves);
   [[nodiscard]] Event mark() const { return Event(device_, stream_); }
 
@@ -131,7 +131,7 @@ class CopyStream {
   Stream stream_ = nullptr;
 };
 
-/// Page-locks memory of the process for all devices as long as it lives, which must be shorter than the memory's life.
+/// Page-locks memory of the process, for all devices, while the object lives. The memory must outlive it.
 class Registration {
  public:
   Registration(std::shared_ptr<const Device> device, std::span<std::byte> memory);
@@ -144,7 +144,7 @@ class Registration {
   void* memory_;
 };
 
-/// Page-locked memory.
+/// Page-locked host memory, owned.
 class PinnedMemory {
  public:
   PinnedMemory(std::shared_ptr<const Device> device, std::size_t bytes);
@@ -158,13 +158,13 @@ class PinnedMemory {
   std::span<std::byte> memory_;
 };
 
-/// A range in the timeline that Nsight Systems shows, from here to the end of the scope, of this thread.
-class Range {
+/// Marks this thread's time from construction to destruction in the timeline of Nsight Systems.
+class ProfilerRange {
  public:
-  explicit Range(const char* name);
-  ~Range();
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
+  explicit ProfilerRange(const char* name);
+  ~ProfilerRange();
+  ProfilerRange(const ProfilerRange&) = delete;
+  ProfilerRange& operator=(const ProfilerRange&) = delete;
 };
 
 }  // namespace holdfast::cuda

@@ -37,7 +37,7 @@ std::vector<std::string> loaded_libraries() {
   return paths;
 }
 
-/// Does this library have a parallel HDF5 in itself, and not in one that it needs?
+/// Whether this library itself, not one that it depends on, is a parallel HDF5.
 bool is_parallel_hdf5(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return false;
@@ -46,15 +46,15 @@ bool is_parallel_hdf5(const std::string& path) {
   return function != nullptr && object_of(function).path == path;
 }
 
-/// The one that would have been called.
+/// The parallel HDF5 whose calls were taken over.
 std::string path_of_other_than(const std::string& called) {
   for (const std::string& path : loaded_libraries())
     if (path != called && is_parallel_hdf5(path)) return path;
   return "not loaded";
 }
 
-/// Empty where the calls reach what they were compiled for. Both functions are HDF5's own: tools that stand between a program and
-/// HDF5 to watch it have neither.
+/// Describes the conflict; empty if the calls reach the HDF5 that they were compiled for. Both functions are defined
+/// only by HDF5 itself, not by tools that intercept its calls.
 std::string find_conflict() {
   const Object called = object_of(reinterpret_cast<const void*>(&H5get_libversion));
   const Object parallel = object_of(reinterpret_cast<const void*>(&H5Pget_mpio_no_collective_cause));
@@ -62,8 +62,10 @@ std::string find_conflict() {
   if (H5get_libversion(&major, &minor, &release) < 0) return "HDF5 does not tell its version";
   if (major == H5_VERS_MAJOR && minor == H5_VERS_MINOR && called.base == parallel.base) return "";
   return fmt::format(
-      "Holdfast was built for HDF5 {}.{} with MPI ({}), but another HDF5 of this program, {}.{}.{} ({}), which has no symbol versions, "
-      "takes over its calls; build Holdfast with that one if it has MPI, or give that one symbol versions, or load it by dlopen with "
+      "Holdfast was built for HDF5 {}.{} with MPI ({}), but another HDF5 of this program, {}.{}.{} ({}), which has no "
+      "symbol versions, "
+      "takes over its calls; build Holdfast with that one if it has MPI, or give that one symbol versions, or load it "
+      "by dlopen with "
       "RTLD_LOCAL",
       H5_VERS_MAJOR, H5_VERS_MINOR, path_of_other_than(called.path), major, minor, release, called.path);
 }

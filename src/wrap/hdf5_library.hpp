@@ -2,8 +2,9 @@
 
 namespace holdfast::hdf5 {
 
-/// An HDF5 without symbol versions that the program links or loads first takes over the calls of every other one. Throws
-/// Error(invalid_state), which names both libraries, where ours reach one that has another version or no MPI.
+/// Throws Error(invalid_state), with the names of both libraries, if our HDF5 calls reach a library of another version
+/// or without MPI. That happens if the program links or loads another HDF5 first: without symbol versions, it takes
+/// over the calls.
 void require_own_library();
 
 }  // namespace holdfast::hdf5

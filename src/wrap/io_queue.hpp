@@ -6,14 +6,16 @@
 #include <optional>
 #include <vector>
 
+#include "wrap/io_uring.hpp"
+
 namespace holdfast {
 
-/// Reads and writes of one file, several under way at once: through io_uring, or, where the system does not have it, allow it, or
-/// HOLDFAST_IO_URING is "off", one after the other by pread(2) and pwrite(2). One thread uses a queue. Memory that is being
-/// written must stay as it is; the destructor waits for what is under way.
+/// Reads and writes of one file, several under way at once: through io_uring, or, where the system does not have it,
+/// allow it, or HOLDFAST_IO_URING is "off", one after the other by pread(2) and pwrite(2). One thread uses a queue.
+/// Memory that is being written must stay as it is; the destructor waits for what is under way.
 class IoQueue {
  public:
-  struct Failure {
+  struct FailedTransfer {
     std::uint64_t offset = 0;
     int number = 0;  ///< errno; ENODATA where a read met the end of the file
   };
@@ -34,19 +36,11 @@ class IoQueue {
   void drain();
 
   /// The first transfer that failed, as far as acquire(), wait() and drain() saw.
-  [[nodiscard]] const std::optional<Failure>& failure() const noexcept { return failure_; }
+  [[nodiscard]] const std::optional<FailedTransfer>& failure() const noexcept { return failure_; }
   /// How it writes: "io_uring" or "pwrite".
   [[nodiscard]] const char* method() const noexcept { return ring_ ? "io_uring" : "pwrite"; }
 
  private:
-  class Ring;
-  struct Transfer {
-    std::byte* data = nullptr;  ///< of a write, not written to
-    std::uint64_t bytes = 0;    ///< 0: nothing is under way
-    std::uint64_t offset = 0;
-    bool is_read = false;
-  };
-
   void start(std::size_t slot, const Transfer& transfer);
   void carry_out(const Transfer& transfer);
   void reap();
@@ -55,8 +49,8 @@ class IoQueue {
   int fd_;
   std::vector<Transfer> transfers_;
   std::size_t under_way_ = 0;
-  std::optional<Failure> failure_;
-  std::unique_ptr<Ring> ring_;
+  std::optional<FailedTransfer> failure_;
+  std::unique_ptr<IoUring> ring_;
 };
 
 }  // namespace holdfast

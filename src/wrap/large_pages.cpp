@@ -13,15 +13,15 @@
 namespace holdfast {
 namespace {
 
-constexpr int collapse = 25;  // MADV_COLLAPSE, which glibc 2.36 does not know
-/// Asked for at once. If memory is too fragmented for the first of these, the system is not made to look for the others.
+constexpr int collapse = 25;  // MADV_COLLAPSE, which glibc 2.36 does not define
+/// Bytes per request for large pages. If memory is too fragmented for one request, no further requests are made.
 constexpr std::uint64_t piece_bytes = 64 << 20;
 
 std::uint64_t up_to(std::uint64_t bytes, std::uint64_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-/// 0 where there are none.
+/// The size of a large page; 0 if the system has none.
 std::uint64_t large_page_bytes() {
   static const std::uint64_t bytes = [] {
     std::ifstream file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
@@ -37,7 +37,7 @@ std::uint64_t page_bytes() {
   return static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-/// Addresses of whole pages, with nothing behind them yet, at a large page if that is not larger than they are.
+/// Reserves addresses for whole pages, without memory behind them. Aligns them to large pages if at least one fits.
 std::span<std::byte> reserve(std::uint64_t bytes) noexcept {
   const std::uint64_t whole = up_to(bytes, page_bytes()), large = large_page_bytes();
   const std::uint64_t unit = large != 0 && large <= whole ? large : page_bytes();
@@ -71,17 +71,18 @@ Pages Pages::allocate(std::uint64_t bytes) {
   return pages;
 }
 
-/// An old size of 0 has mremap make another mapping of the same pages. The system is called by itself, as UCX puts a mremap of
-/// its own, without the new address, in the place of libc's.
+/// With an old size of 0, mremap makes a second mapping of the same pages. This makes the system call itself, because
+/// UCX replaces libc's mremap by one without the new address.
 Pages Pages::view(std::span<std::byte> shared) noexcept {
   Pages pages(reserve(shared.size()));
   if (!pages) return {};
-  const long address = syscall(SYS_mremap, shared.data(), 0, pages.bytes_.size(), MREMAP_MAYMOVE | MREMAP_FIXED, pages.data());
+  const long address =
+      syscall(SYS_mremap, shared.data(), 0, pages.bytes_.size(), MREMAP_MAYMOVE | MREMAP_FIXED, pages.data());
   return address == -1 ? Pages() : std::move(pages);
 }
 
-/// Pages that are there would be copied, so they are given back first. Then each large page needs one small one to begin with.
-/// The call that brings it says if it cannot, where a touch would be a SIGBUS.
+/// Frees existing pages first, because collapsing would copy them. Each large page then needs one small page to begin
+/// with, which madvise makes: it returns an error if it cannot, where a touch would raise SIGBUS.
 void lay_on_large_pages(std::span<std::byte> fresh) noexcept {
   const std::uint64_t large = large_page_bytes();
   if (large == 0) return;

@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-/// Pages of this process, owned and unmapped by an object. The system gives them in the order of the addresses, so a large page
-/// is one piece of memory to a disk, where small ones are as many as there are (docs/decisions/0020-large-pages.md).
+/// Owns mapped pages of this process and unmaps them. A large page is contiguous in physical memory, so a disk
+/// transfers it as one segment, where small pages are one segment each (docs/decisions/0020-large-pages.md).
 class Pages {
  public:
   Pages() = default;
@@ -15,11 +15,11 @@ class Pages {
   Pages& operator=(Pages&& other) noexcept;
   ~Pages();
 
-  /// Private memory, zeroed, beginning where a large page may, and on large pages where the system has and allows them. Throws
+  /// Maps private memory: zeroed, aligned to large pages, and on large pages if the system has and allows them. Throws
   /// std::bad_alloc.
   [[nodiscard]] static Pages allocate(std::uint64_t bytes);
-  /// A second mapping of the same shared memory, beginning where a large page may: a mapping that somebody else made rarely
-  /// does. `shared` begins at a page, is mapped MAP_SHARED, and may be unmapped before. Empty where the system refuses.
+  /// Maps shared memory a second time, aligned to large pages, which a mapping made elsewhere rarely is. `shared` must
+  /// begin at a page and be mapped MAP_SHARED; it may be unmapped before this object. Empty if the system refuses.
   [[nodiscard]] static Pages view(std::span<std::byte> shared) noexcept;
 
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
@@ -32,9 +32,9 @@ class Pages {
   std::span<std::byte> bytes_;
 };
 
-/// Gives shared memory large pages, as far as the system does, and whatever its default for shared memory is (MADV_COLLAPSE,
-/// Linux 6.1). For memory that nobody uses yet: its content is lost. `fresh` begins where a large page may, in memory and in what
-/// is mapped. Where the system refuses, pages are small, and come when they are used.
+/// Backs shared memory with large pages, whatever the system's default for shared memory is (MADV_COLLAPSE, Linux 6.1).
+/// The memory must not be in use yet: its content is lost. `fresh` must be aligned to large pages, in memory and in the
+/// mapped file. If the system refuses, pages are small and appear at first use.
 void lay_on_large_pages(std::span<std::byte> fresh) noexcept;
 
 }  // namespace holdfast

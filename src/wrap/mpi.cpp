@@ -16,7 +16,7 @@ std::vector<Bytes> sized(const std::vector<std::uint64_t>& sizes) {
   return buffers;
 }
 
-/// The bytes [begin, begin + piece) of each rank's buffer, one after the other, as the v-collectives want them.
+/// The bytes [begin, begin + piece) of each rank's buffer, concatenated as the v-collectives expect them.
 struct Round {
   std::vector<int> counts, offsets;
   Bytes bytes;
@@ -37,14 +37,14 @@ struct Round {
   }
 };
 
-/// Longer the longer it took, so that a wait lasts a sixteenth longer at most, and a long one costs next to no CPU.
+/// Grows with the time waited: the wait is at most a sixteenth too long, and a long wait takes hardly any CPU time.
 Seconds pause_after(Seconds waited) {
   return std::clamp(waited / 16, Seconds(50e-6), Seconds(20e-3));
 }
 
 constexpr const char* io_variable = "OMPI_MCA_io";
 
-/// Opens a file that is everywhere; says what is wrong.
+/// Tries to open a file that exists everywhere. Sets `problem` if that fails.
 bool can_open(std::string& problem) {
   try {
     MPI_File file = MPI_FILE_NULL;
@@ -52,18 +52,19 @@ bool can_open(std::string& problem) {
     check(MPI_File_close(&file), "MPI_File_close");
     return true;
   } catch (const Error& error) {
-    problem = error.sentence();
+    problem = error.message();
     return false;
   }
 }
 
-/// How mpirun is told to let a job live when one of its processes dies. It hands its options down in variables.
+/// How mpirun is told to keep a job alive when one of its processes dies: its option, and the variable in which it
+/// passes it on.
 struct Recovery {
   const char* variable;
   const char* option;
 };
 
-/// Each Open MPI takes no notice of the other one's.
+/// Each version of Open MPI ignores the options of the other.
 Recovery recovery() noexcept {
   const int version = open_mpi_version();
   if (version == 4) return {"OMPI_MCA_orte_enable_recovery", "--enable-recovery"};
@@ -71,26 +72,28 @@ Recovery recovery() noexcept {
   return {"", ""};
 }
 
-/// MPI ends the program for what it does not take.
+/// Throws for hints that MPI would end the program for.
 void check_hint(const std::string& key, const std::string& value) {
   const auto fits = [](const std::string& text, std::size_t most) {
     return !text.empty() && text.size() < most && text.find('\0') == text.npos;
   };
   if (!fits(key, MPI_MAX_INFO_KEY) || !fits(value, MPI_MAX_INFO_VAL))
     throw Error(ErrorCode::invalid_argument,
-                "\"" + key + "=" + value + "\" is no hint that MPI takes: a key has 1 to " + std::to_string(MPI_MAX_INFO_KEY - 1) +
-                    " characters, a value 1 to " + std::to_string(MPI_MAX_INFO_VAL - 1),
+                "\"" + key + "=" + value + "\" is no hint that MPI takes: a key has 1 to " +
+                    std::to_string(MPI_MAX_INFO_KEY - 1) + " characters, a value 1 to " +
+                    std::to_string(MPI_MAX_INFO_VAL - 1),
                 {.host = host_name()});
 }
 
-/// What MPI would end the program for, as far as it can be asked.
+/// Throws for states that MPI would end the program for, as far as they can be queried.
 void check_usable(MPI_Comm comm) {
   int begun = 0, ended = 0, between = 0;
   check(MPI_Initialized(&begun), "MPI_Initialized");
   check(MPI_Finalized(&ended), "MPI_Finalized");
   if (begun == 0) throw Error(ErrorCode::invalid_state, "MPI_Init has not been called yet", {.host = host_name()});
   if (ended != 0) throw Error(ErrorCode::invalid_state, "MPI_Finalize has been called already", {.host = host_name()});
-  if (comm == MPI_COMM_NULL) throw Error(ErrorCode::invalid_argument, "the communicator is MPI_COMM_NULL", {.host = host_name()});
+  if (comm == MPI_COMM_NULL)
+    throw Error(ErrorCode::invalid_argument, "the communicator is MPI_COMM_NULL", {.host = host_name()});
   check(MPI_Comm_test_inter(comm, &between), "MPI_Comm_test_inter");
   if (between != 0)
     throw Error(ErrorCode::invalid_argument, "the communicator is one between two groups (an intercommunicator)",
@@ -173,18 +176,19 @@ Hints Info::hints() const {
 }
 
 void choose_io(const std::string& component) {
-  static std::string problem;  // Open MPI 4.1 crashes at the second try
+  static std::string problem;  // kept, as Open MPI 4.1 crashes at the second attempt
   static const bool works = [&] {
     if (!component.empty()) setenv(io_variable, component.c_str(), 1);
     return can_open(problem);
   }();
-  const auto refuse = [](const std::string& sentence) {
-    throw Error(ErrorCode::invalid_argument, sentence + " (Options::mpi_io, HOLDFAST_MPI_IO)", {.host = host_name()});
+  const auto refuse = [](const std::string& message) {
+    throw Error(ErrorCode::invalid_argument, message + " (Options::mpi_io_component, HOLDFAST_MPI_IO)",
+                {.host = host_name()});
   };
   if (!works) refuse("MPI-IO does not work with the component \"" + chosen_io() + "\": " + problem);
   if (!component.empty() && component != chosen_io())
-    refuse("MPI-IO works with the component \"" + chosen_io() + "\" in this process already, so it cannot be \"" + component +
-           "\"");
+    refuse("MPI-IO works with the component \"" + chosen_io() + "\" in this process already, so it cannot be \"" +
+           component + "\"");
 }
 
 std::string chosen_io() {
@@ -195,7 +199,8 @@ std::string chosen_io() {
 void create_file(const std::string& path, const Hints& hints) {
   const Info info(hints);
   MPI_File file = MPI_FILE_NULL;
-  check(MPI_File_open(MPI_COMM_SELF, path.c_str(), MPI_MODE_CREATE | MPI_MODE_WRONLY, info.get(), &file), "MPI_File_open");
+  check(MPI_File_open(MPI_COMM_SELF, path.c_str(), MPI_MODE_CREATE | MPI_MODE_WRONLY, info.get(), &file),
+        "MPI_File_open");
   check(MPI_File_close(&file), "MPI_File_close");
 }
 
@@ -285,12 +290,14 @@ void Communicator::barrier() const {
 
 void Communicator::allreduce(std::span<std::int64_t> values, MPI_Op op) const {
   meet();
-  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T, op, comm_), "MPI_Allreduce");
+  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T, op, comm_),
+        "MPI_Allreduce");
 }
 
 void Communicator::allreduce(std::span<std::uint64_t> values, MPI_Op op) const {
   meet();
-  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_UINT64_T, op, comm_), "MPI_Allreduce");
+  check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_UINT64_T, op, comm_),
+        "MPI_Allreduce");
 }
 
 std::uint64_t Communicator::exclusive_sum(std::uint64_t value) const {
@@ -363,7 +370,8 @@ void agree(const Communicator& comm, const std::optional<Error>& error) {
   ErrorRecord record;
   if (first == comm.rank()) {
     record = to_record(*error);
-    if (record.rank < 0 && comm.names_ranks() && (record.host.empty() || record.host == host_name())) record.rank = comm.rank();
+    if (record.rank < 0 && comm.names_ranks() && (record.host.empty() || record.host == host_name()))
+      record.rank = comm.rank();
   }
   broadcast_value(comm, record, static_cast<int>(first));
   throw to_error(record);

@@ -6,27 +6,31 @@
 namespace holdfast::mpi {
 namespace {
 
-/// No other message has it: those of an Outbox have small numbers.
+/// Used by no other message: the subjects of a SendQueue are small numbers.
 constexpr int tag = 32767;
 
-/// What is on its way to others.
+/// The messages to the other ranks, until they are sent.
 class Outgoing {
  public:
-  Outgoing(const Communicator& comm, std::vector<Bytes> bags, std::size_t message_bytes)
-      : comm_(comm), bags_(std::make_unique<std::vector<Bytes>>(std::move(bags))), message_bytes_(message_bytes) {}
+  Outgoing(const Communicator& comm, std::vector<Bytes> batches, std::size_t message_bytes)
+      : comm_(comm),
+        batches_(std::make_unique<std::vector<Bytes>>(std::move(batches))),
+        message_bytes_(message_bytes) {}
   Outgoing(const Outgoing&) = delete;
   Outgoing& operator=(const Outgoing&) = delete;
-  /// After a failure what has not gone out is left to MPI, which may still read it.
+  /// After a failure, leaks messages that have not been sent: MPI may still read them.
   ~Outgoing() {
-    if (!requests_.empty()) static_cast<void>(bags_.release());
+    if (!requests_.empty()) static_cast<void>(batches_.release());
   }
 
-  /// The last message is shorter than the others, if need be empty, which tells the receiver that it is the last.
+  /// Only the last message is shorter than `message_bytes_`, if necessary empty: that tells the receiver that it is the
+  /// last.
   void send(int to) {
-    const Bytes& bag = (*bags_)[static_cast<std::size_t>(to)];
-    for (std::size_t begin = 0; begin <= bag.size(); begin += message_bytes_) {
-      const auto count = static_cast<int>(std::min(bag.size() - begin, message_bytes_));
-      check(MPI_Isend(bag.data() + begin, count, MPI_BYTE, to, tag, comm_.get(), &requests_.emplace_back(MPI_REQUEST_NULL)),
+    const Bytes& batch = (*batches_)[static_cast<std::size_t>(to)];
+    for (std::size_t begin = 0; begin <= batch.size(); begin += message_bytes_) {
+      const auto count = static_cast<int>(std::min(batch.size() - begin, message_bytes_));
+      check(MPI_Isend(batch.data() + begin, count, MPI_BYTE, to, tag, comm_.get(),
+                      &requests_.emplace_back(MPI_REQUEST_NULL)),
             "MPI_Isend");
     }
   }
@@ -37,21 +41,21 @@ class Outgoing {
 
  private:
   const Communicator& comm_;
-  std::unique_ptr<std::vector<Bytes>> bags_;
+  std::unique_ptr<std::vector<Bytes>> batches_;
   std::size_t message_bytes_;
   std::vector<MPI_Request> requests_;
 };
 
-/// Waits for the next message, and puts it behind what is there. How long it was.
-std::size_t receive(const Communicator& comm, int from, Bytes& bag) {
+/// Waits for the next message, appends it to `batch` and returns its size.
+std::size_t receive(const Communicator& comm, int from, Bytes& batch) {
   MPI_Message message = MPI_MESSAGE_NULL;
   MPI_Status status{};
   int count = 0;
   check(MPI_Mprobe(from, tag, comm.get(), &message, &status), "MPI_Mprobe");
   check(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count");
-  const std::size_t begin = bag.size();
-  bag.resize(begin + static_cast<std::size_t>(count));
-  check(MPI_Mrecv(bag.data() + begin, count, MPI_BYTE, &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
+  const std::size_t begin = batch.size();
+  batch.resize(begin + static_cast<std::size_t>(count));
+  check(MPI_Mrecv(batch.data() + begin, count, MPI_BYTE, &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
   return static_cast<std::size_t>(count);
 }
 

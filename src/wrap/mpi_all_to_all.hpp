@@ -6,8 +6,9 @@
 
 namespace holdfast::mpi {
 
-/// Collective. `out[r]` goes to rank r; the result's entry r came from rank r. One message to each, whose size the receiver
-/// learns from it, so nothing is agreed on first; MPI counts in int, so what is longer than `message_bytes` goes in several.
+/// Collective. Sends `out[r]` to rank r; entry r of the result came from rank r. Each rank gets one message, whose size
+/// the receiver learns from the message, so sizes are not exchanged first. MPI counts in int, so more than
+/// `message_bytes` are sent in several messages.
 [[nodiscard]] std::vector<Bytes> all_to_all(const Communicator& comm, std::vector<Bytes> out,
                                             std::size_t message_bytes = Communicator::max_round_bytes);
 

@@ -6,15 +6,15 @@
 namespace holdfast::mpi {
 namespace {
 
-/// What a hop costs beside one message for each rank on the line, in messages: parcels are packed, and the slowest rank is waited
-/// for, which the model of docs/scale.md leaves out.
+/// The fixed cost of a hop, in messages, beside one message per rank on the line. It stands for packing and for waiting
+/// for the slowest rank, which the model of docs/scale.md leaves out.
 constexpr int messages_per_hop = 60;
 
 int messages_along(const std::vector<int>& sides) {
   return std::accumulate(sides.begin(), sides.end(), 0) + messages_per_hop * static_cast<int>(sides.size());
 }
 
-/// The cheapest ascending sides of `least` or more.
+/// The cheapest ascending sides, each at least `least`.
 std::vector<int> cheapest_sides(int ranks, int least) {
   std::vector<int> best = {ranks};
   for (int side = least; side <= ranks / side; ++side) {
@@ -26,11 +26,11 @@ std::vector<int> cheapest_sides(int ranks, int least) {
   return best;
 }
 
-std::vector<Parcel> straight(const Communicator& comm, const std::vector<Parcel>& parcels) {
+std::vector<RankMessage> straight(const Communicator& comm, const std::vector<RankMessage>& messages) {
   std::vector<Bytes> out(static_cast<std::size_t>(comm.size()));
-  for (const Parcel& parcel : parcels) out[static_cast<std::size_t>(parcel.rank)] = parcel.bytes;
+  for (const RankMessage& message : messages) out[static_cast<std::size_t>(message.rank)] = message.bytes;
   std::vector<Bytes> in = all_to_all(comm, std::move(out));
-  std::vector<Parcel> arrived;
+  std::vector<RankMessage> arrived;
   for (std::size_t rank = 0; rank < in.size(); ++rank)
     if (!in[rank].empty()) arrived.push_back({static_cast<int>(rank), std::move(in[rank])});
   return arrived;
@@ -52,23 +52,23 @@ Grid::Grid(const Communicator& comm, const std::vector<int>& sides) : comm_(comm
   }
 }
 
-std::vector<Parcel> Grid::deliver(const std::vector<Parcel>& parcels) const {
-  if (dimensions_.empty()) return straight(comm_, parcels);
-  std::vector<Bytes> bags(1);
-  for (const Parcel& parcel : parcels)
-    if (!parcel.bytes.empty()) put(bags.front(), {comm_.rank(), parcel.rank, parcel.bytes});
+std::vector<RankMessage> Grid::deliver(const std::vector<RankMessage>& messages) const {
+  if (dimensions_.empty()) return straight(comm_, messages);
+  std::vector<Bytes> batches(1);
+  for (const RankMessage& message : messages)
+    if (!message.bytes.empty()) put(batches.front(), {comm_.rank(), message.rank, message.bytes});
   for (int hop = 0; hop < hops(); ++hop)
-    bags = exchange(hop, sorted(bags, side(hop), [&](int rank) { return place_of(rank, hop); }));
-  std::vector<Parcel> arrived;
-  for (const Bytes& bag : bags)
-    for_each_parcel(bag, [&](const Routed& parcel) {
-      arrived.push_back({parcel.from, {parcel.bytes.begin(), parcel.bytes.end()}});
+    batches = exchange(hop, sorted(batches, side(hop), [&](int rank) { return next_hop(rank, hop); }));
+  std::vector<RankMessage> arrived;
+  for (const Bytes& batch : batches)
+    for_each_message(batch, [&](const RoutedMessage& message) {
+      arrived.push_back({message.from, {message.bytes.begin(), message.bytes.end()}});
     });
-  std::ranges::sort(arrived, {}, &Parcel::rank);
+  std::ranges::sort(arrived, {}, &RankMessage::rank);
   return arrived;
 }
 
-int Grid::place_of(int rank, int hop) const noexcept {
+int Grid::next_hop(int rank, int hop) const noexcept {
   return dimensions_.empty() ? rank : rank / dimensions_[static_cast<std::size_t>(hop)].stride % side(hop);
 }
 

@@ -11,7 +11,7 @@ Notice::Notice(const Communicator& comm, bool word) : state_(new State{.word = c
   check(MPI_Ibcast(&state_->word, 1, MPI_INT64_T, 0, comm.get(), &state_->request), "MPI_Ibcast");
 }
 
-/// MPI may still write into what it was given.
+/// Leaks the state if the broadcast is not finished: MPI may still write to it.
 Notice::~Notice() {
   if (state_->request == MPI_REQUEST_NULL) delete state_;
 }

@@ -6,18 +6,18 @@
 
 namespace holdfast::mpi {
 
-/// A word that rank 0 of a communicator has for the others, who do something else until it comes. Collective are the constructor, where
-/// rank 0 gives the word, and finish(); neither waits for anybody who is not there yet, but that finish() waits for rank 0's word.
-/// One that is not finished is leaked, as some rank is dead then.
+/// Rank 0 of a communicator sends yes or no to the other ranks, which do other work until it arrives. The constructor
+/// and finish() are collective. The constructor waits for nobody; finish() waits only for rank 0's word. A Notice that
+/// is destroyed without finish() is leaked, because a rank has died.
 class Notice {
  public:
-  /// `comm` is borrowed. `word` counts on rank 0.
+  /// `comm` is borrowed. `word` is used on rank 0 only.
   Notice(const Communicator& comm, bool word);
   Notice(const Notice&) = delete;
   Notice& operator=(const Notice&) = delete;
   ~Notice();
 
-  /// Local. Has the word come, and is it yes?
+  /// Local. Whether the word has arrived and is yes. Does not wait.
   [[nodiscard]] bool says_yes();
   void finish();
 

@@ -1,4 +1,4 @@
-// Takes the place of cuda.cpp where no CUDA toolkit was found: there is no device, so that no object of one can be made.
+// Replaces cuda.cpp in builds without a CUDA toolkit. There is no device, so no object of a device can be made.
 #include <holdfast/error.hpp>
 
 #include "wrap/cuda.hpp"
@@ -38,7 +38,7 @@ bool Event::done() const {
 bool Event::wait(Deadline /*deadline*/) const {
   refuse();
 }
-void Event::hold(Stream /*stream*/) const {
+void Event::make_wait(Stream /*stream*/) const {
   refuse();
 }
 
@@ -59,7 +59,8 @@ void CopyStream::copy_all(std::span<const Move> /*moves*/) {
   refuse();
 }
 
-Registration::Registration(std::shared_ptr<const Device> /*device*/, std::span<std::byte> memory) : memory_(memory.data()) {
+Registration::Registration(std::shared_ptr<const Device> /*device*/, std::span<std::byte> memory)
+    : memory_(memory.data()) {
   refuse();
 }
 Registration::~Registration() = default;
@@ -69,7 +70,7 @@ PinnedMemory::PinnedMemory(std::shared_ptr<const Device> /*device*/, std::size_t
 }
 PinnedMemory::~PinnedMemory() = default;
 
-Range::Range(const char* /*name*/) {}
-Range::~Range() = default;
+ProfilerRange::ProfilerRange(const char* /*name*/) {}
+ProfilerRange::~ProfilerRange() = default;
 
 }  // namespace holdfast::cuda

@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// Reads at `offset` up to `size` bytes; fewer only at the end of the file. Their number, or -1, with errno, where the system
-/// refuses.
+/// Reads up to `size` bytes at `offset`, fewer only at the end of the file. Returns their number, or -1 with errno
+/// after a failure.
 inline ssize_t read_available(int fd, std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
   std::size_t done = 0;
   while (done < size) {
@@ -23,14 +23,14 @@ inline ssize_t read_available(int fd, std::byte* data, std::size_t size, std::ui
   return static_cast<ssize_t>(done);
 }
 
-/// The same; what lies beyond the end of the file is 0. False, with errno, where the system refuses.
+/// Reads `size` bytes at `offset`; bytes beyond the end of the file are 0. Returns false, with errno, after a failure.
 inline bool read_fully(int fd, std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
   const ssize_t got = read_available(fd, data, size, offset);
   if (got >= 0) std::memset(data + got, 0, size - static_cast<std::size_t>(got));
   return got >= 0;
 }
 
-/// Writes `size` bytes at `offset`. False, with errno, where the system refuses.
+/// Writes `size` bytes at `offset`. Returns false, with errno, after a failure.
 inline bool write_fully(int fd, const std::byte* data, std::size_t size, std::uint64_t offset) noexcept {
   while (size > 0) {
     const ssize_t put = ::pwrite(fd, data, size, static_cast<off_t>(offset));

@@ -16,9 +16,9 @@ namespace {
 constexpr unsigned message_id = 1;
 constexpr int calls_per_progress = 8;
 
-/// Settings that must not depend on the environment. Arenas come from /dev/shm alone, since that is what is checked for
-/// room beforehand. Neither cma (forbidden by many sites' ptrace settings) nor sysv (4096 segments per node) is needed. A
-/// receive queue of 80 buffers takes 0.7 MB, the default's 512 take 4.3, and there are two queues per rank.
+/// Settings that must not depend on the environment. Arenas come only from /dev/shm, whose free space is checked
+/// beforehand. Neither cma (forbidden by many sites' ptrace settings) nor sysv (4096 segments per node) is needed. A
+/// receive queue of 80 buffers takes 0.7 MB, one of the default 512 takes 4.3 MB, and there are two queues per rank.
 constexpr std::array<std::array<const char*, 2>, 6> settings = {{
     {"TLS", "posix,self"},
     {"SHM_DEVICES", "all"},
@@ -28,21 +28,22 @@ constexpr std::array<std::array<const char*, 2>, 6> settings = {{
     {"MM_HUGETLB_MODE", "no"},
 }};
 
-/// The shared object that `address` is in.
+/// The shared object that contains `address`.
 const void* object_of(const void* address) {
   Dl_info info{};
   return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
 }
 
-/// libucs takes over SIGHUP, SIGSEGV, SIGBUS, SIGILL and SIGFPE when it is loaded. A library that is linked into somebody's
-/// program has no business there, so what was before is put back: at load time, and only where the handler still is UCX's.
-/// Who sets UCX_HANDLE_ERRORS wants the handlers, and keeps them.
+/// libucs installs handlers for SIGHUP, SIGSEGV, SIGBUS, SIGILL and SIGFPE when it is loaded. A library must not change
+/// its program's handlers, so the earlier ones are restored at load time, where the handler still is UCX's. If
+/// UCX_HANDLE_ERRORS is set, UCX's handlers stay.
 [[maybe_unused]] const bool signals_given_back = [] {
   if (std::getenv("UCX_HANDLE_ERRORS") != nullptr) return false;
   const void* ucs = object_of(reinterpret_cast<const void*>(&ucs_debug_disable_signal));
   for (int signal = 1; signal < SIGRTMIN; ++signal) {
     struct sigaction action {};
-    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) continue;
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+      continue;
     if (object_of(reinterpret_cast<const void*>(action.sa_handler)) == ucs) ucs_debug_disable_signal(signal);
   }
   return true;
@@ -52,7 +53,7 @@ void set(ucp_config_t* config, const std::string& name, const std::string& value
   check(ucp_config_modify(config, name.c_str(), value.c_str()), "ucp_config_modify");
 }
 
-/// UCX 1.13 knows these settings by short names, newer versions by full ones. Each warns of names that it does not know.
+/// UCX 1.13 has short names for these settings, newer versions full ones. Each warns about unknown names.
 void set_memory_directory(ucp_config_t* config, const std::string& directory) {
   unsigned major = 0, minor = 0, release = 0;
   ucp_get_version(&major, &minor, &release);
@@ -120,7 +121,8 @@ Bytes Worker::address() const {
   return copy;
 }
 
-/// UCX also counts vain tries to push a stuck message on; while one is under way, its count says nothing.
+/// UCX's count includes failed attempts to advance a stuck message, so it means nothing while an operation is in
+/// progress.
 bool Worker::progress() {
   int calls = 0;
   while (calls < calls_per_progress && ucp_worker_progress(get()) != 0) ++calls;
@@ -143,7 +145,7 @@ void Worker::start(const std::shared_ptr<Operation>& operation, std::uint32_t fl
   param.flags = flags;
   param.cb.send = on_completion;
   param.user_data = operation.get();
-  unfinished_.push_back(operation);  // first, as nothing may throw once UCX knows it
+  unfinished_.push_back(operation);  // first: nothing may throw once UCX has the operation
   const ucs_status_ptr_t request = post(param);
   if (UCS_PTR_IS_PTR(request)) return;
   unfinished_.pop_back();
@@ -159,7 +161,8 @@ ucs_status_t Worker::on_message(void* self, const void* header, std::size_t head
   try {
     if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0)
       throw Error(ErrorCode::communication, "a message came without its content");
-    worker.receive_({static_cast<const std::byte*>(header), header_bytes}, {static_cast<const std::byte*>(data), bytes});
+    worker.receive_({static_cast<const std::byte*>(header), header_bytes},
+                    {static_cast<const std::byte*>(data), bytes});
   } catch (...) {
     worker.failure_ = std::current_exception();
   }
@@ -173,13 +176,13 @@ Endpoint::Endpoint(std::shared_ptr<Worker> worker, const Bytes& peer_address) : 
   check(ucp_ep_create(worker_->get(), &params, &endpoint_), "ucp_ep_create");
 }
 
-/// Eager, whatever the size: the content goes through the peer's receive queue, so that no message needs an answer from a
-/// peer that may be dead, and all arrive in order.
+/// Eager for every size: the content goes through the peer's receive queue, so no message needs an answer from a peer,
+/// which may be dead, and all messages arrive in order.
 std::shared_ptr<Operation> Endpoint::send(Bytes header, Bytes payload) {
   auto operation = std::make_shared<Operation>(Operation{.header = std::move(header), .payload = std::move(payload)});
   worker_->start(operation, UCP_AM_SEND_FLAG_EAGER, "ucp_am_send_nbx", [&](const ucp_request_param_t& param) {
-    return ucp_am_send_nbx(endpoint_, message_id, operation->header.data(), operation->header.size(), operation->payload.data(),
-                           operation->payload.size(), &param);
+    return ucp_am_send_nbx(endpoint_, message_id, operation->header.data(), operation->header.size(),
+                           operation->payload.data(), operation->payload.size(), &param);
   });
   return operation;
 }

@@ -24,7 +24,8 @@ class CommandLine : public testing::Test {
     other.value("epoch", DType::i64, {}, bytes_of(std::vector<std::int64_t>{17}));
     other.value("rate", DType::f64, {}, bytes_of(std::vector<double>{0.5}));
     other.string("note", "hello");
-    other.per_rank("seed", DType::u64, {bytes_of(std::vector<std::uint64_t>{100}), bytes_of(std::vector<std::uint64_t>{101})});
+    other.per_rank("seed", DType::u64,
+                   {bytes_of(std::vector<std::uint64_t>{100}), bytes_of(std::vector<std::uint64_t>{101})});
     second = other.save(directory.path(), 200);
   }
   /// Flips a byte of rank 1's rows of model/weight in the first checkpoint.

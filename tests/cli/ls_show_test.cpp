@@ -1,7 +1,7 @@
 #include <fstream>
 
 #include "command_line_test.hpp"
-#include "storage/filesystem.hpp"
+#include "storage/directory/filesystem.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -98,7 +98,8 @@ TEST_F(AfterGoingBack, PruneAbandonedIsRefusedWhileAFileCannotBeRead) {
   std::filesystem::resize_file(first, 1000);
   expect_refused(holdfast({"prune-abandoned", directory.path()}), {first.filename(), "cannot be read", "--force"});
   EXPECT_TRUE(std::filesystem::exists(directory.path() / "step-000000000300.h5"));
-  EXPECT_THAT(holdfast({"prune-abandoned", "--force", directory.path()}).out, HasSubstr("1 abandoned checkpoint removed"));
+  EXPECT_THAT(holdfast({"prune-abandoned", "--force", directory.path()}).out,
+              HasSubstr("1 abandoned checkpoint removed"));
   EXPECT_THAT(states(), testing::ElementsAre("100", "200", "250"));
 }
 
@@ -130,7 +131,9 @@ TEST_F(CommandLine, ShowListsTensorsAndValues) {
 }
 
 TEST_F(CommandLine, ShowFindsTheNewestAndStepsByName) {
-  const auto step_of = [](const std::string& argument) { return json_of(holdfast({"show", "--json", argument}))["step"]; };
+  const auto step_of = [](const std::string& argument) {
+    return json_of(holdfast({"show", "--json", argument}))["step"];
+  };
   EXPECT_EQ(step_of(directory.path()), 200);
   EXPECT_EQ(step_of(directory.path() / "100"), 100);
   EXPECT_EQ(step_of(directory.path() / "step-100"), 100);
@@ -153,7 +156,8 @@ TEST_F(CommandLine, ShowAsJsonHasValuesOfTheirOwnType) {
   EXPECT_EQ(values["note"]["value"], "hello");
   EXPECT_EQ(values["note"]["type"], "string");
   EXPECT_EQ(values["seed"]["per_rank"], true);
-  EXPECT_EQ(values["seed"]["value"], nlohmann::json::parse(R"([{"rank": 0, "value": [100]}, {"rank": 1, "value": [101]}])"));
+  EXPECT_EQ(values["seed"]["value"],
+            nlohmann::json::parse(R"([{"rank": 0, "value": [100]}, {"rank": 1, "value": [101]}])"));
 }
 
 TEST(ShowAsJson, SaysWhatJsonHasNoNumbersFor) {

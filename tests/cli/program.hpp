@@ -13,7 +13,8 @@ struct Ended {
   std::uint64_t peak_bytes = 0;  ///< most memory that it had resident
 };
 
-/// Runs the command line under test (HOLDFAST_CLI) with these arguments, neither output a terminal. `environment` is added.
+/// Runs the command line under test (HOLDFAST_CLI) with these arguments, neither output a terminal. `environment` is
+/// added.
 Ended holdfast(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 
 /// The same through a shell: `text` is a shell command in which $HOLDFAST_CLI is the program.

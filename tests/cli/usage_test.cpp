@@ -9,8 +9,12 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(Usage, HelpAndVersionAreNoErrors) {
-  for (const auto& arguments :
-       {std::vector<std::string>{"--help"}, {"-h"}, {"ls", "--help"}, {"show", "-h"}, {"verify", "--help"}, {"diff", "--help"}}) {
+  for (const auto& arguments : {std::vector<std::string>{"--help"},
+                                {"-h"},
+                                {"ls", "--help"},
+                                {"show", "-h"},
+                                {"verify", "--help"},
+                                {"diff", "--help"}}) {
     const Ended ended = holdfast(arguments);
     EXPECT_EQ(ended.status, 0);
     EXPECT_EQ(ended.err, "");

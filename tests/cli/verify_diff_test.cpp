@@ -80,9 +80,10 @@ TEST_F(CommandLine, DiffAsJson) {
   EXPECT_EQ(ended.status, 1);
   const auto json = json_of(ended);
   EXPECT_EQ(json["equal"], false);
-  EXPECT_EQ(json["differences"][1],
-            nlohmann::json::parse(
-                R"({"name": "model/weight", "kind": "content", "elements": 1, "largest": 0.5, "text": "[3, 2]: 11 / 11.5"})"));
+  EXPECT_EQ(
+      json["differences"][1],
+      nlohmann::json::parse(
+          R"({"name": "model/weight", "kind": "content", "elements": 1, "largest": 0.5, "text": "[3, 2]: 11 / 11.5"})"));
 }
 
 TEST(LargeFiles, AreComparedAndVerifiedInBoundedMemory) {

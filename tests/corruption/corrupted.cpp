@@ -1,7 +1,8 @@
-// Damages a checkpoint at random, again and again, and sees what `verify` and `load` make of it. Run by corruptions.py, which
-// notices when this program crashes or hangs.
+// Damages a checkpoint at random, again and again, and sees what `verify` and `load` make of it. Run by corruptions.py,
+// which notices when this program crashes or hangs.
 //   corrupted make DIRECTORY                     two checkpoints, steps 1 and 2
-//   corrupted check DIRECTORY SEED FIRST COUNT   corruptions FIRST to FIRST + COUNT - 1 of the newer one, a line about each
+//   corrupted check DIRECTORY SEED FIRST COUNT   corruptions FIRST to FIRST + COUNT - 1 of the newer one, a line about
+//   each
 #include <fmt/format.h>
 #include <mpi.h>
 #include <sys/resource.h>
@@ -18,13 +19,13 @@
 #include "inspect/inspect.hpp"
 #include "load/loader.hpp"
 #include "mpi/storage/sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/hdf5_types.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/format/hdf5_types.hpp"
+#include "storage/read/checkpoint_reader.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "wrap/hdf5.hpp"
-#include "wrap/hdf5_staged.hpp"
+#include "wrap/hdf5_buffered_file.hpp"
 
 namespace {
 
@@ -39,10 +40,13 @@ constexpr std::uint64_t spare_resident_bytes = 48 << 20;
 SampleSave make_sample() {
   SampleSave sample(1);
   for (int i = 0; i < dtype_count; ++i)
-    sample.add({"group/" + std::string(to_string(static_cast<DType>(i))), plan::Kind::tensor, static_cast<DType>(i), {16, 8}});
-  sample.add({"large", plan::Kind::tensor, DType::f32, {80, 256}});
-  sample.add({"text", plan::Kind::string, DType::u8, {30}});
-  sample.add({"rng", plan::Kind::per_rank, DType::u32, {5}});
+    sample.add({"group/" + std::string(to_string(static_cast<DType>(i))),
+                plan::DatasetKind::tensor,
+                static_cast<DType>(i),
+                {16, 8}});
+  sample.add({"large", plan::DatasetKind::tensor, DType::f32, {80, 256}});
+  sample.add({"text", plan::DatasetKind::string, DType::u8, {30}});
+  sample.add({"rng", plan::DatasetKind::per_rank, DType::u32, {5}});
   return sample;
 }
 
@@ -54,7 +58,7 @@ std::string content_of(const fs::path& path) {
 /// The bytes of tensors and values: where each begins and how many there are.
 std::map<std::uint64_t, std::uint64_t> covered_ranges(const fs::path& path, const SampleSave& sample) {
   std::map<std::uint64_t, std::uint64_t> ranges;
-  const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path);
+  const hdf5::BufferedFile file = hdf5::BufferedFile::open_to_read(path);
   for (const plan::Dataset& dataset : sample.datasets())
     ranges[hdf5::address_of(hdf5::DatasetAccess().open(file.get(), storage::path_of(dataset))).value()] =
         volume(dataset.global) * size_of(dataset.dtype);
@@ -129,7 +133,8 @@ class Target {
   explicit Target(const SampleSave& sample) : sample_(sample) {
     for (const plan::Dataset& dataset : sample.datasets()) {
       Bytes& bytes = memory_.emplace_back(volume(dataset.global) * size_of(dataset.dtype));
-      if (dataset.kind == plan::Kind::tensor) state_.add(dataset.name, replicated(bytes.data(), dataset.dtype, dataset.global));
+      if (dataset.kind == plan::DatasetKind::tensor)
+        state_.add(dataset.name, replicated(bytes.data(), dataset.dtype, dataset.global));
     }
     state_.add("text", text_);
     state_.add_per_rank("rng", rng_);
@@ -146,9 +151,9 @@ class Target {
       const plan::Dataset& dataset = sample_.datasets()[i];
       const Bytes wanted = sample_.content(i, whole(dataset.global));
       const auto equals = [&](std::span<const std::byte> bytes) { return std::ranges::equal(bytes, wanted); };
-      if (dataset.kind == plan::Kind::string     ? !equals(std::as_bytes(std::span(text_)))
-          : dataset.kind == plan::Kind::per_rank ? !equals(std::as_bytes(std::span(rng_)))
-                                                 : !equals(memory_[i]))
+      if (dataset.kind == plan::DatasetKind::string     ? !equals(std::as_bytes(std::span(text_)))
+          : dataset.kind == plan::DatasetKind::per_rank ? !equals(std::as_bytes(std::span(rng_)))
+                                                        : !equals(memory_[i]))
         return false;
     }
     return true;
@@ -169,14 +174,15 @@ std::uint64_t status_bytes(const std::string& field) {
   return 0;
 }
 
-/// A load needs our tables and the tensors' bytes. What other programs need besides may be damaged: `verify` alone looks at that.
+/// A load needs our tables and the tensors' bytes. What other programs need besides may be damaged: `verify` alone
+/// looks at that.
 bool is_only_hdf5s(const inspect::VerifyReport& report, const fs::path& path) {
   return storage::CheckpointReader(path).differences_from_hdf5().size() == report.problems.size();
 }
 
 /// What is wrong with how the damaged file was taken; empty if nothing is.
-std::string judge(const mpi::Communicator& comm, const fs::path& directory, const Corruption& corruption, Target& target,
-                  bool& noticed) {
+std::string judge(const mpi::Communicator& comm, const fs::path& directory, const Corruption& corruption,
+                  Target& target, bool& noticed) {
   const auto report = inspect::verify(directory / storage::file_name(2), {});
   noticed = !report.problems.empty();
   for (const std::string& problem : report.problems)
@@ -194,7 +200,7 @@ std::string judge(const mpi::Communicator& comm, const fs::path& directory, cons
 
 void make(const mpi::Communicator& comm, const fs::path& directory) {
   SampleSave sample = make_sample();
-  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
+  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_checkpoint_file(comm),
                                  {.directory = directory, .nonce = "n", .holder = "test"});
   for (const std::int64_t step : {1, 2}) store.save(sample.request(step, 0));
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Calls of MPI that this process makes: the test program defines the functions of MPI itself and passes them on by their other
-/// name (PMPI_…). Calls that MPI makes inside are not seen.
+/// Calls of MPI that this process makes: the test program defines the functions of MPI itself and passes them on by
+/// their other name (PMPI_…). Calls that MPI makes inside are not seen.
 namespace holdfast::test {
 
 struct MpiCalls {

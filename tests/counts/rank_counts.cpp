@@ -32,8 +32,9 @@ thread_local long allocations = 0;
   std::free(memory);
 }
 
-extern "C" [[gnu::visibility("default")]] ucs_status_ptr_t ucp_am_send_nbx(ucp_ep_h endpoint, unsigned id, const void* header,
-                                                                           size_t header_bytes, const void* data, size_t count,
+extern "C" [[gnu::visibility("default")]] ucs_status_ptr_t ucp_am_send_nbx(ucp_ep_h endpoint, unsigned id,
+                                                                           const void* header, size_t header_bytes,
+                                                                           const void* data, size_t count,
                                                                            const ucp_request_param_t* parameters) {
   static auto* const next = reinterpret_cast<decltype(&ucp_am_send_nbx)>(dlsym(RTLD_NEXT, "ucp_am_send_nbx"));
   ++messages;
@@ -99,7 +100,8 @@ TEST_F(RankCounts, ASaveInSteadyState) {
   expect_recorded("rank.messages_to_helper_per_save", static_cast<double>(counts.messages));
   std::uint64_t staged = counts.stats.rank_bytes;
   MPI_Allreduce(MPI_IN_PLACE, &staged, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
-  expect_recorded("rank.bytes_staged_per_byte_saved", static_cast<double>(staged) / static_cast<double>(counts.stats.bytes));
+  expect_recorded("rank.bytes_staged_per_byte_saved",
+                  static_cast<double>(staged) / static_cast<double>(counts.stats.bytes));
   checkpointer.close();
 }
 

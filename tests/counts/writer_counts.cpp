@@ -1,5 +1,6 @@
-// What a save makes a helper do with the direct engine, counted: collective calls, system calls, and bytes that are copied before
-// they are written. In the writers' own processes, without io_uring, whose writes no function of the C library makes.
+// What a save makes a helper do with the direct engine, counted: collective calls, system calls, and bytes that are
+// copied before they are written. In the writers' own processes, without io_uring, whose writes no function of the C
+// library makes.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -11,8 +12,8 @@
 #include "mpi_calls.hpp"
 #include "plan/assign.hpp"
 #include "recorded.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 
 namespace holdfast::storage::test {
@@ -58,7 +59,7 @@ class Staged {
  private:
   void add(std::string name, const Shape& global, Box box) {
     const auto index = static_cast<std::uint32_t>(datasets_.size());
-    datasets_.push_back({std::move(name), plan::Kind::tensor, DType::u8, global});
+    datasets_.push_back({std::move(name), plan::DatasetKind::tensor, DType::u8, global});
     if (box.dimensions() == 0) return;
     const std::uint64_t bytes = volume(box.extent);
     pieces_.push_back({index, index, std::move(box), 0, bytes});
@@ -77,7 +78,8 @@ struct Counts {
   double written_bytes = 0, copied_bytes = 0;  ///< by all writes; by those from elsewhere than the arena
 };
 
-Counts count_save(CheckpointStore& store, const std::filesystem::path& directory, const Staged& staged, std::int64_t step) {
+Counts count_save(CheckpointStore& store, const std::filesystem::path& directory, const Staged& staged,
+                  std::int64_t step) {
   Counts counts;
   const MpiCalls before = mpi_calls();
   const Watch watch(directory, [&](const SystemCall& call) {
@@ -105,7 +107,7 @@ TEST(WriterCounts, ASaveInSteadyState) {
   }
   const Staged staged(comm.rank(), comm.size());
   {
-    CheckpointStore store(comm, make_posix_filesystem(), make_file_engine(comm, engine.settings()),
+    CheckpointStore store(comm, make_posix_filesystem(), make_checkpoint_file(comm, engine.settings()),
                           {.directory = directory.path(), .keep_last = 1, .nonce = "counts", .holder = "a test"});
     for (std::int64_t step = 0; step < 2; ++step) store.save(staged.request(step));
     const Counts counts = count_save(store, directory.path(), staged, 2);

@@ -1,7 +1,8 @@
 // Saves on a disk that goes bad in the middle: bad_disk DIRECTORY ERRNO SPOIL [REPAIR]
 //
-// Once a save is staged, rank 0 runs the command SPOIL. Saves go on until one fails, whose error has to name ERRNO; the helper
-// serves on. With a command REPAIR, saves work again after it. Rank 0 prints "acknowledged N", the last step that was.
+// Once a save is staged, rank 0 runs the command SPOIL. Saves go on until one fails, whose error has to name ERRNO; the
+// helper serves on. With a command REPAIR, saves work again after it. Rank 0 prints "acknowledged N", the last step
+// that was.
 #include <cstdio>
 #include <cstdlib>
 #include <holdfast/checkpointer.hpp>

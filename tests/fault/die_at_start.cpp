@@ -1,4 +1,5 @@
-// Rank 1 is killed in the middle of the Checkpointer's constructor, and the others wait for it: die_at_start DIRECTORY WHEN
+// Rank 1 is killed in the middle of the Checkpointer's constructor, and the others wait for it: die_at_start DIRECTORY
+// WHEN
 //   starting   the helpers start; it has not reached its own
 //   connected  it has, and is about to meet the others, who have too
 //   met        all know that all are connected; the next word is each one's hello

@@ -1,5 +1,5 @@
-// The helper is killed under a program that MPI lets live on (mpirun with recovery): the save in flight fails at once with who
-// died, training goes on, and the next save starts a new helper.
+// The helper is killed under a program that MPI lets live on (mpirun with recovery): the save in flight fails at once
+// with who died, training goes on, and the next save starts a new helper.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -33,7 +33,8 @@ class HelperKilled : public testing::Test {
     EXPECT_EQ(tensor_.mistake(), "");
     checkpointer_.close();
     if (rank_ == 0) {
-      EXPECT_TRUE(within(std::chrono::seconds(10), [] { return helpers_of_this_job().empty(); })) << "a helper stayed behind";
+      EXPECT_TRUE(within(std::chrono::seconds(10), [] { return helpers_of_this_job().empty(); }))
+          << "a helper stayed behind";
     }
     MPI_Barrier(MPI_COMM_WORLD);
   }
@@ -45,8 +46,11 @@ class HelperKilled : public testing::Test {
 
   const int rank_ = rank_in(MPI_COMM_WORLD), ranks_ = size_of_comm(MPI_COMM_WORLD);
   SharedDirectory directory_;
-  SampleTensor tensor_{
-      "w", DType::f32, {static_cast<std::uint64_t>(ranks_), 100000}, Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 100000}}, 5};
+  SampleTensor tensor_{"w",
+                       DType::f32,
+                       {static_cast<std::uint64_t>(ranks_), 100000},
+                       Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 100000}},
+                       5};
   StateDict state_;
   Checkpointer checkpointer_{MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .file_mode = 0644}};
   int helper_ = 0;
@@ -55,7 +59,8 @@ class HelperKilled : public testing::Test {
 TEST_F(HelperKilled, WhileItIsIdle) {
   signal_helper(SIGKILL);
   if (rank_ == 0) {
-    EXPECT_TRUE(within(std::chrono::seconds(10), [&] { return !std::filesystem::exists("/proc/" + std::to_string(helper_)); }));
+    EXPECT_TRUE(
+        within(std::chrono::seconds(10), [&] { return !std::filesystem::exists("/proc/" + std::to_string(helper_)); }));
   }
   MPI_Barrier(MPI_COMM_WORLD);
 }

@@ -1,5 +1,5 @@
-// Helpers that live and do nothing, and helpers that wait for one that is gone: found out by a deadline, reported, replaced. MPI
-// lets the program live on (mpirun with recovery).
+// Helpers that live and do nothing, and helpers that wait for one that is gone: found out by a deadline, reported,
+// replaced. MPI lets the program live on (mpirun with recovery).
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -30,7 +30,8 @@ class HelperStuck : public testing::Test {
   }
   void TearDown() override {
     if (rank_ == 0) {
-      EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); })) << "a helper stayed behind";
+      EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); }))
+          << "a helper stayed behind";
     }
     MPI_Barrier(MPI_COMM_WORLD);
   }
@@ -64,7 +65,7 @@ class HelperStuck : public testing::Test {
       EXPECT_TRUE(std::ranges::any_of(pids, [&](int pid) {
         return std::string(error.what()).find(std::to_string(pid)) != std::string::npos;
       })) << error.what();
-      EXPECT_FALSE(error.where().host.empty());
+      EXPECT_FALSE(error.context().host.empty());
     }
     print_noticed(MPI_COMM_WORLD, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     MPI_Barrier(MPI_COMM_WORLD);
@@ -89,8 +90,11 @@ class HelperStuck : public testing::Test {
 
   const int rank_ = rank_in(MPI_COMM_WORLD), ranks_ = size_of_comm(MPI_COMM_WORLD);
   SharedDirectory directory_;
-  SampleTensor tensor_{
-      "w", DType::f32, {static_cast<std::uint64_t>(ranks_), 600000}, Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 600000}}, 5};
+  SampleTensor tensor_{"w",
+                       DType::f32,
+                       {static_cast<std::uint64_t>(ranks_), 600000},
+                       Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 600000}},
+                       5};
   StateDict state_;
 };
 
@@ -138,7 +142,7 @@ TEST_F(HelperStuck, OneThatIsStoppedIsMissedByTheOthers) {
 TEST_F(HelperStuck, OneThatIsStuckInAWriteIsGivenUp) {
   const StickyHelper helper(directory_.path(), HOLDFAST_STUCK_FSYNC);
   Options stuck = options();
-  stuck.helper = helper.program();
+  stuck.helper_program = helper.program();
   Checkpointer checkpointer(MPI_COMM_WORLD, stuck);
   EXPECT_EQ(checkpointer.async_save(1, state_).wait().step, 1);
   helper.stick();

@@ -1,5 +1,6 @@
-// Under plain mpirun, which ends the job with a helper: a helper that is stopped is reported with the option that would have
-// helped, the program goes on without checkpoints, and the job ends when the program does: irreplaceable DIRECTORY.
+// Under plain mpirun, which ends the job with a helper: a helper that is stopped is reported with the option that would
+// have helped, the program goes on without checkpoints, and the job ends when the program does: irreplaceable
+// DIRECTORY.
 #include <signal.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// A helper that is stopped while ranks ask it for arenas, for longer than a save may take, and goes on: its answers come late,
-// and what is saved afterwards is what the program had.
+// A helper that is stopped while ranks ask it for arenas, for longer than a save may take, and goes on: its answers
+// come late, and what is saved afterwards is what the program had.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -54,7 +54,8 @@ class LateAnswers : public testing::Test {
 TEST_F(LateAnswers, DoNotAnswerWhatIsAskedLater) {
   std::vector<unsigned char> few(1000), many(16 << 20);
   StateDict first = state_of(few, rank_, ranks_), grown = state_of(many, rank_, ranks_);
-  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .save_timeout_s = save_timeout_s});
+  Checkpointer checkpointer(MPI_COMM_WORLD,
+                            {.directory = directory_.path() / "ckpt", .save_timeout_s = save_timeout_s});
   save_and_load(checkpointer, first, few, 1);
   signal_helper(SIGSTOP);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::timeout, {"time"}, [&] { checkpointer.async_save(2, grown).wait(); });

@@ -1,5 +1,5 @@
-// Saves leave nothing behind in the memory of rank and helper. What the heap has in use is counted, not the resident memory,
-// which also grows by fragmentation.
+// Saves leave nothing behind in the memory of rank and helper. What the heap has in use is counted, not the resident
+// memory, which also grows by fragmentation.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -24,10 +24,12 @@ std::int64_t heap_in_use() {
   return static_cast<std::int64_t>(heap.uordblks + heap.hblkhd);
 }
 
-/// A helper program that notes in `notes` what its heap has in use. Chunks that threads keep for themselves would count as used.
+/// A helper program that notes in `notes` what its heap has in use. Chunks that threads keep for themselves would count
+/// as used.
 void make_noting_helper(const std::filesystem::path& script, const std::filesystem::path& notes) {
   std::ofstream(script) << "#!/bin/sh\nexec env GLIBC_TUNABLES=glibc.malloc.tcache_count=0 HEAP_IN_USE=" << notes
-                        << " LD_PRELOAD=" << HOLDFAST_HEAP_IN_USE << ' ' << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
+                        << " LD_PRELOAD=" << HOLDFAST_HEAP_IN_USE << ' ' << std::getenv("HOLDFAST_HELPER")
+                        << " \"$@\"\n";
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
 }
 
@@ -50,14 +52,16 @@ TEST(MemoryGrowth, SavesLeaveNothingInTheHeaps) {
   if (rank == 0) make_noting_helper(program, notes);
   MPI_Barrier(MPI_COMM_WORLD);
 
-  const std::uint64_t ranks = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD)), row = static_cast<std::uint64_t>(rank);
+  const std::uint64_t ranks = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD)),
+                      row = static_cast<std::uint64_t>(rank);
   SampleTensor tensor{"w", DType::f32, {ranks, 1000}, Box{{row, 0}, {1, 1000}}, 5};
   tensor.fill();
   std::int64_t step = 0;
   StateDict state;
   state.add(tensor.name(), tensor.view());
   state.add("step", step);
-  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory.path() / "ckpt", .keep_last = 2, .helper = program});
+  Checkpointer checkpointer(MPI_COMM_WORLD,
+                            {.directory = directory.path() / "ckpt", .keep_last = 2, .helper_program = program});
   const auto save = [&] { checkpointer.async_save(++step, state).wait(); };
   while (step < warm_saves) save();
   const std::int64_t before = heap_in_use();

@@ -1,5 +1,5 @@
-// Saves step 1 and waits; then saves step 2, in which rank 1 is killed. The others wait for it in MPI, as training would. What
-// became of step 2 is seen from outside: save_and_die DIRECTORY [staged|copying]
+// Saves step 1 and waits; then saves step 2, in which rank 1 is killed. The others wait for it in MPI, as training
+// would. What became of step 2 is seen from outside: save_and_die DIRECTORY [staged|copying]
 //   staged   rank 1 dies when all ranks have staged
 //   copying  rank 1 dies in the middle of its copy, of a page that it may not read
 #include <signal.h>

@@ -1,5 +1,5 @@
-// A job that is stopped as a whole, for longer than its timeouts, and goes on: all of its ranks and helpers, as by Slurm's
-// `scontrol suspend`. What it waited for comes then, and no wait is over before.
+// A job that is stopped as a whole, for longer than its timeouts, and goes on: all of its ranks and helpers, as by
+// Slurm's `scontrol suspend`. What it waited for comes then, and no wait is over before.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -25,20 +25,22 @@ class Suspended : public testing::Test {
   }
   void TearDown() override {
     if (rank_ == 0) {
-      EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); })) << "a helper stayed behind";
+      EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); }))
+          << "a helper stayed behind";
     }
     MPI_Barrier(MPI_COMM_WORLD);
   }
 
   [[nodiscard]] Options options() const {
     return {.directory = directory_.path() / "ckpt",
-            .helper = helper_.program(),
+            .helper_program = helper_.program(),
             .launch_timeout_s = launch_timeout_s,
             .helper_timeout_s = 3,
             .save_timeout_s = timeout_s,
             .close_timeout_s = timeout_s};
   }
-  /// Rank 0 has every rank and helper stopped in a moment, for `seconds`; nothing holds the helper up afterwards. Collective.
+  /// Rank 0 has every rank and helper stopped in a moment, for `seconds`; nothing holds the helper up afterwards.
+  /// Collective.
   void suspend_soon(double seconds) const {
     int mine = getpid();
     std::vector<int> pids(static_cast<std::size_t>(size_of_comm(MPI_COMM_WORLD)));
@@ -65,8 +67,11 @@ class Suspended : public testing::Test {
   /// It hangs before it starts, too.
   const StickyHelper helper_{directory_.path(), HOLDFAST_STUCK_FSYNC, MPI_COMM_WORLD,
                              "echo $$ > " + starting_.string() + "; while [ -e \"$flag\" ]; do sleep 0.05; done"};
-  SampleTensor tensor_{
-      "w", DType::f32, {static_cast<std::uint64_t>(ranks_), 60000}, Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 60000}}, 5};
+  SampleTensor tensor_{"w",
+                       DType::f32,
+                       {static_cast<std::uint64_t>(ranks_), 60000},
+                       Box{{static_cast<std::uint64_t>(rank_), 0}, {1, 60000}},
+                       5};
   StateDict state_;
 };
 

@@ -1,14 +1,14 @@
-// Everything that is decoded from the wire or the file and is ours, with bytes of a fuzzer: the first one chooses what they are.
-// Built with clang's libFuzzer by the script fuzz, and with any compiler to play the corpus back.
+// Everything that is decoded from the wire or the file and is ours, with bytes of a fuzzer: the first one chooses what
+// they are. Built with clang's libFuzzer by the script fuzz, and with any compiler to play the corpus back.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
 
 #include "fuzz/server_session.hpp"
-#include "helper/layout.hpp"
 #include "plan/plan.hpp"
-#include "storage/tables.hpp"
+#include "plan/rank_layout.hpp"
+#include "storage/format/tables.hpp"
 #include "transport/introduction.hpp"
 #include "transport/messages.hpp"
 
@@ -34,8 +34,8 @@ void decode_any(Input input) {
 
 void decode_message(Input input) {
   using namespace transport;
-  decode_any<Introduction, Hello, Welcome, Refused, AskRoom, Room, OpenArena, ArenaReady, Plan, Staged, Drained, Done, Bye, Closed,
-             helper::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>>(input);
+  decode_any<Introduction, Hello, Welcome, Refused, AskRoom, Room, OpenArena, ArenaReady, Plan, Staged, Drained, Done,
+             Bye, Closed, plan::RankLayout, std::vector<plan::Item>, std::vector<plan::Dataset>>(input);
 }
 
 void check_introduction(Input input) {
@@ -43,20 +43,21 @@ void check_introduction(Input input) {
 }
 
 void check_layout(Input input) {
-  const auto layout = decode<helper::RankLayout>(input);
+  const auto layout = decode<plan::RankLayout>(input);
   helper::check(layout);
   helper::check_fits(layout, 1 << 20);
   for (const plan::Piece& piece : layout.pieces)
     if (piece.arena_offset + piece.bytes > 1 << 20) std::abort();
 }
 
-/// Five numbers of rows and the length of a name, then the tables' bytes as far as they go. The checksums are never right by
-/// chance, so what is behind them gets the bytes as well.
+/// Five numbers of rows and the length of a name, then the tables' bytes as far as they go. The checksums are never
+/// right by chance, so what is behind them gets the bytes as well.
 void parse_tables(Input input) {
   constexpr std::uint64_t file_bytes = 1 << 20;
   if (input.size() < 6) return;
   const auto number = [&](std::size_t i) { return static_cast<std::uint64_t>(input[i]) % 32; };
-  storage::Index index{.sizes = {.datasets = number(0), .name_bytes = number(1) + 1, .chunks = number(3), .boxes = number(4)}};
+  storage::Index index{
+      .sizes = {.datasets = number(0), .name_bytes = number(1) + 1, .chunks = number(3), .boxes = number(4)}};
   storage::Segment segment;
   index.definitions.rows.resize(index.sizes.datasets * index.sizes.dataset_row_bytes());
   index.definitions.shapes.resize(number(2));

@@ -39,10 +39,12 @@ class Script {
 };
 
 /// A layout that is mostly right.
-helper::RankLayout layout_of(Script& script) {
-  helper::RankLayout layout{.rank = script.next() % 4, .owned = {}, .pieces = {}};
-  layout.owned.push_back(
-      {"w", static_cast<plan::Kind>(script.next() % 8), static_cast<DType>(script.next() % 20), {script.next()}});
+plan::RankLayout layout_of(Script& script) {
+  plan::RankLayout layout{.rank = script.next() % 4, .owned = {}, .pieces = {}};
+  layout.owned.push_back({"w",
+                          static_cast<plan::DatasetKind>(script.next() % 8),
+                          static_cast<DType>(script.next() % 20),
+                          {script.next()}});
   const std::uint64_t key[] = {script.next(), script.next()};
   layout.pieces.push_back({.dataset = key[0] << 8 | key[1],
                            .box = {{script.next()}, {script.next()}},
@@ -80,8 +82,8 @@ class ScriptedService final : public Service {
     const std::uint8_t what = script_.next() % 14;
     if (what == 0 && sessions_ < 4) {
       live_[++sessions_] = true;
-      return callbacks.connected(sessions_,
-                                 {.rank = static_cast<std::int32_t>(sessions_) - 1, .worker_address = {}, .refusal = {}});
+      return callbacks.connected(
+          sessions_, {.rank = static_cast<std::int32_t>(sessions_) - 1, .worker_address = {}, .refusal = {}});
     }
     if (what == 1) return static_cast<void>(finish_one(callbacks));
     if (what == 2) return fulfil_one(callbacks);
@@ -101,13 +103,14 @@ class ScriptedService final : public Service {
         return packed(Hello{.rank = script_.next() % 4,
                             .world_size = world,
                             .helper_ranks = script_.next() % 3,
-                            .save_timeout_s = 1800});
+                            .options = settings::encode(Options{})});
       }
       case 5:
       case 6:
         return packed(OpenArena{.slot = script_.next() % 3U, .bytes = script_.next() * std::uint64_t{300}});
       case 7:
-        return packed(Plan{.plan = script_.next() % 3U, .other = script_.next() % 3U, .content = encode(layout_of(script_))});
+        return packed(
+            Plan{.plan = script_.next() % 3U, .other = script_.next() % 3U, .content = encode(layout_of(script_))});
       case 8: {
         const std::uint64_t save = script_.next() % 4U;
         return packed(Staged{.save = save,
@@ -159,9 +162,9 @@ class ScriptedService final : public Service {
           sum_ ^= piece.bytes == 0 ? 0 : checksum({part.arena + piece.arena_offset, piece.bytes});
       const bool goes_on = !save->error && save->wave + 1 < save->waves;
       if (goes_on)
-        server_->report(helper::Drained{.save = save->save, .wave = save->wave});
+        server_->report(helper::WaveWritten{.save = save->save, .wave = save->wave});
       else
-        server_->report(helper::Saved{.save = save->save, .error = save->error, .result = {}, .commit_s = 0});
+        server_->report(helper::SaveEnded{.save = save->save, .error = save->error, .result = {}, .commit_s = 0});
     }
     callbacks.woken();
     return true;
@@ -186,8 +189,8 @@ void serve(std::span<const std::byte> script) {
   Mailbox<helper::Job> jobs;
   ScriptedService service(Script(script), jobs);
   const mpi::Communicator nobody;
-  helper::PeerWatch peers(nobody, [](helper::Outcome) {});
-  const helper::Service settings;
+  helper::HeartbeatMonitor peers(nobody, [](helper::Outcome) {});
+  const helper::ServeOptions settings;
   helper::Server server(service, jobs, peers, settings);
   service.serve(server);
 }

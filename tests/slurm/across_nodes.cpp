@@ -1,5 +1,5 @@
-// Saves a state, or loads it and looks at every element, on as many ranks and nodes as it is started: across_nodes save|load
-// DIRECTORY [RANKS-THAT-SAVED]. Exits 1 if anything is wrong.
+// Saves a state, or loads it and looks at every element, on as many ranks and nodes as it is started: across_nodes
+// save|load DIRECTORY [RANKS-THAT-SAVED]. Exits 1 if anything is wrong.
 #include <cstdio>
 #include <cstdlib>
 #include <holdfast/checkpointer.hpp>

@@ -1,5 +1,5 @@
-// Helpers of several nodes write one file: every way in which bytes can be spread over them, what a helper costs while it waits,
-// and the choice of MPI-IO. Started by srun on two nodes or more; each node has one helper.
+// Helpers of several nodes write one file: every way in which bytes can be spread over them, what a helper costs while
+// it waits, and the choice of MPI-IO. Started by srun on two nodes or more; each node has one helper.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -30,7 +30,8 @@ class Variable {
 
 /// `holdfast verify` from outside: another process, which trusts nothing.
 bool verifies(const std::filesystem::path& path) {
-  return std::system((std::string(std::getenv("HOLDFAST_BIN")) + "/holdfast verify " + path.string() + " >&2").c_str()) == 0;
+  return std::system(
+             (std::string(std::getenv("HOLDFAST_BIN")) + "/holdfast verify " + path.string() + " >&2").c_str()) == 0;
 }
 
 class SeveralNodes : public testing::Test {
@@ -67,7 +68,11 @@ class SeveralNodes : public testing::Test {
     MPI_Exscan(&mine, &before, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
     MPI_Allreduce(&mine, &all, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
     if (place_.rank == 0) before = 0;
-    return {name, DType::f64, {all, bytes / 8}, mine > 0 ? Box{{before, 0}, {mine, bytes / 8}} : no_part({all, bytes / 8}), 9};
+    return {name,
+            DType::f64,
+            {all, bytes / 8},
+            mine > 0 ? Box{{before, 0}, {mine, bytes / 8}} : no_part({all, bytes / 8}),
+            9};
   }
 
   const Place place_ = Place::find(MPI_COMM_WORLD);
@@ -155,7 +160,8 @@ void measure_for_three_seconds() {
   std::this_thread::sleep_for(std::chrono::seconds(3));
 }
 
-/// The last node's helper is stopped, so the others wait for it with their ranks' parts staged, and nothing else happens.
+/// The last node's helper is stopped, so the others wait for it with their ranks' parts staged, and nothing else
+/// happens.
 TEST_F(SeveralNodes, AHelperThatWaitsForAnotherSleeps) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options());
   auto tensors = spread_tensors(place_.rank, place_.ranks);
@@ -185,8 +191,8 @@ TEST_F(SeveralNodes, AHelperThatWaitsForAnotherSleeps) {
   checkpointer.close();
 }
 
-/// Node 0 writes, and the others have nothing from beginning to end, but would wait inside of H5Dwrite. Only what they compute
-/// counts: they take part in fsync, where the kernel writes back for them what the other wrote.
+/// Node 0 writes, and the others have nothing from beginning to end, but would wait inside of H5Dwrite. Only what they
+/// compute counts: they take part in fsync, where the kernel writes back for them what the other wrote.
 TEST_F(SeveralNodes, AHelperWithNothingToWriteSleepsWhileAnotherWrites) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options());
   std::vector<SampleTensor> tensors;
@@ -205,7 +211,8 @@ TEST_F(SeveralNodes, AHelperWithNothingToWriteSleepsWhileAnotherWrites) {
 }
 
 TEST_F(SeveralNodes, MpiIoIsChosenByTheEnvironment) {
-  const Variable component("HOLDFAST_MPI_IO", "romio321"), hints("HOLDFAST_MPI_IO_HINTS", "romio_cb_write=disable;cb_nodes=1");
+  const Variable component("HOLDFAST_MPI_IO", "romio321"),
+      hints("HOLDFAST_MPI_IO_HINTS", "romio_cb_write=disable;cb_nodes=1");
   Options mine = options();
   mine.mpi_io_hints = {{"cb_nodes", "2"}};
   Checkpointer checkpointer(MPI_COMM_WORLD, mine);
@@ -226,7 +233,7 @@ TEST_F(SeveralNodes, MpiIoIsChosenByTheEnvironment) {
 TEST_F(SeveralNodes, AnOptionGoesOverTheEnvironmentsMpiIo) {
   const Variable component("HOLDFAST_MPI_IO", "no_such_io");
   Options mine = options();
-  mine.mpi_io = "ompio";
+  mine.mpi_io_component = "ompio";
   Checkpointer checkpointer(MPI_COMM_WORLD, mine);
   auto tensors = spread_tensors(place_.rank, place_.ranks);
   add(tensors);
@@ -249,8 +256,9 @@ TEST_F(SeveralNodes, ADirectoryOfEachNodesOwnIsRefusedAtTheStart) {
   const std::filesystem::path own = "/dev/shm/holdfast-own";
   std::filesystem::remove_all(own);
   MPI_Barrier(MPI_COMM_WORLD);
-  const std::string text = expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"is not the one that n1 has", " n2", own.string()},
-                                             [&] { Checkpointer(MPI_COMM_WORLD, {.directory = own, .launch_timeout_s = 15}); });
+  const std::string text =
+      expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"is not the one that n1 has", " n2", own.string()},
+                        [&] { Checkpointer(MPI_COMM_WORLD, {.directory = own, .launch_timeout_s = 15}); });
   EXPECT_EQ(text.find("rank"), text.npos) << text;
   MPI_Barrier(MPI_COMM_WORLD);
   std::filesystem::remove_all(own);
@@ -272,7 +280,8 @@ TEST_F(SeveralNodes, FilesThatDifferBetweenNodesAreNotLoaded) {
   }
   MPI_Barrier(MPI_COMM_WORLD);
   Checkpointer reader(MPI_COMM_WORLD, {.directory = own, .read_only = true});
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", "on n1", "on n2"}, [&] { reader.load(state_); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", "on n1", "on n2"},
+                    [&] { reader.load(state_); });
   reader.close();
   if (place_.rank_on_node == 0) std::filesystem::remove_all(own);
 }

@@ -32,11 +32,12 @@ struct Place {
   }
 };
 
-/// Part `part` of `parts` of a shape that is cut in one dimension at n * (p / parts)^2: parts of very uneven size, which are
-/// empty where n is small.
+/// Part `part` of `parts` of a shape that is cut in one dimension at n * (p / parts)^2: parts of very uneven size,
+/// which are empty where n is small.
 inline Box uneven_part(const Shape& global, std::size_t dimension, int part, int parts) {
   const auto p = static_cast<std::uint64_t>(part), all = static_cast<std::uint64_t>(parts);
-  const std::uint64_t n = global[dimension], first = n * p * p / (all * all), last = n * (p + 1) * (p + 1) / (all * all);
+  const std::uint64_t n = global[dimension], first = n * p * p / (all * all),
+                      last = n * (p + 1) * (p + 1) / (all * all);
   Box box = whole(global);
   box.offset[dimension] = first;
   box.extent[dimension] = last - first;
@@ -47,8 +48,9 @@ inline Box no_part(const Shape& global) {
   return {Shape(global.size(), 0), Shape(global.size(), 0)};
 }
 
-/// Tensors of every way to be spread: cut by rows and by columns, held by all, with ghost cells; some above 1 MiB, which
-/// all helpers write together, some below, some so small that most ranks have none of it. Any number of ranks can make it.
+/// Tensors of every way to be spread: cut by rows and by columns, held by all, with ghost cells; some above 1 MiB,
+/// which all helpers write together, some below, some so small that most ranks have none of it. Any number of ranks can
+/// make it.
 inline std::vector<SampleTensor> spread_tensors(int rank, int ranks) {
   std::vector<SampleTensor> tensors;
   const auto cut = [&](const std::string& name, DType dtype, const Shape& global, std::size_t dimension,
@@ -63,7 +65,8 @@ inline std::vector<SampleTensor> spread_tensors(int rank, int ranks) {
   cut("large/field", DType::bf16, {40, 120, 130}, 1, 2);
   held_by_all("large/replica", DType::u8, {3, 1 << 19});
   held_by_all("small/replica", DType::i64, {7, 5});
-  for (int n = 0; n < 30; ++n) cut("small/layer" + std::to_string(n), DType::f16, {3, 4 + static_cast<std::uint64_t>(n)}, 1);
+  for (int n = 0; n < 30; ++n)
+    cut("small/layer" + std::to_string(n), DType::f16, {3, 4 + static_cast<std::uint64_t>(n)}, 1);
   return tensors;
 }
 

@@ -1,5 +1,5 @@
-// Two ranks on two nodes, and a save in whose middle the helper of the second node hangs while the first one waits for it. What
-// each rank's wait() then throws stands in REPORT.RANK: wait_for_node DIRECTORY REPORT STUCK-FILE
+// Two ranks on two nodes, and a save in whose middle the helper of the second node hangs while the first one waits for
+// it. What each rank's wait() then throws stands in REPORT.RANK: wait_for_node DIRECTORY REPORT STUCK-FILE
 #include <unistd.h>
 
 #include <chrono>
@@ -14,10 +14,10 @@ int main(int, char** argv) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   std::vector<float> memory(1 << 20, 1.0F);
   holdfast::StateDict state;
-  state.add("w",
-            holdfast::shard(
-                memory.data(), holdfast::DType::f32,
-                {.global = {2, memory.size()}, .offset = {static_cast<std::uint64_t>(rank), 0}, .extent = {1, memory.size()}}));
+  state.add("w", holdfast::shard(memory.data(), holdfast::DType::f32,
+                                 {.global = {2, memory.size()},
+                                  .offset = {static_cast<std::uint64_t>(rank), 0},
+                                  .extent = {1, memory.size()}}));
   holdfast::Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = argv[1], .helper_timeout_s = 5});
   checkpointer.async_save(1, state).wait();
   if (rank == 1) std::ofstream{argv[3]};

@@ -1,7 +1,8 @@
 // Trains and saves as fast as it can, while tests/soak/soak.py does harm: soaked DIRECTORY LOG STOP-FILE MIB
 //
-// Every rank's tensor holds the step, so that a load shows whether all of it is of one step. Rank 0 appends a step to the log
-// right after its wait() has returned. A save that fails is no reason to stop. Ends when the stop file is there.
+// Every rank's tensor holds the step, so that a load shows whether all of it is of one step. Rank 0 appends a step to
+// the log right after its wait() has returned. A save that fails is no reason to stop. Ends when the stop file is
+// there.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,9 +27,11 @@ class Soak {
       : stop_file_(stop_file),
         memory_(mib << 18),
         log_(rank_ == 0 ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1),
-        checkpointer_(
-            MPI_COMM_WORLD,
-            {.directory = directory, .keep_last = 2, .launch_timeout_s = 20, .helper_timeout_s = 3, .save_timeout_s = 20}) {
+        checkpointer_(MPI_COMM_WORLD, {.directory = directory,
+                                       .keep_last = 2,
+                                       .launch_timeout_s = 20,
+                                       .helper_timeout_s = 3,
+                                       .save_timeout_s = 20}) {
     int ranks = 0;
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     state_.add("step", step_);

@@ -6,8 +6,8 @@
 
 struct CUstream_st;
 
-/// Memory and streams of a program that uses a GPU. gpu_runtime.cpp has them from the CUDA runtime, fake_gpu.cpp from the
-/// stand-in of tests/support/fake_cuda, so that one test runs on both.
+/// Memory and streams of a program that uses a GPU. gpu_runtime.cpp has them from the CUDA runtime, fake_gpu.cpp from
+/// the stand-in of tests/support/fake_cuda, so that one test runs on both.
 namespace holdfast::test {
 
 enum class GpuKind { device, managed, pinned };

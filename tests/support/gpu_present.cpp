@@ -15,8 +15,8 @@ int main() {
     cudaDeviceProp properties{};
     if (cudaGetDeviceProperties(&properties, device) != cudaSuccess) return 1;
     std::printf("device %d: %s, compute capability %d.%d, %.0f GiB; driver for CUDA %d.%d\n", device, properties.name,
-                properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / (1U << 30), driver / 1000,
-                driver % 1000 / 10);
+                properties.major, properties.minor, static_cast<double>(properties.totalGlobalMem) / (1U << 30),
+                driver / 1000, driver % 1000 / 10);
   }
   return 0;
 }

@@ -27,7 +27,8 @@ std::uint64_t arena_bytes_mapped() {
   for (std::string line; std::getline(maps, line);) {
     const std::size_t name = line.find("/dev/shm/holdfast_arena_");
     std::uint64_t begin = 0, end = 0;
-    if (name != line.npos && std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) arenas[line.substr(name)] = end - begin;
+    if (name != line.npos && std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2)
+      arenas[line.substr(name)] = end - begin;
   }
   std::uint64_t sum = 0;
   for (const auto& [name, bytes] : arenas) sum += bytes;
@@ -37,7 +38,8 @@ std::uint64_t arena_bytes_mapped() {
 std::string no_large_pages() {
   utsname kernel{};
   int major = 0, minor = 0;
-  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) return "this kernel has no number";
+  if (uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
+    return "this kernel has no number";
   if (major < 6 || (major == 6 && minor < 1)) return std::string("no MADV_COLLAPSE in Linux ") + kernel.release;
   const std::filesystem::path settings = "/sys/kernel/mm/transparent_hugepage";
   if (!std::filesystem::exists(settings / "hpage_pmd_size")) return "this kernel has no large pages";

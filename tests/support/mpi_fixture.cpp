@@ -55,7 +55,8 @@ std::string expect_same_error(MPI_Comm comm, ErrorCode code, std::initializer_li
   } catch (const Error& error) {
     text = error.what();
     EXPECT_EQ(error.code(), code) << text;
-    for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "'" << word << "' is not in: " << text;
+    for (const std::string& word : words)
+      EXPECT_NE(text.find(word), std::string::npos) << "'" << word << "' is not in: " << text;
   }
   EXPECT_EQ(broadcast_text(text, 0, comm), text) << "rank 0 got another error";
   return text;

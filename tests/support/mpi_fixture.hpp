@@ -32,12 +32,13 @@ class SharedDirectory {
 /// The text from rank `root`, on all ranks.
 std::string broadcast_text(std::string text, int root, MPI_Comm comm);
 
-/// Runs `call` on all ranks and expects that each throws an Error of `code`, the same on all, whose text has all of `words`.
-/// Returns the text.
+/// Runs `call` on all ranks and expects that each throws an Error of `code`, the same on all, whose text has all of
+/// `words`. Returns the text.
 std::string expect_same_error(MPI_Comm comm, ErrorCode code, std::initializer_list<std::string> words,
                               const std::function<void()>& call);
 
-/// Collective. Rank 0 prints how long the slowest rank took to notice a fault, for docs/reliability.md; no test depends on it.
+/// Collective. Rank 0 prints how long the slowest rank took to notice a fault, for docs/reliability.md; no test depends
+/// on it.
 void print_noticed(MPI_Comm comm, double seconds);
 
 /// True on all ranks if `flag` is true on all.

@@ -37,7 +37,8 @@ int parent_of(int pid) {
   return stat.fields.size() > 1 ? std::stoi(stat.fields[1]) : -1;
 }
 
-/// One that is killed is a zombie as soon as its first thread is. It has its files, and so its lines, until the last one is gone.
+/// One that is killed is a zombie as soon as its first thread is. It has its files, and so its lines, until the last
+/// one is gone.
 bool has_ended(const Stat& stat) {
   constexpr std::size_t state = 0, threads = 17;
   return stat.fields.at(state) == "Z" && std::stoi(stat.fields.at(threads)) <= 1;
@@ -54,7 +55,8 @@ bool descends_from(int pid, int ancestor) {
   return false;
 }
 
-/// mpirun for a rank of mpirun; for a program started alone, the program itself stands above its helpers' daemon, or init.
+/// mpirun for a rank of mpirun; for a program started alone, the program itself stands above its helpers' daemon, or
+/// init.
 int job_root() {
   return parent_of(getpid());
 }
@@ -99,7 +101,8 @@ bool is_stopped(int pid) {
 
 double cpu_seconds(int pid) {
   const auto fields = stat_of(pid).fields;
-  return static_cast<double>(std::stoul(fields.at(11)) + std::stoul(fields.at(12))) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return static_cast<double>(std::stoul(fields.at(11)) + std::stoul(fields.at(12))) /
+         static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 double user_seconds(int pid) {

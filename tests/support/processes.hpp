@@ -9,8 +9,8 @@
 
 namespace holdfast::test {
 
-/// Pids of the holdfast-helper processes on this node that have the same mpirun (or started-alone daemon) above them as this
-/// process. Under srun, where they belong to another step, all of this node of the test cluster.
+/// Pids of the holdfast-helper processes on this node that have the same mpirun (or started-alone daemon) above them as
+/// this process. Under srun, where they belong to another step, all of this node of the test cluster.
 std::vector<int> helpers_of_this_job();
 
 /// Has every thread been stopped? One of them takes the signal when it is scheduled; until then the others run on.

@@ -17,7 +17,8 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
-SampleTensor::SampleTensor(std::string name, DType dtype, Shape global, Box box, std::uint64_t seed, std::uint64_t ghosts)
+SampleTensor::SampleTensor(std::string name, DType dtype, Shape global, Box box, std::uint64_t seed,
+                           std::uint64_t ghosts)
     : name_(std::move(name)), dtype_(dtype), global_(std::move(global)), box_(std::move(box)), seed_(seed) {
   Shape padded = box_.extent;
   for (auto& extent : padded) extent += 2 * ghosts;
@@ -80,7 +81,8 @@ std::string SampleTensor::mistake() const {
     const auto bytes = element(index);
     std::fill_n(inside.begin() + static_cast<std::ptrdiff_t>(place), size_of(dtype_), true);
     if (text.empty() && std::memcmp(buffer_.data() + place, bytes.data(), size_of(dtype_)) != 0)
-      text = name_ + ": element " + std::to_string(index) + " of " + to_string(global_) + " is wrong in box " + to_string(box_);
+      text = name_ + ": element " + std::to_string(index) + " of " + to_string(global_) + " is wrong in box " +
+             to_string(box_);
   });
   for (std::size_t i = 0; i < buffer_.size() && text.empty(); ++i)
     if (!inside[i] && buffer_[i] != padding) text = name_ + ": padding byte " + std::to_string(i) + " was written";

@@ -12,8 +12,8 @@
 
 namespace holdfast::test {
 
-/// One rank's part of a tensor whose content is a function of `seed` and the global position, so that any rank can say what
-/// any element has to be. `ghosts` elements of padding lie around the box in every dimension.
+/// One rank's part of a tensor whose content is a function of `seed` and the global position, so that any rank can say
+/// what any element has to be. `ghosts` elements of padding lie around the box in every dimension.
 class SampleTensor {
  public:
   SampleTensor(std::string name, DType dtype, Shape global, Box box, std::uint64_t seed, std::uint64_t ghosts = 0);
@@ -26,7 +26,8 @@ class SampleTensor {
   void clear();
   /// Is every byte as clear() leaves it?
   [[nodiscard]] bool is_clear() const;
-  /// Are all elements of the box what the seed says, and is the padding untouched? Otherwise what is wrong first, in words.
+  /// Are all elements of the box what the seed says, and is the padding untouched? Otherwise what is wrong first, in
+  /// words.
   [[nodiscard]] std::string mistake() const;
 
  private:

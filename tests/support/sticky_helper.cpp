@@ -14,8 +14,8 @@ StickyHelper::StickyHelper(std::filesystem::path directory, const std::filesyste
   if (rank_in(comm) == 0) {
     std::ofstream(program_)
         << "#!/bin/sh\nflag=" << flag_ << "\nif [ \"$1\" != --probe ]; then " << first << "; fi\n"
-        << "exec env ASAN_OPTIONS=\"$ASAN_OPTIONS:verify_asan_link_order=0\" STUCK_FSYNC=\"$flag\" LD_PRELOAD=" << library << ' '
-        << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
+        << "exec env ASAN_OPTIONS=\"$ASAN_OPTIONS:verify_asan_link_order=0\" STUCK_FSYNC=\"$flag\" LD_PRELOAD="
+        << library << ' ' << std::getenv("HOLDFAST_HELPER") << " \"$@\"\n";
     std::filesystem::permissions(program_, std::filesystem::perms::owner_all);
   }
   MPI_Barrier(comm);

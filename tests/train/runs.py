@@ -15,6 +15,7 @@ import threading
 import time
 import unittest
 from contextlib import contextmanager
+from unittest import mock
 
 RUN_TIMEOUT_S = 60
 GONE_TIMEOUT_S = 20
@@ -278,6 +279,20 @@ class Runs(unittest.TestCase):
         committed, trained_on = output.index("committed: epoch 5\n"), output.index("epoch 10 loss")
         self.assertLess(committed, trained_on, "it is said when it is so, not at the next save")
         self.assertNotIn("blocked / memcpy", output)  # of microseconds
+
+    def test_terminal(self):
+        options = ["--epochs", "4", "--save-every", "2", "--terminal", "--summary", str(self.root / "summary")]
+        with mock.patch.dict(os.environ):
+            os.environ.pop("NO_COLOR", None)
+            colourful = run(2, self.calm, *options)
+            os.environ["NO_COLOR"] = "1"
+            plain = run(2, self.rough, *options)
+        self.assertIn("] epoch 4 of 4, loss ", colourful)
+        self.assertIn("\033[32mcommitted: epoch 4\033[0m", colourful)
+        self.assertEqual(epochs(plain), [1, 2, 3, 4])
+        self.assertNotIn("\033", plain)
+        self.assertNotIn("Saves:", plain)
+        self.assertIn("Saves: 2 on 2 ranks", (self.root / "summary").read_text())
 
     def test_in_use(self):
         options = ["--epochs", "100000", "--save-every", "1", "--epoch-seconds", "0.5"]

@@ -56,7 +56,8 @@ TEST(ShardedTraining, FollowsTheUnshardedReference) {
   }
   const auto trained = trainer.model().gather(group);
   for (std::size_t at = 0; at < trained.size(); ++at) {
-    EXPECT_TRUE(torch::allclose(trained[at], reference.parameters()[at], 1e-4, 1e-6)) << trainer.model().parameters()[at].name;
+    EXPECT_TRUE(torch::allclose(trained[at], reference.parameters()[at], 1e-4, 1e-6))
+        << trainer.model().parameters()[at].name;
   }
 }
 

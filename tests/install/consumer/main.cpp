@@ -12,7 +12,8 @@ static bool save_and_load(const char* directory, std::uint64_t rank, std::uint64
 
   holdfast::Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory});
   holdfast::StateDict state;
-  state.add("part", holdfast::shard(part.data(), holdfast::DType::f64, {.global = {ranks * count}, .offset = {rank * count}, .extent = {count}}));
+  state.add("part", holdfast::shard(part.data(), holdfast::DType::f64,
+                                    {.global = {ranks * count}, .offset = {rank * count}, .extent = {count}}));
   state.add("epoch", epoch);
   checkpointer.async_save(epoch, state).wait();
 

@@ -1,5 +1,6 @@
-// A program that is linked with another HDF5, which takes over the calls of ours (another_hdf5.c): Checkpointers, on helper ranks
-// of this program or not, and functions say which two there are. The exit status is 0 if they do so on all ranks.
+// A program that is linked with another HDF5, which takes over the calls of ours (another_hdf5.c): Checkpointers, on
+// helper ranks of this program or not, and functions say which two there are. The exit status is 0 if they do so on all
+// ranks.
 #include <cstdio>
 #include <fstream>
 #include <functional>

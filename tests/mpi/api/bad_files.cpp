@@ -1,5 +1,5 @@
-// Damaged files: a clear error where the step is named, the one before where it is not, and on request the program's memory
-// untouched.
+// Damaged files: a clear error where the step is named, the one before where it is not, and on request the program's
+// memory untouched.
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
@@ -60,8 +60,8 @@ class BadFiles : public testing::Test {
     H5Fclose(file);
   }
   static void set_created(const std::filesystem::path& path) {
-    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), attribute = H5Aopen(file, "created", H5P_DEFAULT),
-                type = H5Aget_type(attribute);
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT),
+                attribute = H5Aopen(file, "created", H5P_DEFAULT), type = H5Aget_type(attribute);
     std::string text = "2001-01-01T00:00:00Z";
     text.resize(std::max(text.size(), H5Tget_size(type)));
     H5Awrite(attribute, type, text.data());
@@ -93,7 +93,8 @@ class BadFiles : public testing::Test {
 };
 
 TEST_F(BadFiles, Truncated) {
-  expect_step_back(ErrorCode::corrupt, [&] { std::filesystem::resize_file(newest_, std::filesystem::file_size(newest_) / 2); });
+  expect_step_back(ErrorCode::corrupt,
+                   [&] { std::filesystem::resize_file(newest_, std::filesystem::file_size(newest_) / 2); });
 }
 TEST_F(BadFiles, Empty) {
   expect_step_back(ErrorCode::corrupt, [&] { std::filesystem::resize_file(newest_, 0); });
@@ -105,10 +106,12 @@ TEST_F(BadFiles, FlippedMetadata) {
   expect_step_back(ErrorCode::corrupt, [&] { overwrite(newest_, 20, "!!!!!!!!!!!!"); });
 }
 TEST_F(BadFiles, NotHdf5) {
-  expect_step_back(ErrorCode::corrupt, [&] { std::ofstream(newest_, std::ios::trunc) << "this is not a checkpoint\n"; });
+  expect_step_back(ErrorCode::corrupt,
+                   [&] { std::ofstream(newest_, std::ios::trunc) << "this is not a checkpoint\n"; });
 }
 TEST_F(BadFiles, Hdf5ButNotOurs) {
-  expect_step_back(ErrorCode::corrupt, [&] { H5Fclose(H5Fcreate(newest_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)); });
+  expect_step_back(ErrorCode::corrupt,
+                   [&] { H5Fclose(H5Fcreate(newest_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)); });
 }
 TEST_F(BadFiles, ANewerFormat) {
   expect_step_back(ErrorCode::unsupported_version, [&] { set_version(1000); });
@@ -119,9 +122,11 @@ TEST_F(BadFiles, AnOlderFormat) {
 
 TEST_F(BadFiles, AllOfThem) {
   if (rank_in(MPI_COMM_WORLD) == 0)
-    for (const CheckpointInfo& info : list_checkpoints(newest_.parent_path())) std::filesystem::resize_file(info.path, 100);
+    for (const CheckpointInfo& info : list_checkpoints(newest_.parent_path()))
+      std::filesystem::resize_file(info.path, 100);
   MPI_Barrier(MPI_COMM_WORLD);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 2 checkpoints"}, [&] { checkpointer_->load(state_); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 2 checkpoints"},
+                    [&] { checkpointer_->load(state_); });
   EXPECT_EQ(epoch_, -1);
 }
 
@@ -146,15 +151,18 @@ TEST_F(BadFiles, ThatAreNotTheSameOnAllNodes) {
   if (last == 0) return;
   const std::filesystem::path here = newest_.parent_path(), there = directory_.path() / "other-disk";
   if (comm.rank() == last) std::filesystem::copy(here, there);
-  const auto load_newest = [&] { static_cast<void>(load::load(comm, comm.rank() == last ? there : here, state_, {.step = 2})); };
+  const auto load_newest = [&] {
+    static_cast<void>(load::load(comm, comm.rank() == last ? there : here, state_, {.step = 2}));
+  };
   load_newest();
   EXPECT_EQ(epoch_, 2);
   const std::string host = " on " + host_name(), other = "rank " + std::to_string(last) + host;
   if (comm.rank() == last) std::filesystem::resize_file(there / newest_.filename(), 1000);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"do not find the same file", "rank 0" + host + " finds: one of step 2", other},
-                    load_newest);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt,
+                    {"do not find the same file", "rank 0" + host + " finds: one of step 2", other}, load_newest);
   if (comm.rank() == last) std::filesystem::remove(there / newest_.filename());
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"do not find the same file", other, "ENOENT", "all nodes share"}, load_newest);
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage,
+                    {"do not find the same file", other, "ENOENT", "all nodes share"}, load_newest);
   if (comm.rank() == last) {
     std::filesystem::copy_file(here / newest_.filename(), there / newest_.filename());
     set_created(there / newest_.filename());  // by another run

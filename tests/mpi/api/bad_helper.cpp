@@ -1,4 +1,5 @@
-// A helper that is missing, is something else, exits at once, or never answers: an error within the deadline on all ranks.
+// A helper that is missing, is something else, exits at once, or never answers: an error within the deadline on all
+// ranks.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -25,7 +26,8 @@ class BadHelper : public testing::Test {
   }
   void refuse(const std::filesystem::path& helper, std::initializer_list<std::string> words, double timeout_s = 20) {
     expect_same_error(MPI_COMM_WORLD, ErrorCode::launch, words, [&] {
-      Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .helper = helper, .launch_timeout_s = timeout_s});
+      Checkpointer(MPI_COMM_WORLD,
+                   {.directory = directory_.path() / "ckpt", .helper_program = helper, .launch_timeout_s = timeout_s});
     });
   }
   SharedDirectory directory_;
@@ -63,14 +65,14 @@ TEST_F(BadHelper, StartsButNeverListens) {
 /// The helper that waits for its ranks ends with the start, long before its time is over.
 TEST_F(BadHelper, IsOneThatNoRankCanBeConnectedTo) {
   setenv("HOLDFAST_TRANSPORT", "pigeon", 1);
-  const std::string text =
-      expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"HOLDFAST_TRANSPORT", "pigeon"}, [&] {
-        Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 100});
-      });
+  const std::string text = expect_same_error(
+      MPI_COMM_WORLD, ErrorCode::invalid_argument, {"HOLDFAST_TRANSPORT", "pigeon"},
+      [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 100}); });
   EXPECT_EQ(text.find("Launcher::"), text.npos) << "another launcher would not help";
   unsetenv("HOLDFAST_TRANSPORT");
   if (rank_in(MPI_COMM_WORLD) == 0) {
-    EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); })) << "a helper stayed behind";
+    EXPECT_TRUE(within(std::chrono::seconds(20), [] { return helpers_of_this_job().empty(); }))
+        << "a helper stayed behind";
   }
   MPI_Barrier(MPI_COMM_WORLD);
 }

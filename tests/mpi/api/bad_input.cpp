@@ -57,8 +57,10 @@ TEST_F(BadInput, SaveOptionsThatAreNotTheSame) {
   StateDict state;
   state.add("w", replicated(memory_.data(), DType::f32, {4}));
   const std::string last = std::to_string(ranks_ - 1), others = ranks_ == 2 ? "rank 0" : "ranks 0, 1";
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"SaveOptions: when_busy is wait on " + others + ", skip on rank " + last},
-                    [&] { checkpointer_->async_save(1, state, {.when_busy = bad_rank() ? WhenBusy::skip : WhenBusy::wait}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict,
+                    {"SaveOptions: when_busy is wait on " + others + ", skip on rank " + last}, [&] {
+                      checkpointer_->async_save(1, state, {.when_busy = bad_rank() ? WhenBusy::skip : WhenBusy::wait});
+                    });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"SaveOptions: overlap_staging is false on " + others},
                     [&] { checkpointer_->async_save(1, state, {.overlap_staging = bad_rank()}); });
 }
@@ -68,10 +70,12 @@ TEST_F(BadInput, LoadOptionsThatAreNotTheSame) {
   state.add("w", replicated(memory_.data(), DType::f32, {4}));
   for (const std::int64_t step : {1, 2}) checkpointer_->async_save(step, state).wait();
   const std::string last = std::to_string(ranks_ - 1), others = ranks_ == 2 ? "rank 0" : "ranks 0, 1";
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: step is -1 on " + others + ", 1 on rank " + last},
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict,
+                    {"LoadOptions: step is -1 on " + others + ", 1 on rank " + last},
                     [&] { checkpointer_->load(state, {.step = bad_rank() ? 1 : -1}); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: saves_go_on_from is automatic on " + others},
-                    [&] { checkpointer_->load(state, {.saves_go_on_from = bad_rank() ? GoOnFrom::newest : GoOnFrom::automatic}); });
+  expect_same_error(
+      MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: saves_go_on_from is automatic on " + others},
+      [&] { checkpointer_->load(state, {.saves_go_on_from = bad_rank() ? GoOnFrom::newest : GoOnFrom::automatic}); });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"LoadOptions: verify_first is false on " + others},
                     [&] { checkpointer_->load(state, {.verify_first = bad_rank()}); });
   EXPECT_EQ(checkpointer_->load(state).step, 2);
@@ -119,16 +123,18 @@ TEST_F(BadInput, StridesThatNobodyCanCount) {
 TEST_F(BadInput, AHole) {
   StateDict state;
   const auto offset = static_cast<std::uint64_t>(rank_) * 4;
-  state.add("model/w", shard(memory_.data(), DType::f32,
-                             {.global = {static_cast<std::uint64_t>(ranks_) * 4 + 2}, .offset = {offset}, .extent = {4}}));
+  state.add("model/w",
+            shard(memory_.data(), DType::f32,
+                  {.global = {static_cast<std::uint64_t>(ranks_) * 4 + 2}, .offset = {offset}, .extent = {4}}));
   refuse(ErrorCode::plan_conflict, {"model/w"}, state);
 }
 
 TEST_F(BadInput, AnOverlap) {
   StateDict state;
   const std::uint64_t offset = rank_ == 0 ? 0 : static_cast<std::uint64_t>(rank_) * 4 - 1;
-  state.add("model/w", shard(memory_.data(), DType::f32,
-                             {.global = {static_cast<std::uint64_t>(ranks_) * 4 - 1}, .offset = {offset}, .extent = {4}}));
+  state.add("model/w",
+            shard(memory_.data(), DType::f32,
+                  {.global = {static_cast<std::uint64_t>(ranks_) * 4 - 1}, .offset = {offset}, .extent = {4}}));
   refuse(ErrorCode::plan_conflict, {"model/w"}, state);
 }
 
@@ -148,14 +154,16 @@ TEST_F(BadInput, AValueThatDiffers) {
   std::int64_t epoch = bad_rank() ? 2 : 1;
   StateDict state;
   state.add("epoch", epoch);
-  refuse(ErrorCode::plan_conflict, {"\"epoch\": ", "1 on rank 0 and 2 on rank " + std::to_string(ranks_ - 1), "add_per_rank"}, state);
+  refuse(ErrorCode::plan_conflict,
+         {"\"epoch\": ", "1 on rank 0 and 2 on rank " + std::to_string(ranks_ - 1), "add_per_rank"}, state);
 }
 
 TEST_F(BadInput, AStringThatDiffers) {
   std::string name = bad_rank() ? "b" : "a";
   StateDict state;
   state.add("name", name);
-  refuse(ErrorCode::plan_conflict, {"\"name\": ", "\"a\" on rank 0 and \"b\" on rank " + std::to_string(ranks_ - 1)}, state);
+  refuse(ErrorCode::plan_conflict, {"\"name\": ", "\"a\" on rank 0 and \"b\" on rank " + std::to_string(ranks_ - 1)},
+         state);
 }
 
 /// The layout is known, so only the values' checksum in the allreduce can find it.
@@ -172,7 +180,8 @@ TEST_F(BadInput, StepsThatDifferOrAreNegative) {
   StateDict state;
   expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"step", "3", "4"},
                     [&] { checkpointer_->async_save(bad_rank() ? 3 : 4, state); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"step"}, [&] { checkpointer_->async_save(-1, state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"step"},
+                    [&] { checkpointer_->async_save(-1, state); });
 }
 
 TEST_F(BadInput, LoadingIntoAnotherShapeOrDtypeOrConst) {
@@ -186,7 +195,8 @@ TEST_F(BadInput, LoadingIntoAnotherShapeOrDtypeOrConst) {
   constant.add("w", replicated(static_cast<const void*>(memory_.data()), DType::f32, {6}));
   expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"w", "(6)", "(7)"}, [&] { checkpointer_->load(shape); });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"w", "f32", "i32"}, [&] { checkpointer_->load(dtype); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"w", "const"}, [&] { checkpointer_->load(constant); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"w", "const"},
+                    [&] { checkpointer_->load(constant); });
   EXPECT_EQ(memory_, std::vector<float>(64, -5.0F)) << "a refused load wrote into the program's memory";
 }
 
@@ -197,8 +207,10 @@ TEST_F(BadInput, LoadingIntoOnePlaceTwice) {
   windows.add("w", replicated(memory_.data(), DType::f32, {3, 4}, {bad_rank() ? 2 : 4, 1}));
   checkpointer_->async_save(1, repeated).wait();
   std::fill(memory_.begin(), memory_.end(), -5.0F);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(0, 1)", "loaded"}, [&] { checkpointer_->load(repeated); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(2, 1)", "loaded"}, [&] { checkpointer_->load(windows); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(0, 1)", "loaded"},
+                    [&] { checkpointer_->load(repeated); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "(2, 1)", "loaded"},
+                    [&] { checkpointer_->load(windows); });
   EXPECT_EQ(memory_, std::vector<float>(64, -5.0F)) << "a refused load wrote into the program's memory";
 }
 
@@ -211,15 +223,18 @@ TEST_F(BadInput, AStrictLoadOfAPartNamesTheOption) {
   more.add("b", replicated(memory_.data(), DType::f32, {4}));
   more.add("c", replicated(memory_.data(), DType::f32, {4}));
   checkpointer_->async_save(1, both).wait();
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"b", "LoadOptions::strict"}, [&] { checkpointer_->load(part); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"c", "LoadOptions::strict"}, [&] { checkpointer_->load(more); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"b", "LoadOptions::strict"},
+                    [&] { checkpointer_->load(part); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"c", "LoadOptions::strict"},
+                    [&] { checkpointer_->load(more); });
   EXPECT_EQ(checkpointer_->load(part, {.strict = false}).unexpected, std::vector<std::string>{"b"});
 }
 
 TEST_F(BadInput, OptionsOfOneCallOnOneRankOnly) {
   StateDict state;
   const LoadOptions load{.step = bad_rank() ? -2 : -1};
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::step", "-2"}, [&] { checkpointer_->load(state, load); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::step", "-2"},
+                    [&] { checkpointer_->load(state, load); });
   const LoadOptions place{.saves_go_on_from = bad_rank() ? static_cast<GoOnFrom>(3) : GoOnFrom::automatic};
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"LoadOptions::saves_go_on_from", "3"},
                     [&] { checkpointer_->load(state, place); });
@@ -234,7 +249,8 @@ TEST_F(BadInput, TimeoutsOfAWait) {
   state.add("value", value);
   const double infinity = std::numeric_limits<double>::infinity();
   int step = 0;
-  for (const Seconds timeout : {Seconds(infinity), Seconds(1e10), Seconds(std::chrono::nanoseconds::max()), Seconds(std::chrono::hours::max())})
+  for (const Seconds timeout :
+       {Seconds(infinity), Seconds(1e10), Seconds(std::chrono::nanoseconds::max()), Seconds(std::chrono::hours::max())})
     EXPECT_EQ(checkpointer_->async_save(++step, state).wait(timeout).step, step) << timeout.count();
   const SaveFuture save = checkpointer_->async_save(++step, state);
   EXPECT_THROW(save.wait(Seconds(std::nan(""))), Error);
@@ -254,7 +270,8 @@ TEST_F(BadInput, NoCheckpointAtAll) {
 class BadOptions : public testing::Test {
  protected:
   void refuse(std::initializer_list<std::string> words, Options options) {
-    expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, words, [&] { Checkpointer(MPI_COMM_WORLD, std::move(options)); });
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, words,
+                      [&] { Checkpointer(MPI_COMM_WORLD, std::move(options)); });
   }
   /// A change of one option, on the last rank only.
   void refuse(std::initializer_list<std::string> words, void (*change)(Options&)) {
@@ -276,7 +293,8 @@ TEST_F(BadOptions, AreRefusedTogether) {
   refuse({"stage_threads", "-1", "1024"}, [](Options& o) { o.stage_threads = -1; });
   refuse({"stage_threads", "1000000", "1024"}, [](Options& o) { o.stage_threads = 1'000'000; });
   refuse({"alignment_bytes", "is 0"}, [](Options& o) { o.alignment_bytes = 0; });
-  refuse({"alignment_bytes", "4611686018427387904", "1 GiB"}, [](Options& o) { o.alignment_bytes = std::uint64_t{1} << 62; });
+  refuse({"alignment_bytes", "4611686018427387904", "1 GiB"},
+         [](Options& o) { o.alignment_bytes = std::uint64_t{1} << 62; });
   refuse({"no list of cores"}, [](Options& o) { o.helper_cores = "0-99999999"; });
   refuse({"file_mode"}, [](Options& o) { o.file_mode = 0200; });
   refuse({"launcher", "9"}, [](Options& o) { o.launcher = static_cast<Launcher>(9); });
@@ -285,7 +303,8 @@ TEST_F(BadOptions, AreRefusedTogether) {
   refuse({"hint", "=1"}, [](Options& o) { o.mpi_io_hints = {{"", "1"}}; });
   refuse({"hint"}, [](Options& o) { o.mpi_io_hints = {{std::string(1000, 'k'), "1"}}; });
   refuse({"hint"}, [](Options& o) { o.mpi_io_hints = {{"striping_factor", std::string(100'000, '1')}}; });
-  for (const auto& [signal, words] : {std::pair(0, "0 is not the number of a signal"), {4096, "4096 is not"}, {SIGKILL, "signal 9 cannot be"}}) {
+  for (const auto& [signal, words] :
+       {std::pair(0, "0 is not the number of a signal"), {4096, "4096 is not"}, {SIGKILL, "signal 9 cannot be"}}) {
     Options options{.directory = directory_.path() / "ckpt", .preemption_signals = {signal}};
     refuse({words}, std::move(options));
   }
@@ -295,7 +314,8 @@ TEST_F(BadOptions, Timeouts) {
   refuse({"launch_timeout_s is 0;"}, [](Options& o) { o.launch_timeout_s = 0; });
   refuse({"helper_timeout_s is -1;"}, [](Options& o) { o.helper_timeout_s = -1; });
   refuse({"save_timeout_s is nan;"}, [](Options& o) { o.save_timeout_s = std::nan(""); });
-  refuse({"close_timeout_s is -inf;"}, [](Options& o) { o.close_timeout_s = -std::numeric_limits<double>::infinity(); });
+  refuse({"close_timeout_s is -inf;"},
+         [](Options& o) { o.close_timeout_s = -std::numeric_limits<double>::infinity(); });
 }
 
 /// They are ten years, for helpers as for ranks.
@@ -317,12 +337,15 @@ TEST_F(BadOptions, TimeoutsWithoutEnd) {
 
 TEST_F(BadOptions, ThatDiffer) {
   const std::string others = size_of_comm(MPI_COMM_WORLD) == 2 ? "rank 1" : "ranks 1, 2";
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: keep_last is 1 on rank 0, 2 on " + others},
-                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path(), .keep_last = rank_ == 0 ? 1 : 2}); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: preemption_signals is [10] on rank 0, [] on " + others}, [&] {
-    Checkpointer(MPI_COMM_WORLD,
-                 {.directory = directory_.path(), .preemption_signals = rank_ == 0 ? std::vector{10} : std::vector<int>{}});
-  });
+  expect_same_error(
+      MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options: keep_last is 1 on rank 0, 2 on " + others},
+      [&] { Checkpointer(MPI_COMM_WORLD, {.directory = directory_.path(), .keep_last = rank_ == 0 ? 1 : 2}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict,
+                    {"Options: preemption_signals is [10] on rank 0, [] on " + others}, [&] {
+                      Checkpointer(MPI_COMM_WORLD,
+                                   {.directory = directory_.path(),
+                                    .preemption_signals = rank_ == 0 ? std::vector{10} : std::vector<int>{}});
+                    });
 }
 
 TEST(BadDirectory, AFile) {

@@ -1,5 +1,5 @@
-// Saves and forgets: no wait(), no close(). MPI_Finalize has to close, and the save has to be there afterwards, the signal
-// handler gone.
+// Saves and forgets: no wait(), no close(). MPI_Finalize has to close, and the save has to be there afterwards, the
+// signal handler gone.
 #include <csignal>
 #include <holdfast/checkpointer.hpp>
 #include <vector>
@@ -16,8 +16,8 @@ bool is_default(int signal) {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   {
-    holdfast::Checkpointer dropped(MPI_COMM_WORLD,
-                                   {.directory = std::filesystem::path(argv[1]) / "dropped", .preemption_signals = {SIGUSR1}});
+    holdfast::Checkpointer dropped(
+        MPI_COMM_WORLD, {.directory = std::filesystem::path(argv[1]) / "dropped", .preemption_signals = {SIGUSR1}});
     static holdfast::Checkpointer kept(MPI_COMM_WORLD, {.directory = std::filesystem::path(argv[1]) / "kept"});
     std::vector<float> memory(1 << 22, 1.0F);
     holdfast::StateDict state;

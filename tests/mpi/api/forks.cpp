@@ -1,4 +1,5 @@
-// A program that forks, as one that runs a script does: whatever a child does with its copy of a Checkpointer, its parent's goes on.
+// A program that forks, as one that runs a script does: whatever a child does with its copy of a Checkpointer, its
+// parent's goes on.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -69,7 +70,8 @@ class Forks : public testing::Test {
       checkpointer->async_save(step, state()).wait();
       quickest_s = std::min(quickest_s, MPI_Wtime() - start_s);
     }
-    EXPECT_LT(quickest_s, 0.4) << "no save heard of its end at once: the helper was asked after half a second each time";
+    EXPECT_LT(quickest_s, 0.4)
+        << "no save heard of its end at once: the helper was asked after half a second each time";
     memory_.assign(memory_.size(), 0);
     StateDict wanted = state();
     EXPECT_EQ(checkpointer->load(wanted).step, 6);
@@ -132,7 +134,9 @@ void exit_by_error(const std::function<void()>& call) {
   try {
     call();
   } catch (const Error& error) {
-    std::exit(error.code() == ErrorCode::invalid_state && std::string(error.what()).find(parent) != std::string::npos ? 7 : 8);
+    std::exit(error.code() == ErrorCode::invalid_state && std::string(error.what()).find(parent) != std::string::npos
+                  ? 7
+                  : 8);
   }
 }
 

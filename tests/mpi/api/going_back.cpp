@@ -1,4 +1,5 @@
-// A program goes back to an earlier checkpoint, or has to because newer ones are damaged: what it saves then is what counts.
+// A program goes back to an earlier checkpoint, or has to because newer ones are damaged: what it saves then is what
+// counts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -191,10 +192,12 @@ TEST_F(GoingBack, PerRankValuesForAnotherWorldAreCountedOrRefused) {
   MPI_Comm_split(MPI_COMM_WORLD, rank_ == 0 ? 1 : 0, rank_, &fewer);  // rank 0 alone, and the others
   Checkpointer reader(fewer, {.directory = dir_, .read_only = true});
   EXPECT_EQ(reader.load(state_).per_rank_left_out, ranks_ - size_of_comm(fewer));
-  expect_same_error(fewer, ErrorCode::mismatch, {"seed", "exact_per_rank"}, [&] { reader.load(state_, {.exact_per_rank = true}); });
+  expect_same_error(fewer, ErrorCode::mismatch, {"seed", "exact_per_rank"},
+                    [&] { reader.load(state_, {.exact_per_rank = true}); });
   StateDict without;
   without.add("epoch", epoch_);
-  EXPECT_EQ(reader.load(without, {.strict = false, .exact_per_rank = true}).per_rank_left_out, 0) << "it asked for none";
+  EXPECT_EQ(reader.load(without, {.strict = false, .exact_per_rank = true}).per_rank_left_out, 0)
+      << "it asked for none";
   reader.close();
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank_ != 0) {

@@ -18,7 +18,8 @@ class GpuSaves : public testing::TestWithParam<Transport> {
     const std::uint64_t width = columns.global[1], saved_rows = gpu_.weight_floats() / width;
     for (std::uint64_t i = 0; i < volume(columns.extent); i += 97) {
       const std::uint64_t row = i / columns.extent[1], column = columns.offset[1] + i % columns.extent[1];
-      const auto expected = static_cast<float>(row / saved_rows) * 1e7F + static_cast<float>(row % saved_rows * width + column);
+      const auto expected =
+          static_cast<float>(row / saved_rows) * 1e7F + static_cast<float>(row % saved_rows * width + column);
       ASSERT_EQ(to_double(dtype, memory.data() + i * size_of(dtype)), expected) << "element " << i;
     }
   }
@@ -134,8 +135,9 @@ TEST_P(GpuSaves, ReplicasAreComparedWhereverTheyAre) {
   GpuStream stream(gpu_.device());
   stream.write_later(on_device, later);
   StateDict state;
-  state.add("w", replicated(static_cast<void*>(rank_ == 0 ? on_device.data() : reinterpret_cast<std::byte*>(on_host.data())),
-                            DType::f32, {on_host.size()}));
+  state.add("w",
+            replicated(static_cast<void*>(rank_ == 0 ? on_device.data() : reinterpret_cast<std::byte*>(on_host.data())),
+                       DType::f32, {on_host.size()}));
   EXPECT_EQ(checkpointer.async_save(1, state, {.stream = stream.get()}).wait().step, 1);
   if (size_of_comm(MPI_COMM_WORLD) > 1) {
     on_host.back() = 4;

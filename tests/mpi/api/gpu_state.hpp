@@ -14,8 +14,8 @@
 
 namespace holdfast::test {
 
-/// A program's state with something in every kind of memory, all of it filled with one number. Even ranks have their part of
-/// the sharded tensors on a device, odd ones too, but the last rank of several has "mixed" in host memory.
+/// A program's state with something in every kind of memory, all of it filled with one number. Even ranks have their
+/// part of the sharded tensors on a device, odd ones too, but the last rank of several has "mixed" in host memory.
 class GpuState {
  public:
   GpuState() {
@@ -31,7 +31,8 @@ class GpuState {
     void* const mixed = on_host_ ? static_cast<void*>(host_.data()) : mixed_.data();
     state_.add("mixed", shard(mixed, DType::f32, {.global = global, .offset = offset, .extent = extent}));
     for (std::size_t i = 0; i < small; ++i)
-      state_.add("small/" + std::to_string(i), replicated(static_cast<void*>(small_.data() + i * 400), DType::f32, {100}));
+      state_.add("small/" + std::to_string(i),
+                 replicated(static_cast<void*>(small_.data() + i * 400), DType::f32, {100}));
     state_.add("step", step_);
   }
 
@@ -95,8 +96,9 @@ class GpuState {
   GpuMemory ghosts_{rows * (columns + 2) * 4, GpuKind::device, device_};
   GpuMemory mixed_{rows * columns * 4, GpuKind::device, device_};
   GpuMemory small_{small * 400, GpuKind::device, device_};
-  std::array<std::unique_ptr<GpuMemory>, 2> later_ = {std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_),
-                                                      std::make_unique<GpuMemory>(rows* columns * 4, GpuKind::pinned, device_)};
+  std::array<std::unique_ptr<GpuMemory>, 2> later_ = {
+      std::make_unique<GpuMemory>(rows * columns * 4, GpuKind::pinned, device_),
+      std::make_unique<GpuMemory>(rows* columns * 4, GpuKind::pinned, device_)};
   std::vector<float> host_ = std::vector<float>(rows * columns);
   std::int64_t step_ = 0;
   StateDict state_;

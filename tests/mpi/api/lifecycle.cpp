@@ -1,4 +1,5 @@
-// Starting, sharing and ending: several Checkpointers, parts of the world, what is left behind, what an idle helper costs.
+// Starting, sharing and ending: several Checkpointers, parts of the world, what is left behind, what an idle helper
+// costs.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -64,14 +65,16 @@ TEST_F(Lifecycle, PartsOfTheWorldSaveOnTheirOwn) {
 TEST_F(Lifecycle, ASecondRunInTheDirectoryIsRefusedAndToldByWhom) {
   MPI_Comm run = MPI_COMM_NULL;  // rank 0 is the first, the others are the second; this program is one to each of them
   MPI_Comm_split(MPI_COMM_WORLD, rank_ == 0 ? 0 : 1, rank_, &run);
-  const char* const of_an_array[][2] = {{"SLURM_JOB_ID", "12"}, {"SLURM_ARRAY_JOB_ID", "10"}, {"SLURM_ARRAY_TASK_ID", "2"}};
+  const char* const of_an_array[][2] = {
+      {"SLURM_JOB_ID", "12"}, {"SLURM_ARRAY_JOB_ID", "10"}, {"SLURM_ARRAY_TASK_ID", "2"}};
   std::optional<Checkpointer> holder;
   for (const auto& [variable, value] : of_an_array) setenv(variable, value, 1);
   if (rank_ == 0) holder.emplace(run, Options{.directory = directory_.path() / "ckpt"});
   for (const auto& [variable, value] : of_an_array) unsetenv(variable);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank_ != 0)
-    expect_same_error(run, ErrorCode::in_use, {(directory_.path() / "ckpt").string(), "pid", "Slurm job 12 (task 2 of array 10)"},
+    expect_same_error(run, ErrorCode::in_use,
+                      {(directory_.path() / "ckpt").string(), "pid", "Slurm job 12 (task 2 of array 10)"},
                       [&] { Checkpointer(run, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 4}); });
   MPI_Barrier(MPI_COMM_WORLD);
   if (holder) {
@@ -99,7 +102,8 @@ TEST_F(Lifecycle, AfterCloseEverythingElseIsRefused) {
 TEST_F(Lifecycle, ReadOnlyLoadsAndStartsNothing) {
   Checkpointer writer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
   save(writer, 5);
-  Checkpointer reader(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .read_only = true, .helper = "/nowhere"});
+  Checkpointer reader(MPI_COMM_WORLD,
+                      {.directory = directory_.path() / "ckpt", .read_only = true, .helper_program = "/nowhere"});
   StateDict wanted = state();
   value_ = 0;
   EXPECT_EQ(reader.load(wanted).step, 5);
@@ -115,7 +119,8 @@ TEST_F(Lifecycle, CloseThrowsTheFailureThatNobodyWaitedFor) {
   if (rank_ == 0) std::filesystem::remove_all(directory_.path() / "ckpt");
   MPI_Barrier(MPI_COMM_WORLD);
   checkpointer.async_save(2, state());
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {(directory_.path() / "ckpt").string()}, [&] { checkpointer.close(); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {(directory_.path() / "ckpt").string()},
+                    [&] { checkpointer.close(); });
 }
 
 TEST_F(Lifecycle, WaitTimesOutAndCanBeRepeated) {
@@ -165,10 +170,12 @@ TEST_F(Lifecycle, HelpersRunOnTheCoresThatTheyAreGiven) {
   ASSERT_EQ(sched_getaffinity(1, sizeof allowed, &allowed), 0);  // not this process's: mpirun may have bound it
   int last = CPU_SETSIZE - 1;
   while (!CPU_ISSET(last, &allowed)) --last;
-  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .helper_cores = std::to_string(last)});
+  Checkpointer checkpointer(MPI_COMM_WORLD,
+                            {.directory = directory_.path() / "ckpt", .helper_cores = std::to_string(last)});
   save(checkpointer, 1);
   if (rank_ == 0) {
-    for (const int helper : helpers_of_this_job()) EXPECT_EQ(cores_of(helper), std::set<std::string>{std::to_string(last)});
+    for (const int helper : helpers_of_this_job())
+      EXPECT_EQ(cores_of(helper), std::set<std::string>{std::to_string(last)});
   }
   MPI_Barrier(MPI_COMM_WORLD);
   checkpointer.close();

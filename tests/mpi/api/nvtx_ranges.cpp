@@ -48,8 +48,8 @@ TEST(NvtxRanges, ShowEachPartOfASave) {
   saving.wait();
   checkpointer.close();
   const std::lock_guard lock(mutex);
-  EXPECT_THAT(seen, testing::IsSupersetOf(
-                        {"holdfast: plan", "holdfast: stage", "holdfast: wait for staging", "holdfast: wait for the commit"}));
+  EXPECT_THAT(seen, testing::IsSupersetOf({"holdfast: plan", "holdfast: stage", "holdfast: wait for staging",
+                                           "holdfast: wait for the commit"}));
   EXPECT_EQ(depth, 0) << "a range was not closed";
 }
 

@@ -103,7 +103,7 @@ TEST_F(Privacy, OnRequestOthersMayRead) {
   EXPECT_EQ(modes(false), std::set<unsigned>{0640});
   EXPECT_EQ(modes(true), std::set<unsigned>{0750});
   // Files that MPI-IO makes follow, and so do new ones in a directory that is there.
-  save({.directory = dir_, .mpi_io_hints = {{"striping_factor", "1"}}, .file_mode = 0644}, 2);
+  save({.directory = dir_, .file_mode = 0644, .mpi_io_hints = {{"striping_factor", "1"}}}, 2);
   EXPECT_EQ(mode_of(dir_ / "step-000000000002.h5"), 0644U);
   EXPECT_EQ(modes(true), std::set<unsigned>{0750});
 }
@@ -135,7 +135,8 @@ TEST_F(Privacy, LinksThatSomebodyPlantedAreNotFollowed) {
   EXPECT_EQ(content_of(victim), "precious");
 
   plant(".holdfast.lock");
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ELOOP", ".holdfast.lock"}, [&] { save({.directory = dir_}, 3); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ELOOP", ".holdfast.lock"},
+                    [&] { save({.directory = dir_}, 3); });
   EXPECT_EQ(content_of(victim), "precious");
 }
 

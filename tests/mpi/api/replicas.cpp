@@ -1,4 +1,5 @@
-// Replicas that differ, looked for on request: each tensor that several ranks hold alike is the same, bit by bit, at every save.
+// Replicas that differ, looked for on request: each tensor that several ranks hold alike is the same, bit by bit, at
+// every save.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -22,7 +23,8 @@ class Replicas : public testing::Test {
   }
   void save(std::int64_t step) { EXPECT_EQ(checkpointer_->async_save(step, state_).wait().step, step); }
   void expect_difference(std::int64_t step, const std::string& tensor, const std::string& ranks) {
-    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"replicas differ: " + ranks, "\"" + tensor + "\": ", "check_replicas"},
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict,
+                      {"replicas differ: " + ranks, "\"" + tensor + "\": ", "check_replicas"},
                       [&] { checkpointer_->async_save(step, state_); });
   }
 
@@ -65,7 +67,8 @@ TEST_F(Replicas, AreFoundToDifferAtTheFirstSave) {
 /// What each rank alone holds may be anything, and so may what lies beside a replica in memory.
 TEST_F(Replicas, AreComparedByContentOnly) {
   open(true);
-  const std::uint64_t rows = 3, columns = 70'000, row = rank_ == 0 ? columns : columns + static_cast<std::uint64_t>(rank_);
+  const std::uint64_t rows = 3, columns = 70'000,
+                      row = rank_ == 0 ? columns : columns + static_cast<std::uint64_t>(rank_);
   std::vector<float> padded(rows * row, static_cast<float>(-rank_));
   for (std::uint64_t i = 0; i < rows; ++i)
     for (std::uint64_t j = 0; j < columns; ++j) padded[i * row + j] = static_cast<float>(i * columns + j);
@@ -88,7 +91,9 @@ TEST_F(Replicas, AreThoseOfTheSameBox) {
   state_.add("halves", shard(half.data(), DType::i32, {{2000}, {upper ? 1000U : 0U}, {1000}}));
   save(1);
   if (rank_ == last_) half[999] = 0;
-  expect_difference(2, "halves", "rank " + std::to_string(ranks_ / 2) + " and rank " + std::to_string(last_) + " both hold [1000:2000]");
+  expect_difference(
+      2, "halves",
+      "rank " + std::to_string(ranks_ / 2) + " and rank " + std::to_string(last_) + " both hold [1000:2000]");
 }
 
 TEST_F(Replicas, AreNotLookedAtUnlessAsked) {

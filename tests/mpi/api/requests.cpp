@@ -211,14 +211,17 @@ TEST_F(RequestsOfSomebody, ErrorsAreThoseOfAllRanks) {
   Options options = watching(true);
   options.preemption_signals = {SIGUSR1, rank_ == 0 ? SIGTERM : SIGUSR2};
   if (ranks_ > 1)
-    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"}, [&] { Checkpointer(MPI_COMM_WORLD, options); });
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"},
+                      [&] { Checkpointer(MPI_COMM_WORLD, options); });
   options.preemption_signals = {SIGUSR1, SIGKILL};
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"9"}, [&] { Checkpointer(MPI_COMM_WORLD, options); });
   EXPECT_EQ(handler_of(SIGUSR1), SIG_DFL) << "what failed leaves nothing behind";
   Checkpointer checkpointer(MPI_COMM_WORLD, watching(true));
   checkpointer.close();
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_state, {"closed"}, [&] { static_cast<void>(checkpointer.requests()); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_state, {"closed"}, [&] { static_cast<void>(checkpointer.preempted()); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_state, {"closed"},
+                    [&] { static_cast<void>(checkpointer.requests()); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_state, {"closed"},
+                    [&] { static_cast<void>(checkpointer.preempted()); });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What N ranks saved, M ranks load: N and M in 1..4, random shapes, shardings, dtypes and paddings, in one program of 4 ranks.
+// What N ranks saved, M ranks load: N and M in 1..4, random shapes, shardings, dtypes and paddings, in one program of 4
+// ranks.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -33,9 +34,11 @@ std::vector<SampleTensor> tensors_of(int number, int rank, int ranks, int shardi
     const bool replica = draw(cuts, 0, 4) == 0;
     const std::vector<Box> boxes = random_partition(cuts, global, static_cast<std::size_t>(ranks));
     const Box none{Shape(global.size(), 0), Shape(global.size(), 0)};
-    const std::size_t turn = (static_cast<std::size_t>(rank) + t) % static_cast<std::size_t>(ranks);  // not always rank order
+    const std::size_t turn =
+        (static_cast<std::size_t>(rank) + t) % static_cast<std::size_t>(ranks);  // not always rank order
     const Box box = replica || global.empty() ? whole(global) : turn < boxes.size() ? boxes[turn] : none;
-    tensors.emplace_back("case/" + std::to_string(t % 2) + "/tensor" + std::to_string(t), dtype, global, box, seed, ghosts);
+    tensors.emplace_back("case/" + std::to_string(t % 2) + "/tensor" + std::to_string(t), dtype, global, box, seed,
+                         ghosts);
   }
   return tensors;
 }

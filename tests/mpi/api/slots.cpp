@@ -17,7 +17,9 @@ namespace {
 /// One tensor, cut by ranks, and a value, whose numbers tell layout and step.
 struct Content {
   Content(std::uint64_t elements_per_rank, std::int64_t salt)
-      : first(static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD)) * elements_per_rank), epoch(salt), numbers(elements_per_rank) {
+      : first(static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD)) * elements_per_rank),
+        epoch(salt),
+        numbers(elements_per_rank) {
     std::iota(numbers.begin(), numbers.end(), static_cast<double>(first) + 1e9 * static_cast<double>(salt));
   }
   [[nodiscard]] StateDict state() {
@@ -42,7 +44,7 @@ constexpr std::uint64_t small = 100'000, large = 150'000, larger = 200'000;
 class Slots : public testing::Test {
  protected:
   [[nodiscard]] Options sticky(std::uint64_t memory_limit_bytes = 0) const {
-    return {.directory = dir_, .memory_limit_bytes = memory_limit_bytes, .helper = helper_.program()};
+    return {.directory = dir_, .memory_limit_bytes = memory_limit_bytes, .helper_program = helper_.program()};
   }
   void expect_loaded(Checkpointer& checkpointer, std::int64_t step, std::uint64_t elements) {
     Content loaded(elements, 0);
@@ -50,7 +52,8 @@ class Slots : public testing::Test {
     EXPECT_EQ(checkpointer.load(state, {.step = step}).step, step);
     EXPECT_EQ(loaded, Content(elements, step));
   }
-  static SaveFuture save(Checkpointer& checkpointer, std::int64_t step, std::uint64_t elements, const SaveOptions& options = {}) {
+  static SaveFuture save(Checkpointer& checkpointer, std::int64_t step, std::uint64_t elements,
+                         const SaveOptions& options = {}) {
     Content content(elements, step);
     SaveFuture save = checkpointer.async_save(step, content.state(), options);
     save.wait_staged();
@@ -193,7 +196,8 @@ TEST_F(Slots, WhereOneArenaFitsASaveInFlightIsWaitedForOrNot) {
   checkpointer.close();
 }
 
-/// The first rank's part becomes small and the last one's large: together they take what they took, and no more than that fits.
+/// The first rank's part becomes small and the last one's large: together they take what they took, and no more than
+/// that fits.
 TEST_F(Slots, PartsThatMoveBetweenRanksStayWithinTheLimit) {
   const auto ranks = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
   const auto rank = static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD));

@@ -21,8 +21,10 @@ class SmallSharedMemory : public testing::Test {
   }
   [[nodiscard]] StateDict state_of(std::vector<std::int64_t>& numbers) const {
     StateDict state;
-    state.add("numbers", shard(numbers.data(), DType::i64,
-                               {.global = {numbers.size() * ranks_}, .offset = {numbers.size() * rank_}, .extent = {numbers.size()}}));
+    state.add(
+        "numbers",
+        shard(numbers.data(), DType::i64,
+              {.global = {numbers.size() * ranks_}, .offset = {numbers.size() * rank_}, .extent = {numbers.size()}}));
     return state;
   }
   SaveFuture save(std::int64_t step, WhenBusy when_busy = WhenBusy::wait) {
@@ -40,7 +42,8 @@ class SmallSharedMemory : public testing::Test {
   std::uint64_t ranks_ = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
   SharedDirectory directory_;
   StickyHelper helper_{directory_.path(), HOLDFAST_STUCK_FSYNC};
-  Checkpointer checkpointer_{MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt", .helper = helper_.program()}};
+  Checkpointer checkpointer_{MPI_COMM_WORLD,
+                             {.directory = directory_.path() / "ckpt", .helper_program = helper_.program()}};
 };
 
 TEST_F(SmallSharedMemory, RoomForTwo) {
@@ -75,7 +78,8 @@ TEST_F(SmallSharedMemory, RoomForWaves) {
   std::vector<std::int64_t> value(state_bytes / sizeof(std::int64_t), 7);
   StateDict state;
   state.add("too large", value);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"too large", "/dev/shm"}, [&] { checkpointer_.warm_up(state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"too large", "/dev/shm"},
+                    [&] { checkpointer_.warm_up(state); });
   save(3).wait();
   expect_loaded(3);
   checkpointer_.close();

@@ -1,4 +1,5 @@
-// What one rank saved, several load, each a part: a file is read once, whatever the parts, and damage is found all the same.
+// What one rank saved, several load, each a part: a file is read once, whatever the parts, and damage is found all the
+// same.
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
@@ -191,7 +192,8 @@ TEST_F(SplitChunks, AMixOfAllIsReadOnce) {
   SampleTensor rows = cut("rows", 0), columns = cut("columns", 1), large = cut("large", 1),
                cube = sample("cube", whole(saved.at("cube").shape));
   const std::uint64_t once = saved.at("rows").bytes() + saved.at("columns").bytes() + saved.at("large").bytes();
-  EXPECT_EQ(load({&rows, &columns, &large, &cube}), once + ranks_ * saved.at("cube").bytes()) << "each reads what all want whole";
+  EXPECT_EQ(load({&rows, &columns, &large, &cube}), once + ranks_ * saved.at("cube").bytes())
+      << "each reads what all want whole";
 }
 
 TEST_F(SplitChunks, SeveralReadersOfAChunkTakeTurns) {

@@ -1,5 +1,5 @@
-// A Checkpointer that went without close(), as an exception makes it go, and the next one: it gets the directory at once, and what was
-// saved is there. One that still lives is in use, and is said to be this program's.
+// A Checkpointer that went without close(), as an exception makes it go, and the next one: it gets the directory at
+// once, and what was saved is there. One that still lives is in use, and is said to be this program's.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -166,7 +166,8 @@ TEST_F(Successors, OneWhoseRanksAreNotAllThereWaitsForThem) {
   MPI_Comm alone = MPI_COMM_NULL;
   MPI_Comm_split(MPI_COMM_WORLD, rank_ == 0 ? 0 : MPI_UNDEFINED, 0, &alone);
   if (alone != MPI_COMM_NULL && ranks_ > 1) {
-    expect_same_error(alone, ErrorCode::in_use, {"without close()", "all of its ranks"}, [&] { Checkpointer(alone, options()); });
+    expect_same_error(alone, ErrorCode::in_use, {"without close()", "all of its ranks"},
+                      [&] { Checkpointer(alone, options()); });
     Checkpointer elsewhere(alone, {.directory = directory_.path() / "elsewhere"});
     elsewhere.close();
   }

@@ -1,4 +1,5 @@
-// States that are larger than the memory limit: a save goes through the arena in waves, and the checkpoint is like any other.
+// States that are larger than the memory limit: a save goes through the arena in waves, and the checkpoint is like any
+// other.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,9 +28,11 @@ struct Content {
   }
   [[nodiscard]] StateDict state() {
     StateDict state;
-    state.add("padded",
-              shard(padded.data(), DType::f32,
-                    {.global = {rows, columns}, .offset = {first, 0}, .extent = {count, columns}, .stride = {columns + pad, 1}}));
+    state.add("padded", shard(padded.data(), DType::f32,
+                              {.global = {rows, columns},
+                               .offset = {first, 0},
+                               .extent = {count, columns},
+                               .stride = {columns + pad, 1}}));
     state.add("weights", replicated(weights.data(), DType::f64, {weights.size()}));
     state.add("epoch", epoch);
     state.add_per_rank("seed", seed);
@@ -46,7 +49,9 @@ struct Content {
 
 class InWaves : public testing::Test {
  protected:
-  [[nodiscard]] Content content(float salt) const { return {rank_in(MPI_COMM_WORLD), size_of_comm(MPI_COMM_WORLD), salt}; }
+  [[nodiscard]] Content content(float salt) const {
+    return {rank_in(MPI_COMM_WORLD), size_of_comm(MPI_COMM_WORLD), salt};
+  }
   void expect_loaded(const Content& saved, std::int64_t step) {
     Content loaded = content(0);
     loaded.epoch = 0;
@@ -113,7 +118,8 @@ TEST_F(InWaves, WhatCannotBeCutIsAnErrorOnAllRanks) {
   state.add("too large", large);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"too large", "memory_limit_bytes"},
                     [&] { checkpointer.warm_up(state); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"too large"}, [&] { checkpointer.async_save(1, state); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"too large"},
+                    [&] { checkpointer.async_save(1, state); });
   checkpointer.async_save(2, fits.state()).wait();
   checkpointer.close();
 }

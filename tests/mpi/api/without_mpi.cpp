@@ -1,5 +1,5 @@
-// A Checkpointer where MPI does not work, or on what is no communicator of one group: an Error in words, where MPI itself would end
-// the program.
+// A Checkpointer where MPI does not work, or on what is no communicator of one group: an Error in words, where MPI
+// itself would end the program.
 #include <cstdio>
 #include <functional>
 #include <holdfast/checkpointer.hpp>

@@ -61,7 +61,8 @@ TEST_F(WorkingDirectory, ChangesNothingForACheckpointerThatIsThere) {
   const Requests requests = checkpointer.requests();
   EXPECT_TRUE(requests.halt);
   EXPECT_FALSE(requests.save) << "that is another run's";
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {(a_ / "ckpt").string()}, [&] { checkpointer.load(state_, {.step = 7}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {(a_ / "ckpt").string()},
+                    [&] { checkpointer.load(state_, {.step = 7}); });
   checkpointer.close();
 }
 
@@ -79,7 +80,8 @@ TEST_F(WorkingDirectory, IsThatOfTheConstructorForAReadOnlyOne) {
 TEST_F(WorkingDirectory, ThatIsAnotherOneOnOneRankIsTold) {
   if (ranks_ == 1) return;  // nobody to disagree with
   fs::current_path(rank_ == ranks_ - 1 ? b_ : a_);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"}, [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "ckpt"}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"Options"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "ckpt"}); });
   Checkpointer absolute(MPI_COMM_WORLD, {.directory = a_ / "ckpt"});
   absolute.async_save(1, state_).wait();
   absolute.close();
@@ -90,8 +92,10 @@ TEST_F(WorkingDirectory, ThatIsGoneIsTold) {
   fs::create_directory(gone);
   fs::current_path(gone);
   fs::remove(gone);
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ckpt", "relative"}, [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "ckpt"}); });
-  expect_same_error(MPI_COMM_WORLD, ErrorCode::launch, {"working directory"}, [&] { Checkpointer(MPI_COMM_WORLD, {.directory = a_ / "ckpt"}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"ckpt", "relative"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = "ckpt"}); });
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::launch, {"working directory"},
+                    [&] { Checkpointer(MPI_COMM_WORLD, {.directory = a_ / "ckpt"}); });
   fs::current_path(before_);
   Checkpointer absolute(MPI_COMM_WORLD, {.directory = a_ / "ckpt"});
   absolute.async_save(1, state_).wait();

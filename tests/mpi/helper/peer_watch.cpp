@@ -1,11 +1,11 @@
 // Helpers tell each other of deaths. Every rank here stands for a helper.
-#include "helper/peers.hpp"
-
 #include <gtest/gtest.h>
 #include <mpi.h>
 
 #include <chrono>
 #include <future>
+
+#include "helper/heartbeat_monitor.hpp"
 
 namespace holdfast::helper {
 namespace {
@@ -28,7 +28,7 @@ class PeerWatchTest : public testing::Test {
 
   const mpi::Communicator comm_ = mpi::Communicator::duplicate(MPI_COMM_WORLD).asleep();
   std::promise<int> reported_;
-  PeerWatch watch_;
+  HeartbeatMonitor watch_;
 };
 
 /// Whoever is killed together with the first one, as a scheduler kills the rest of a step, is a consequence of it.

@@ -1,6 +1,6 @@
-// One suite for all launchers: start, save, a save that fails, a helper that dies, a second start, the end. HOLDFAST_LAUNCHER
-// says which one; with reserved_ranks the last rank of each node becomes a helper before the tests begin. How each is started is
-// in the CMakeLists.txt here and in tests/slurm.
+// One suite for all launchers: start, save, a save that fails, a helper that dies, a second start, the end.
+// HOLDFAST_LAUNCHER says which one; with reserved_ranks the last rank of each node becomes a helper before the tests
+// begin. How each is started is in the CMakeLists.txt here and in tests/slurm.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/launcher.hpp"
-#include "storage/filesystem.hpp"
-#include "storage/format.hpp"
+#include "storage/directory/filesystem.hpp"
+#include "storage/format/format.hpp"
 #include "support/locale.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
@@ -136,7 +136,8 @@ TEST_F(Launchers, AStartThatIsRefusedLeavesNothingInTheWay) {
   MPI_Barrier(training);
   Options impatient = options();
   impatient.launch_timeout_s = 12;  // half of what the start leaves of it goes by in waiting for the directory
-  const std::string text = expect_same_error(training, ErrorCode::in_use, {"pid 12"}, [&] { Checkpointer(training, impatient); });
+  const std::string text =
+      expect_same_error(training, ErrorCode::in_use, {"pid 12"}, [&] { Checkpointer(training, impatient); });
   EXPECT_EQ(text.find("Launcher::"), text.npos) << "another launcher would not help";
   another_run.reset();
   MPI_Barrier(training);
@@ -157,7 +158,8 @@ TEST_F(Launchers, OneThatWasDestroyedWithoutCloseIsEndedByTheNext) {
   next.close();
 }
 
-/// It has copies of all that this process has open, until that has ended: MPI_Finalize of ranks and helpers does not wait for it.
+/// It has copies of all that this process has open, until that has ended: MPI_Finalize of ranks and helpers does not
+/// wait for it.
 TEST_F(Launchers, AForkedChildThatStaysHoldsUpNobody) {
   Checkpointer checkpointer(training, options());
   save(checkpointer, 1);
@@ -178,7 +180,8 @@ TEST_F(ReservedRanks, ServeOneCheckpointerAtATime) {
 }
 
 TEST_F(ReservedRanks, AreReservedOnce) {
-  expect_same_error(training, ErrorCode::invalid_state, {"once"}, [] { static_cast<void>(reserve_helper_ranks(training)); });
+  expect_same_error(training, ErrorCode::invalid_state, {"once"},
+                    [] { static_cast<void>(reserve_helper_ranks(training)); });
 }
 
 /// Only where MPI lets the program live on: with recovery under mpirun, always with helpers in a step of their own.

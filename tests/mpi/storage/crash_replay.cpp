@@ -44,8 +44,8 @@ struct Inode {
       done += bytes;
     }
   }
-  /// In the order of the changes, so that a later one to the same place wins. A length is the file's, whoever set it: it becomes
-  /// durable with anybody's fsync, never after data that were written later.
+  /// In the order of the changes, so that a later one to the same place wins. A length is the file's, whoever set it:
+  /// it becomes durable with anybody's fsync, never after data that were written later.
   void sync(int writer) {
     const auto is_synced = [&](const Change& change) { return change.writer == writer || change.data.empty(); };
     for (const Change& change : pending)
@@ -150,8 +150,9 @@ Recorder::Recorder(const fs::path& directory, int writer)
 
 void Recorder::note(const SystemCall& call) {
   static const std::map<std::string_view, Kind> kinds = {
-      {"write", Kind::write},   {"pwrite", Kind::write},  {"ftruncate", Kind::set_length}, {"fallocate", Kind::set_length},
-      {"rename", Kind::rename}, {"unlink", Kind::remove}, {"symlink", Kind::link},         {"fsync", Kind::sync_file}};
+      {"write", Kind::write},          {"pwrite", Kind::write},   {"ftruncate", Kind::set_length},
+      {"fallocate", Kind::set_length}, {"rename", Kind::rename},  {"unlink", Kind::remove},
+      {"symlink", Kind::link},         {"fsync", Kind::sync_file}};
   DiskEvent event{.writer = writer_,
                   .time_ns = now_ns(),
                   .name = call.path.filename(),

@@ -13,8 +13,8 @@
 #include "base/codec.hpp"
 #include "system_calls.hpp"
 
-/// What a directory may look like after a crash: the file system calls of a save are recorded, and played back as far as the
-/// crash. What was not yet made durable by then may be there or not, in any combination.
+/// What a directory may look like after a crash: the file system calls of a save are recorded, and played back as far
+/// as the crash. What was not yet made durable by then may be there or not, in any combination.
 namespace holdfast::storage::test {
 
 /// A call that changed the directory or made changes durable.
@@ -56,9 +56,10 @@ struct DiskImage {
   void write_to(const std::filesystem::path& directory) const;
 };
 
-/// Images that the disk may hold after a crash behind the first `count` events, which began on `start`: each subset of the
-/// changes of names that were not durable, up to `limit` of them, and with each the content of the files with all, none, and a
-/// random half of the blocks of 4 KiB that were not durable. A writer's fsync makes durable what that writer wrote.
+/// Images that the disk may hold after a crash behind the first `count` events, which began on `start`: each subset of
+/// the changes of names that were not durable, up to `limit` of them, and with each the content of the files with all,
+/// none, and a random half of the blocks of 4 KiB that were not durable. A writer's fsync makes durable what that
+/// writer wrote.
 [[nodiscard]] std::set<DiskImage> images_after_crash(const DiskImage& start, const std::vector<DiskEvent>& events,
                                                      std::size_t count, std::size_t limit, std::mt19937_64& random);
 

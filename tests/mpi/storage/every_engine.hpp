@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "storage/direct_file.hpp"
-#include "storage/storage.hpp"
+#include "storage/write/checkpoint_file.hpp"
+#include "storage/write/direct_file.hpp"
 
 namespace holdfast::storage::test {
 

@@ -4,12 +4,23 @@
 #include <memory>
 #include <optional>
 
-#include "storage/filesystem.hpp"
+#include "storage/directory/filesystem.hpp"
 
 namespace holdfast::storage::test {
 
 /// The calls of FileSystem.
-enum class Call { make_directory, check_access, reserve, sync_file, sync_directory, rename, remove, replace_link, list, append };
+enum class Call {
+  make_directory,
+  check_access,
+  reserve,
+  sync_file,
+  sync_directory,
+  rename,
+  remove,
+  replace_link,
+  list,
+  append
+};
 
 /// How calls are made to fail; outlives the file system that asks it.
 class Faults {

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "base/checksum.hpp"
-#include "storage/reader.hpp"
+#include "storage/read/checkpoint_reader.hpp"
 
 namespace holdfast::storage::test {
 namespace {
 
 using plan::Dataset;
-using plan::Kind;
+using plan::DatasetKind;
 
 /// Row-major position of the box's element number `index` in the whole.
 std::uint64_t position_of(std::uint64_t index, const Box& box, const Shape& global) {
@@ -47,32 +47,32 @@ SampleSave SampleSave::of_everything(int writers) {
   SampleSave save(writers);
   for (int i = 0; i < dtype_count; ++i) {
     const auto dtype = static_cast<DType>(i);
-    save.add({fmt::format("dtypes/{}", to_string(dtype)), Kind::tensor, dtype, {7, 5}});
+    save.add({fmt::format("dtypes/{}", to_string(dtype)), DatasetKind::tensor, dtype, {7, 5}});
   }
-  save.add({"model/rows", Kind::tensor, DType::f32, {601, 700}});
-  save.add({"model/deep/cube", Kind::tensor, DType::f64, {3, 111, 513}});
+  save.add({"model/rows", DatasetKind::tensor, DType::f32, {601, 700}});
+  save.add({"model/deep/cube", DatasetKind::tensor, DType::f64, {3, 111, 513}});
   const auto columns = [&] {
     std::vector<std::optional<Box>> boxes;
     for (Box& part : split({{0}, {1001}}, static_cast<std::size_t>(writers)))
       boxes.push_back(Box{{0, part.offset[0]}, {300, part.extent[0]}});
     return boxes;
   };
-  save.add({"model/columns", Kind::tensor, DType::f32, {300, 1001}}, columns());
-  save.add_alone({"model/one writer", Kind::tensor, DType::bf16, {1 << 20}}, writers - 1);
-  save.add({"scalar", Kind::tensor, DType::c128, {}});
-  save.add({"empty", Kind::tensor, DType::f32, {0, 4}});
-  save.add_alone({"epoch", Kind::value, DType::i64, {}}, 0);
-  save.add_alone({"losses", Kind::value, DType::f64, {11}}, writers - 1);
-  save.add_alone({"nothing", Kind::value, DType::u8, {0}}, 0);
-  save.add_alone({"text/title", Kind::string, DType::u8, {40}}, writers - 1);
-  save.add({"text/long", Kind::string, DType::u8, {5000}});
-  save.add_alone({"text/empty", Kind::string, DType::u8, {0}}, 0);
+  save.add({"model/columns", DatasetKind::tensor, DType::f32, {300, 1001}}, columns());
+  save.add_alone({"model/one writer", DatasetKind::tensor, DType::bf16, {1 << 20}}, writers - 1);
+  save.add({"scalar", DatasetKind::tensor, DType::c128, {}});
+  save.add({"empty", DatasetKind::tensor, DType::f32, {0, 4}});
+  save.add_alone({"epoch", DatasetKind::value, DType::i64, {}}, 0);
+  save.add_alone({"losses", DatasetKind::value, DType::f64, {11}}, writers - 1);
+  save.add_alone({"nothing", DatasetKind::value, DType::u8, {0}}, 0);
+  save.add_alone({"text/title", DatasetKind::string, DType::u8, {40}}, writers - 1);
+  save.add({"text/long", DatasetKind::string, DType::u8, {5000}});
+  save.add_alone({"text/empty", DatasetKind::string, DType::u8, {0}}, 0);
   std::vector<std::optional<Box>> own;  // writer 0 has nothing of its own, the others one more each
   std::uint64_t end = 0;
   for (int writer = 0; writer < writers; end += static_cast<std::uint64_t>(writer++))
     own.emplace_back(Box{{end}, {static_cast<std::uint64_t>(writer)}});
-  save.add({"rng", Kind::per_rank, DType::u32, {end}}, own);
-  save.add({"names", Kind::per_rank_string, DType::u8, {end}}, own);
+  save.add({"rng", DatasetKind::per_rank, DType::u32, {end}}, own);
+  save.add({"names", DatasetKind::per_rank_string, DType::u8, {end}}, own);
   return save;
 }
 
@@ -117,8 +117,8 @@ Bytes SampleSave::content(std::uint32_t index, const Box& box) const {
   const std::size_t element_bytes = size_of(dataset.dtype);
   Bytes bytes(volume(box.extent) * element_bytes);
   for (std::uint64_t i = 0; i < bytes.size(); ++i)
-    bytes[i] =
-        pattern(index, position_of(i / element_bytes, box, dataset.global) * element_bytes + i % element_bytes, dataset.dtype);
+    bytes[i] = pattern(index, position_of(i / element_bytes, box, dataset.global) * element_bytes + i % element_bytes,
+                       dataset.dtype);
   return bytes;
 }
 

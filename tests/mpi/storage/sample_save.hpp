@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "storage/storage.hpp"
+#include "storage/write/checkpoint_file.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::storage::test {
 
-/// The byte of a dataset's row-major content at `position`, if `salt` is its place in the list of datasets. read_with_h5py.py
-/// knows the same rule.
+/// The byte of a dataset's row-major content at `position`, if `salt` is its place in the list of datasets.
+/// read_with_h5py.py knows the same rule.
 [[nodiscard]] std::byte pattern(std::uint64_t salt, std::uint64_t position, DType dtype);
 
 /// A save shared by some writers, and its content. Every writer makes the same one and asks for its own part.

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "sample_save.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 
 int main(int argc, char** argv) {
   using namespace holdfast;
@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   int status = 0;
   try {
     auto sample = storage::test::SampleSave::of_everything(comm.size());
-    storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
+    storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_checkpoint_file(comm),
                                    {.directory = argv[argc - 1], .nonce = "n", .holder = "test"});
     store.save(sample.request(12, comm.rank()));
   } catch (const Error& error) {

@@ -11,14 +11,14 @@
 #include "base/error_text.hpp"
 #include "failing_filesystem.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/format.hpp"
-#include "storage/hdf5_types.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/format/format.hpp"
+#include "storage/format/hdf5_types.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5.hpp"
-#include "wrap/hdf5_staged.hpp"
+#include "wrap/hdf5_buffered_file.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -57,8 +57,8 @@ class Commit : public testing::Test {
     if (options.holder.empty()) options.holder = "the test";
     store_.reset();
     comm_.barrier();
-    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_), make_file_engine(comm_),
-                                               std::move(options));
+    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_),
+                                               make_checkpoint_file(comm_), std::move(options));
   }
   fs::path save(std::int64_t step) { return store_->save(sample_.request(step, comm_.rank())).path; }
   /// Readers must not look while writer 0 still changes the directory.
@@ -104,7 +104,8 @@ TEST_P(FailingStep, CostsOnlyThatSave) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, FailingStep,
-                         testing::Values(Call::reserve, Call::check_access, Call::sync_file, Call::rename, Call::sync_directory));
+                         testing::Values(Call::reserve, Call::check_access, Call::sync_file, Call::rename,
+                                         Call::sync_directory));
 
 /// As where each node has a disk of its own under the path.
 TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
@@ -112,7 +113,7 @@ TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
   const int victim = comm_.size() - 1;
   const fs::path mine = comm_.rank() == victim ? dir_ / "own" : dir_;
   const auto open_mine = [&] {
-    CheckpointStore(comm_, test::make_failing_filesystem(faults_), make_file_engine(comm_),
+    CheckpointStore(comm_, test::make_failing_filesystem(faults_), make_checkpoint_file(comm_),
                     {.directory = mine, .nonce = "n", .holder = "host n1, pid 1", .lock_timeout_s = 1});
   };
   expect_same_error(MPI_COMM_WORLD, ErrorCode::storage,
@@ -131,7 +132,8 @@ TEST_F(Commit, ADirectoryThatIsNotSharedIsNamed) {
   open();  // and the lock was given back
 }
 
-/// As where a network file system shows the directory to another node only after a while, and says something else before.
+/// As where a network file system shows the directory to another node only after a while, and says something else
+/// before.
 TEST_F(Commit, ADirectoryThatIsSeenLateIsWaitedFor) {
   if (comm_.size() == 1) return open();
   const fs::path late = directory_.path() / "late";
@@ -144,7 +146,7 @@ TEST_F(Commit, ADirectoryThatIsSeenLateIsWaitedFor) {
       fs::create_directory_symlink(dir_, late);
     });
   }
-  const CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
+  const CheckpointStore store(comm_, make_posix_filesystem(), make_checkpoint_file(comm_),
                               {.directory = appears.joinable() ? late : dir_, .nonce = "n", .holder = "the test"});
   EXPECT_EQ(store.known().head_sequence, 0);
 }
@@ -193,7 +195,7 @@ TEST_F(Commit, ASecondRunIsRefusedByName) {
   open({.holder = "host n1, pid 42"});
   comm_.barrier();
   const auto second = [&] {
-    CheckpointStore(comm_, make_posix_filesystem(), make_file_engine(comm_),
+    CheckpointStore(comm_, make_posix_filesystem(), make_checkpoint_file(comm_),
                     {.directory = dir_, .nonce = "m", .holder = "second", .lock_timeout_s = 0.1});
   };
   expect_same_error(MPI_COMM_WORLD, ErrorCode::in_use, {"host n1, pid 42", dir_.string()}, second);
@@ -218,7 +220,7 @@ TEST_F(Commit, OpeningSweepsUnfinishedFilesAndNothingElse) {
 TEST_F(Commit, SavingAStepAgainReplacesIt) {
   open();
   save(10);
-  sample_.add({"one more", plan::Kind::tensor, DType::f32, {9}});
+  sample_.add({"one more", plan::DatasetKind::tensor, DType::f32, {9}});
   EXPECT_EQ(mistake(save(10), sample_, 10), "");
   EXPECT_THAT(steps(), ElementsAre(10));
   comm_.barrier();
@@ -306,7 +308,7 @@ TEST_F(Recycling, LeavesAFileThatHasAnotherName) {
 
 TEST_F(Recycling, IsForTheSameLayoutOnly) {
   open({.keep_last = 1});
-  between_ = [&] { sample_.add({"one more", plan::Kind::tensor, DType::f32, {9}}); };
+  between_ = [&] { sample_.add({"one more", plan::DatasetKind::tensor, DType::f32, {9}}); };
   third_takes_the_firsts_space();  // the old inode may be given to the new file
   EXPECT_THAT(partials(dir_), testing::SizeIs(1));
   comm_.barrier();
@@ -414,9 +416,10 @@ TEST_F(GoingBack, StrangersAreToldOfOnceAndDoNotCostTheSave) {
   const fs::path other = directory_.path() / "other";
   const std::vector<std::int64_t> strange = {100, 110, 120, 130, 140, 150};  // the 4th to the 9th
   {
-    CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_),
+    CheckpointStore store(comm_, make_posix_filesystem(), make_checkpoint_file(comm_),
                           {.directory = other, .nonce = "n", .holder = "another"});
-    for (const std::int64_t step : {70, 80, 90, 100, 110, 120, 130, 140, 150}) store.save(sample_.request(step, comm_.rank()));
+    for (const std::int64_t step : {70, 80, 90, 100, 110, 120, 130, 140, 150})
+      store.save(sample_.request(step, comm_.rank()));
   }
   comm_.barrier();
   if (comm_.rank() == 0)
@@ -466,7 +469,7 @@ TEST_F(Commit, AnEventLogThatIsThereKeepsItsPermissions) {
     fs::permissions(file, fs::perms(0644));
   }
   comm_.barrier();
-  CheckpointStore store(comm_, make_posix_filesystem(private_file), make_file_engine(comm_),
+  CheckpointStore store(comm_, make_posix_filesystem(private_file), make_checkpoint_file(comm_),
                         {.directory = dir_, .nonce = "n", .holder = "the test"});
   store.save(sample_.request(10, comm_.rank()));
   comm_.barrier();
@@ -508,7 +511,7 @@ TEST_F(Commit, SettingsAreToldAgainWhereRanksCopyInAnotherWay) {
 TEST_F(Commit, HintsAndAlignmentReachTheFile) {
   const FileSettings settings{.mpi_io_hints = {{"cb_buffer_size", "1048576"}, {"striping_factor", "1"}},
                               .alignment_bytes = 1 << 20};
-  CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_, settings),
+  CheckpointStore store(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, settings),
                         {.directory = dir_, .nonce = "n", .launcher = "spawn"});
   EXPECT_EQ(mistake(store.save(sample_.request(10, comm_.rank())).path, sample_, 10), "");
   comm_.barrier();
@@ -516,7 +519,7 @@ TEST_F(Commit, HintsAndAlignmentReachTheFile) {
   EXPECT_EQ(first.at("launcher"), "spawn");
   EXPECT_EQ(first.at("alignment_bytes"), 1 << 20);
   EXPECT_EQ(first.at("mpi_io_hints").at("cb_buffer_size"), "1048576");
-  const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(dir_ / file_name(10));
+  const hdf5::BufferedFile file = hdf5::BufferedFile::open_to_read(dir_ / file_name(10));
   for (const plan::Dataset& dataset : sample_.datasets()) {
     if (volume(dataset.global) * size_of(dataset.dtype) < 1 << 20) continue;
     const auto address = hdf5::address_of(hdf5::DatasetAccess().open(file.get(), path_of(dataset)));

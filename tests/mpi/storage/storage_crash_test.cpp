@@ -1,6 +1,6 @@
-// Power fails at any moment of a save, and the disk keeps what the missing fsyncs allow it to: each directory that may be found
-// then has every visible checkpoint whole, and the old or the new one among them; and what these say of each other is one of the
-// lines that there were.
+// Power fails at any moment of a save, and the disk keeps what the missing fsyncs allow it to: each directory that may
+// be found then has every visible checkpoint whole, and the old or the new one among them; and what these say of each
+// other is one of the lines that there were.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,11 +13,11 @@
 #include "crash_replay.hpp"
 #include "every_engine.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/format.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/format/format.hpp"
+#include "storage/read/checkpoint_reader.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 
 namespace holdfast::storage {
@@ -32,15 +32,16 @@ using test::SampleSave;
 /// Small, as the files are kept many times; one dataset is of the size that is written whole.
 SampleSave sample_of(int writers) {
   SampleSave sample(writers);
-  sample.add({"small", plan::Kind::tensor, DType::f64, {60, 30}});
-  sample.add({"text", plan::Kind::string, DType::u8, {3000}});
+  sample.add({"small", plan::DatasetKind::tensor, DType::f64, {60, 30}});
+  sample.add({"text", plan::DatasetKind::string, DType::u8, {3000}});
   return sample;
 }
 
 class Crash : public testing::TestWithParam<test::EngineCase> {
  protected:
   void SetUp() override {
-    if (!engine_.works_in(directory_.path())) GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
+    if (!engine_.works_in(directory_.path()))
+      GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
     open();
   }
   void TearDown() override {
@@ -51,7 +52,7 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
   void open() {
     store_.reset();
     comm_.barrier();
-    store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
+    store_.emplace(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, engine_.settings()),
                    StoreOptions{.directory = dir_, .keep_last = keep_last_, .nonce = "n", .holder = "test"});
   }
   /// Goes on from the save before, or from another one.
@@ -75,8 +76,10 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
     return all;
   }
 
-  /// Plays the events on `start` and looks at all directories that a crash may leave; what is wrong first, in words. Rank 0.
-  std::string first_mistake(const DiskImage& start, const std::vector<DiskEvent>& events, const std::set<std::int64_t>& saved) {
+  /// Plays the events on `start` and looks at all directories that a crash may leave; what is wrong first, in words.
+  /// Rank 0.
+  std::string first_mistake(const DiskImage& start, const std::vector<DiskEvent>& events,
+                            const std::set<std::int64_t>& saved) {
     const fs::path found = directory_.path() / "found";
     std::set<DiskImage> seen;
     for (std::size_t count = 0; count <= events.size(); ++count)
@@ -88,9 +91,11 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
         for (const std::int64_t step : steps) {
           if (!saved.contains(step)) return "a step that was never saved";
           const std::string wrong = mistake(found / file_name(step), sample_, step);
-          if (!wrong.empty()) return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
+          if (!wrong.empty())
+            return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
           if (!sequences_.at(step).contains(CheckpointReader(found / file_name(step)).info().sequence))
-            return "after " + std::to_string(count) + " events, step " + std::to_string(step) + " has another save's place";
+            return "after " + std::to_string(count) + " events, step " + std::to_string(step) +
+                   " has another save's place";
         }
         if (const std::vector<std::int64_t> line = line_in(found); !lines_.empty() && !lines_.contains(line))
           return "after " + std::to_string(count) + " events, another line: " + testing::PrintToString(line);
@@ -148,8 +153,8 @@ TEST_P(Crash, LeavesNothingOfAFileThatIsWrittenOver) {
       return event.kind == DiskEvent::Kind::rename && is_partial_name(event.name) && is_partial_name(event.to);
     });
     ASSERT_NE(reuse, events.end()) << "the third save did not write over the first one's file";
-    events.erase(
-        std::find_if(reuse, events.end(), [](const DiskEvent& event) { return event.kind == DiskEvent::Kind::sync_directory; }));
+    events.erase(std::find_if(reuse, events.end(),
+                              [](const DiskEvent& event) { return event.kind == DiskEvent::Kind::sync_directory; }));
     EXPECT_NE(first_mistake(start, events, {1, 2, 3}), "") << "without the fsync of the directory before that";
   }
   comm_.barrier();
@@ -167,8 +172,8 @@ TEST_P(Crash, LeavesAStepThatIsSavedAgainWhole) {
   comm_.barrier();
 }
 
-/// The program saves 1, 2, 3, goes back to 2, and saves 4, then 3 again, which was abandoned, and 5, over the file of 2: until that has
-/// its new place in the line, it has none.
+/// The program saves 1, 2, 3, goes back to 2, and saves 4, then 3 again, which was abandoned, and 5, over the file of
+/// 2: until that has its new place in the line, it has none.
 TEST_P(Crash, LeavesTheLineFromBeforeOrAfterGoingBack) {
   keep_last_ = 2;
   open();
@@ -222,7 +227,8 @@ TEST_P(Crash, LeavesADirectoryThatTheNextRunWorksIn) {
     save(3);
     EXPECT_EQ(mistake(dir_ / file_name(3), sample_, 3), "");
     EXPECT_EQ(line_in(dir_), std::vector<std::int64_t>{3});
-    for (const auto& entry : fs::directory_iterator(dir_)) EXPECT_FALSE(is_partial_name(entry.path().filename().string()));
+    for (const auto& entry : fs::directory_iterator(dir_))
+      EXPECT_FALSE(is_partial_name(entry.path().filename().string()));
     comm_.barrier();
   }
 }

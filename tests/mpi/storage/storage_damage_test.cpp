@@ -9,12 +9,12 @@
 #include <random>
 
 #include "sample_save.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/format.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/format/format.hpp"
+#include "storage/read/checkpoint_reader.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
-#include "wrap/hdf5_staged.hpp"
+#include "wrap/hdf5_buffered_file.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -27,10 +27,13 @@ using testing::HasSubstr;
 SampleSave small_sample() {
   SampleSave sample(1);
   for (int i = 0; i < dtype_count; ++i)
-    sample.add({"group/" + std::string(to_string(static_cast<DType>(i))), plan::Kind::tensor, static_cast<DType>(i), {16, 8}});
-  sample.add({"large", plan::Kind::tensor, DType::f32, {20, 128}});
-  sample.add({"text", plan::Kind::string, DType::u8, {30}});
-  sample.add({"rng", plan::Kind::per_rank, DType::u32, {5}});
+    sample.add({"group/" + std::string(to_string(static_cast<DType>(i))),
+                plan::DatasetKind::tensor,
+                static_cast<DType>(i),
+                {16, 8}});
+  sample.add({"large", plan::DatasetKind::tensor, DType::f32, {20, 128}});
+  sample.add({"text", plan::DatasetKind::string, DType::u8, {30}});
+  sample.add({"rng", plan::DatasetKind::per_rank, DType::u32, {5}});
   return sample;
 }
 
@@ -45,7 +48,7 @@ class Damage : public testing::Test {
   CheckpointStore store() {
     return {comm_,
             make_posix_filesystem(),
-            make_file_engine(comm_),
+            make_checkpoint_file(comm_),
             {.directory = directory_.path(), .nonce = "n", .holder = "test"}};
   }
 
@@ -57,7 +60,7 @@ class Damage : public testing::Test {
       EXPECT_EQ(test::mistake(path_, sample_, 7), "");
       return {};
     } catch (const Error& error) {
-      EXPECT_EQ(error.where().path, path_.string());
+      EXPECT_EQ(error.context().path, path_.string());
       return error.code();
     }
   }
@@ -120,7 +123,7 @@ TEST_F(Damage, AFlippedByteOfATensorNamesIt) {
   const std::uint32_t large = reader.names().find("large").value();
   {
     const hdf5::Quiet quiet;
-    const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path_);
+    const hdf5::BufferedFile file = hdf5::BufferedFile::open_to_read(path_);
     flip(hdf5::address_of(hdf5::DatasetAccess().open(file.get(), "/state/large")).value() + 100, std::byte{4});
   }
   const auto chunk = std::ranges::find(reader.chunks(), large, &ChunkRecord::dataset);
@@ -130,16 +133,16 @@ TEST_F(Damage, AFlippedByteOfATensorNamesIt) {
     ADD_FAILURE() << "not noticed";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
-    EXPECT_EQ(error.where().tensor, "large");
-    EXPECT_THAT(error.sentence(), HasSubstr("[0:20, 0:128]"));
-    EXPECT_THAT(error.sentence(), HasSubstr("rank 0"));
+    EXPECT_EQ(error.context().tensor, "large");
+    EXPECT_THAT(error.message(), HasSubstr("[0:20, 0:128]"));
+    EXPECT_THAT(error.message(), HasSubstr("rank 0"));
   }
 }
 
 TEST_F(Damage, FilesOfOthersAreCorrupt) {
   std::ofstream(path_, std::ios::trunc) << std::string(5000, 'a');
   EXPECT_EQ(outcome(), ErrorCode::corrupt);
-  hdf5::StagedFile foreign = hdf5::StagedFile::create(path_);
+  hdf5::BufferedFile foreign = hdf5::BufferedFile::create(path_);
   hdf5::create_group(foreign.get(), "/state");
   foreign.finish();
   EXPECT_EQ(outcome(), ErrorCode::corrupt);
@@ -156,12 +159,12 @@ TEST_F(Damage, WhatIsNoFileSaysSo) {
 }
 
 /// For changes through HDF5, so that all metadata checksums are right.
-hdf5::File open_to_change(const fs::path& path) {
-  return hdf5::File(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access().get()));
+hdf5::FileId open_to_change(const fs::path& path) {
+  return hdf5::FileId(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access().get()));
 }
 
 void set_attribute(const fs::path& path, const char* name, std::int64_t value) {
-  const hdf5::File file = open_to_change(path);
+  const hdf5::FileId file = open_to_change(path);
   hdf5::rewrite_attribute(hdf5::open_object(file.get(), "/").get(), name, value);
 }
 
@@ -173,11 +176,10 @@ TEST_F(Damage, AnotherVersionIsUnsupported) {
 }
 
 TEST_F(Damage, ImpossibleHeadersAreCorrupt) {
-  for (const auto& [name, right] :
-       {std::pair(format::attr_world_size, std::int64_t{1}),
-        {format::attr_step, 7},
-        {format::attr_version, format::version},
-        {format::attr_sequence, 1}}) {
+  for (const auto& [name, right] : {std::pair(format::attr_world_size, std::int64_t{1}),
+                                    {format::attr_step, 7},
+                                    {format::attr_version, format::version},
+                                    {format::attr_sequence, 1}}) {
     set_attribute(path_, name, -5);
     EXPECT_EQ(outcome(), ErrorCode::corrupt) << name;
     set_attribute(path_, name, right);
@@ -194,11 +196,12 @@ TEST_F(Damage, AParentThatIsNotBeforeItsChildIsCorrupt) {
 TEST_F(Damage, EveryByteOfTheTablesIsGuarded) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> places;
   {
-    const hdf5::StagedFile file = hdf5::StagedFile::open_to_read(path_);
-    for (const char* path :
-         {format::datasets_table, format::shapes_table, format::chunks_table, format::boxes_table, format::parts_table}) {
-      const hdf5::Dataset table = hdf5::DatasetAccess().open(file.get(), path);
-      places.emplace_back(hdf5::address_of(table).value(), hdf5::shape_of(table).at(0) * hdf5::size_of(hdf5::type_of(table)));
+    const hdf5::BufferedFile file = hdf5::BufferedFile::open_to_read(path_);
+    for (const char* path : {format::datasets_table, format::shapes_table, format::chunks_table, format::boxes_table,
+                             format::parts_table}) {
+      const hdf5::DatasetId table = hdf5::DatasetAccess().open(file.get(), path);
+      places.emplace_back(hdf5::address_of(table).value(),
+                          hdf5::shape_of(table).at(0) * hdf5::size_of(hdf5::type_of(table)));
     }
   }
   for (const auto& [address, bytes] : places)
@@ -213,7 +216,7 @@ TEST_F(Damage, EveryByteOfTheTablesIsGuarded) {
 /// A load does without it and reads what was saved, or says that it cannot; who verifies the file hears of it.
 TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
   const auto replace = [&](const std::function<void(hid_t)>& make) {
-    const hdf5::File file = open_to_change(path_);
+    const hdf5::FileId file = open_to_change(path_);
     H5Ldelete(file.get(), "/state/large", H5P_DEFAULT);
     make(file.get());
   };
@@ -221,8 +224,8 @@ TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
     const std::vector<Error> differences = CheckpointReader(path_).differences_from_hdf5();
     ASSERT_EQ(differences.size(), 1U);
     EXPECT_EQ(differences[0].code(), ErrorCode::corrupt);
-    EXPECT_EQ(differences[0].where().tensor, "large");
-    EXPECT_EQ(differences[0].where().path, path_.string());
+    EXPECT_EQ(differences[0].context().tensor, "large");
+    EXPECT_EQ(differences[0].context().path, path_.string());
     (void)outcome();
   };
   EXPECT_TRUE(CheckpointReader(path_).differences_from_hdf5().empty());
@@ -245,19 +248,20 @@ TEST_F(Damage, ADatasetThatHdf5SeesOtherwiseIsNamed) {
 
 /// A place in the datasets table that is none, under checksums that fit.
 void forge_address(const fs::path& path, std::uint32_t dataset, std::uint64_t address) {
-  const hdf5::File file = open_to_change(path);
+  const hdf5::FileId file = open_to_change(path);
   const auto open = [&](const char* table) { return hdf5::DatasetAccess().open(file.get(), table); };
-  const auto rows_of = [](const hdf5::Dataset& table) { return hdf5::shape_of(table).at(0); };
-  const auto read = [](const hdf5::Dataset& table, void* rows) {
+  const auto rows_of = [](const hdf5::DatasetId& table) { return hdf5::shape_of(table).at(0); };
+  const auto read = [](const hdf5::DatasetId& table, void* rows) {
     hdf5::read(table, hdf5::type_of(table).get(), hdf5::select_all(table), rows);
   };
-  const auto write = [](const hdf5::Dataset& table, const void* rows) {
+  const auto write = [](const hdf5::DatasetId& table, const void* rows) {
     hdf5::write(table, hdf5::type_of(table).get(), hdf5::select_all(table), hdf5::independent_transfer(), rows);
   };
-  const hdf5::Dataset datasets = open(format::datasets_table), shapes = open(format::shapes_table),
-                      parts = open(format::parts_table);
+  const hdf5::DatasetId datasets = open(format::datasets_table), shapes = open(format::shapes_table),
+                        parts = open(format::parts_table);
   const std::uint64_t row_bytes = hdf5::size_of(hdf5::type_of(datasets));
-  Definitions definitions{.rows = Bytes(rows_of(datasets) * row_bytes), .shapes = std::vector<std::uint64_t>(rows_of(shapes))};
+  Definitions definitions{.rows = Bytes(rows_of(datasets) * row_bytes),
+                          .shapes = std::vector<std::uint64_t>(rows_of(shapes))};
   std::vector<PartRow> part_rows(rows_of(parts));
   read(datasets, definitions.rows.data());
   read(shapes, definitions.shapes.data());
@@ -272,7 +276,7 @@ void forge_address(const fs::path& path, std::uint32_t dataset, std::uint64_t ad
 TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
   SampleSave sample(1);
   for (const auto& [name, bytes] : {std::pair("first", 1U << 20), {"larger", 2U << 20}, {"last", 1U << 20}})
-    sample.add({name, plan::Kind::tensor, DType::u8, {bytes}});
+    sample.add({name, plan::DatasetKind::tensor, DType::u8, {bytes}});
   path_ = store().save(sample.request(8, 0)).path;
   const auto expect_refused = [&](std::uint64_t address) {
     forge_address(path_, 1, address);
@@ -281,7 +285,7 @@ TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
       ADD_FAILURE() << address << " is taken";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::corrupt);
-      EXPECT_EQ(error.where().tensor, "larger");
+      EXPECT_EQ(error.context().tensor, "larger");
     }
   };
   const std::uint64_t place = CheckpointReader(path_).address_of(1), last = CheckpointReader(path_).address_of(2);
@@ -298,12 +302,12 @@ TEST_F(Damage, APlaceOutsideOfTheFileIsNotRead) {
 void write_anew(const fs::path& path, std::uint64_t bytes_in_the_way = 10000) {
   const fs::path copy = path.string() + ".copy";
   {
-    const hdf5::StagedFile from = hdf5::StagedFile::open_to_read(path);
-    const hdf5::File to(H5Fcreate(copy.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, hdf5::file_access().get()));
+    const hdf5::BufferedFile from = hdf5::BufferedFile::open_to_read(path);
+    const hdf5::FileId to(H5Fcreate(copy.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, hdf5::file_access().get()));
     hdf5::DatasetAccess().create(to.get(), "/in the way", H5T_STD_U8LE, {bytes_in_the_way});
     for (const char* group : {format::state_group, format::internal_group})
       EXPECT_GE(H5Ocopy(from.get(), group, to.get(), group, H5P_DEFAULT, H5P_DEFAULT), 0);
-    const hdf5::Object old_root = hdf5::open_object(from.get(), "/"), root = hdf5::open_object(to.get(), "/");
+    const hdf5::ObjectId old_root = hdf5::open_object(from.get(), "/"), root = hdf5::open_object(to.get(), "/");
     for (const char* name :
          {format::attr_version, format::attr_step, format::attr_world_size, format::attr_sequence, format::attr_parent})
       hdf5::write_attribute(root.get(), name, hdf5::read_i64_attribute(old_root.get(), name));
@@ -328,7 +332,7 @@ TEST_F(Damage, AFileThatAnotherProgramWroteAnewIsReadWhereHdf5SaysItIs) {
 /// Places that we align are not, then, and the file is shorter than our table says.
 TEST_F(Damage, AFileThatAnotherProgramWroteShorterIsRead) {
   SampleSave sample(1);
-  for (const char* name : {"a", "b", "c"}) sample.add({name, plan::Kind::tensor, DType::u8, {(1 << 20) + 8}});
+  for (const char* name : {"a", "b", "c"}) sample.add({name, plan::DatasetKind::tensor, DType::u8, {(1 << 20) + 8}});
   const fs::path path = store().save(sample.request(8, 0)).path;
   const std::uint64_t end = CheckpointReader(path).address_of(2) + (1 << 20) + 8;
   write_anew(path, 0);
@@ -339,13 +343,13 @@ TEST_F(Damage, AFileThatAnotherProgramWroteShorterIsRead) {
 TEST_F(Damage, AFileThatAnotherProgramWroteInAnotherLayoutIsRefused) {
   write_anew(path_);
   {
-    const hdf5::File file = open_to_change(path_);
+    const hdf5::FileId file = open_to_change(path_);
     ASSERT_GE(H5Ldelete(file.get(), "/state/large", H5P_DEFAULT), 0);
-    const hdf5::Properties chunked = hdf5::without_times(H5P_DATASET_CREATE);
+    const hdf5::PropertiesId chunked = hdf5::without_times(H5P_DATASET_CREATE);
     const hsize_t extent[] = {20, 128};
     ASSERT_GE(H5Pset_chunk(chunked.get(), 2, extent), 0);
-    const hdf5::Space space(H5Screate_simple(2, extent, nullptr));
-    const hdf5::Dataset dataset(
+    const hdf5::SpaceId space(H5Screate_simple(2, extent, nullptr));
+    const hdf5::DatasetId dataset(
         H5Dcreate2(file.get(), "/state/large", H5T_IEEE_F32LE, space.get(), H5P_DEFAULT, chunked.get(), H5P_DEFAULT));
     ASSERT_GE(dataset.get(), 0);
   }
@@ -354,8 +358,8 @@ TEST_F(Damage, AFileThatAnotherProgramWroteInAnotherLayoutIsRefused) {
     ADD_FAILURE() << "not noticed";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
-    EXPECT_EQ(error.where().tensor, "large");
-    EXPECT_THAT(error.sentence(), HasSubstr("contiguously"));
+    EXPECT_EQ(error.context().tensor, "large");
+    EXPECT_THAT(error.message(), HasSubstr("contiguously"));
   }
 }
 

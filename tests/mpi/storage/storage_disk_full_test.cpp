@@ -9,11 +9,11 @@
 #include "every_engine.hpp"
 #include "failing_filesystem.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
-#include "wrap/hdf5_staged.hpp"
+#include "wrap/hdf5_buffered_file.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -29,9 +29,9 @@ constexpr std::uint64_t page_bytes = 4096;
 /// A save of one large tensor that all share, and some small ones.
 SampleSave sample_of(int writers, std::uint64_t large_bytes) {
   SampleSave sample(writers);
-  sample.add({"large", plan::Kind::tensor, DType::u8, {large_bytes / 512, 512}});
+  sample.add({"large", plan::DatasetKind::tensor, DType::u8, {large_bytes / 512, 512}});
   for (int i = 0; i < 40; ++i)
-    sample.add_alone({"small/" + std::to_string(i), plan::Kind::tensor, DType::f64, {100}}, i % writers);
+    sample.add_alone({"small/" + std::to_string(i), plan::DatasetKind::tensor, DType::f64, {100}}, i % writers);
   return sample;
 }
 
@@ -43,15 +43,16 @@ class DiskFull : public testing::TestWithParam<test::EngineCase> {
  protected:
   void SetUp() override {
     std::string problem;
-    if (comm_.rank() == 0 && ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, ("size=" + std::to_string(disk_bytes)).c_str()) != 0)
+    if (comm_.rank() == 0 &&
+        ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, ("size=" + std::to_string(disk_bytes)).c_str()) != 0)
       problem = errno_text(errno);
     problem = holdfast::test::broadcast_text(problem, 0, MPI_COMM_WORLD);
     if (!problem.empty()) GTEST_SKIP() << "a small tmpfs cannot be mounted here (it takes root): " << problem;
     mounted_ = true;
     if (!engine_.works_in(disk_)) GTEST_SKIP() << "tmpfs has no direct writes here";
-    store_ = std::make_unique<CheckpointStore>(comm_, test::make_failing_filesystem(faults_),
-                                               make_file_engine(comm_, engine_.settings()),
-                                               StoreOptions{.directory = disk_ / "ckpt", .nonce = "n", .holder = "test"});
+    store_ = std::make_unique<CheckpointStore>(
+        comm_, test::make_failing_filesystem(faults_), make_checkpoint_file(comm_, engine_.settings()),
+        StoreOptions{.directory = disk_ / "ckpt", .nonce = "n", .holder = "test"});
   }
   void TearDown() override {
     store_.reset();
@@ -130,21 +131,22 @@ TEST_P(DiskFull, IsMetWhileWritingWhereNothingCanBeReserved) {
   EXPECT_EQ(open_descriptors(), descriptors);
 }
 
-/// MPI-IO is to say so when not all bytes fitted: Open MPI's two-phase writes do not, which is why we do not use them. Each
-/// writer opens the file for itself, as helpers do: together, with HDF5 1.14, they may wait for each other in H5Fclose for ever.
+/// MPI-IO is to say so when not all bytes fitted: Open MPI's two-phase writes do not, which is why we do not use them.
+/// Each writer opens the file for itself, as helpers do: together, with HDF5 1.14, they may wait for each other in
+/// H5Fclose for ever.
 TEST_P(DiskFull, IsReportedByTheWriteThatMeetsIt) {
   const fs::path path = disk_ / "plain.h5";
   const auto writers = static_cast<std::uint64_t>(comm_.size()), rank = static_cast<std::uint64_t>(comm_.rank());
   const hdf5::Quiet quiet;
   const hdf5::DatasetAccess datasets;
   if (comm_.rank() == 0) {
-    hdf5::StagedFile file = hdf5::StagedFile::create(path);
+    hdf5::BufferedFile file = hdf5::BufferedFile::create(path);
     datasets.create(file.get(), "/large", H5T_NATIVE_UCHAR, {writers, disk_bytes});
     file.finish();
   }
   leave_free(disk_bytes / 2);
   const hid_t file = hdf5::open_shared(path, MPI_COMM_SELF);
-  hdf5::Dataset dataset = datasets.open(file, "/large");
+  hdf5::DatasetId dataset = datasets.open(file, "/large");
   const std::string row(disk_bytes, 'r');
   std::uint64_t failed = 0;
   const auto count_failure = [&](const auto& action) {
@@ -181,7 +183,7 @@ TEST_P(DiskFull, NeverLosesBytesSilently) {
       ASSERT_EQ(mistake(path, sample, 2), "") << "with " << room << " bytes of room";
     } catch (const Error& error) {
       ++failed;
-      ASSERT_NE(error.sentence().find("ENOSPC"), std::string::npos) << error.what();
+      ASSERT_NE(error.message().find("ENOSPC"), std::string::npos) << error.what();
     }
     comm_.barrier();
     if (comm_.rank() == 0) fs::remove(disk_ / "ckpt" / file_name(2));

@@ -1,6 +1,7 @@
-// Every file system call of a save fails once, on every writer, whoever makes it: our code, HDF5 or MPI-IO. The save fails on all
-// writers with one error that names path and errno, the checkpoint before stands, and the next save works. What fails behind the
-// commit costs nothing. HOLDFAST_TEST_THOROUGH=1 tries each call with each errno that it can return; otherwise they take turns.
+// Every file system call of a save fails once, on every writer, whoever makes it: our code, HDF5 or MPI-IO. The save
+// fails on all writers with one error that names path and errno, the checkpoint before stands, and the next save works.
+// What fails behind the commit costs nothing. HOLDFAST_TEST_THOROUGH=1 tries each call with each errno that it can
+// return; otherwise they take turns.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,9 +14,9 @@
 #include "base/error_text.hpp"
 #include "every_engine.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 #include "system_calls.hpp"
 
@@ -31,9 +32,9 @@ using test::SystemCall;
 /// Written whole, in pieces, and as a string of several parts.
 SampleSave sample_of(int writers) {
   SampleSave sample(writers);
-  sample.add({"large", plan::Kind::tensor, DType::u8, {1 << 10, 1 << 10}});
-  sample.add({"small", plan::Kind::tensor, DType::f64, {60, 3}});
-  sample.add({"text", plan::Kind::string, DType::u8, {3000}});
+  sample.add({"large", plan::DatasetKind::tensor, DType::u8, {1 << 10, 1 << 10}});
+  sample.add({"small", plan::DatasetKind::tensor, DType::f64, {60, 3}});
+  sample.add({"text", plan::DatasetKind::string, DType::u8, {3000}});
   return sample;
 }
 
@@ -101,8 +102,9 @@ struct Injection {
 class SystemCallFails : public testing::TestWithParam<test::EngineCase> {
  protected:
   void SetUp() override {
-    if (!engine_.works_in(directory_.path())) GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
-    store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
+    if (!engine_.works_in(directory_.path()))
+      GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
+    store_.emplace(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, engine_.settings()),
                    StoreOptions{.directory = dir_, .keep_last = 2, .nonce = "n", .holder = "test"});
     while (step_ < 3) save(++step_);  // from the third on, retention gives up a file, whose space the next save takes
   }
@@ -164,11 +166,11 @@ class SystemCallFails : public testing::TestWithParam<test::EngineCase> {
     }
     EXPECT_FALSE(fault.committed) << "failed although it was committed: " << error->what();
     EXPECT_EQ(error->code(), ErrorCode::storage) << error->what();
-    EXPECT_TRUE(error->where().path.starts_with(dir_.string())) << error->what();
-    EXPECT_EQ(error->where().rank, comm_.rank()) << error->what();
+    EXPECT_TRUE(error->context().path.starts_with(dir_.string())) << error->what();
+    EXPECT_EQ(error->context().rank, comm_.rank()) << error->what();
     // Open MPI does not say why it could not open a file, and the next try by hand finds nothing wrong.
-    const bool named = error->sentence().find(strerrorname_np(fault.number)) != std::string::npos ||
-                       (fault.call == "open" && error->sentence().find("MPI_ERR_") != std::string::npos);
+    const bool named = error->message().find(strerrorname_np(fault.number)) != std::string::npos ||
+                       (fault.call == "open" && error->message().find("MPI_ERR_") != std::string::npos);
     EXPECT_TRUE(named) << error->what();
   }
 
@@ -205,17 +207,17 @@ TEST_P(SystemCallFails, WhileTheDirectoryIsOpened) {
     std::optional<test::Watch> watch;
     if (comm_.rank() == 0) watch.emplace(dir_, [&](const SystemCall& call) { return fault.before(call); });
     try {
-      store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
+      store_.emplace(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, engine_.settings()),
                      StoreOptions{.directory = dir_, .keep_last = 2, .nonce = "n", .holder = "test"});
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::storage) << error.what();
-      EXPECT_TRUE(error.where().path.starts_with(dir_.string())) << fault.text() << ": " << error.what();
+      EXPECT_TRUE(error.context().path.starts_with(dir_.string())) << fault.text() << ": " << error.what();
     }
     watch.reset();
     store_.reset();
     more = holdfast::test::all_true(MPI_COMM_WORLD, comm_.rank() != 0 || fault.number != 0);
   }
-  store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
+  store_.emplace(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, engine_.settings()),
                  StoreOptions{.directory = dir_, .keep_last = 2, .nonce = "n", .holder = "test"});
   expect_next_save_works();
 }

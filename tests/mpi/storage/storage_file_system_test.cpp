@@ -1,5 +1,6 @@
-// A real file system that goes bad in the middle of a save: it fills up, turns read-only, the directory or its permissions are
-// taken away, in front of any system call of any writer. A small tmpfs that is mounted for the test, which takes root.
+// A real file system that goes bad in the middle of a save: it fills up, turns read-only, the directory or its
+// permissions are taken away, in front of any system call of any writer. A small tmpfs that is mounted for the test,
+// which takes root.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,10 +17,10 @@
 #include "base/error_text.hpp"
 #include "base/unique_handle.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/format.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/format/format.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 #include "system_calls.hpp"
 
@@ -35,9 +36,9 @@ const std::string mount_options = "size=8M";
 
 SampleSave sample_of(int writers) {
   SampleSave sample(writers);
-  sample.add({"large", plan::Kind::tensor, DType::u8, {1 << 10, 1 << 10}});
-  sample.add({"small", plan::Kind::tensor, DType::f64, {60, 3}});
-  sample.add({"text", plan::Kind::string, DType::u8, {3000}});
+  sample.add({"large", plan::DatasetKind::tensor, DType::u8, {1 << 10, 1 << 10}});
+  sample.add({"small", plan::DatasetKind::tensor, DType::f64, {60, 3}});
+  sample.add({"text", plan::DatasetKind::string, DType::u8, {3000}});
   return sample;
 }
 
@@ -89,8 +90,8 @@ void empty(const fs::path& disk) {
   fs::remove(disk / "filler");
 }
 
-/// A read-only mount of the directory on itself. It is read-only before it is there: no other writer can have opened a file in
-/// it.
+/// A read-only mount of the directory on itself. It is read-only before it is there: no other writer can have opened a
+/// file in it.
 void cover(const fs::path& disk) {
   const fs::path dir = disk / "ckpt";
   const FileDescriptor tree(::open_tree(AT_FDCWD, dir.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
@@ -118,13 +119,14 @@ class FileSystemGoesBad : public testing::TestWithParam<Trouble> {
  protected:
   void SetUp() override {
     std::string problem;
-    if (comm_.rank() == 0 && ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, mount_options.c_str()) != 0) problem = errno_text(errno);
+    if (comm_.rank() == 0 && ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, mount_options.c_str()) != 0)
+      problem = errno_text(errno);
     problem = broadcast_text(problem, 0, MPI_COMM_WORLD);
     if (!problem.empty()) GTEST_SKIP() << "a small tmpfs cannot be mounted here (it takes root): " << problem;
     mounted_ = true;
     comm_.barrier();
     const Unprivileged unprivileged;
-    store_.emplace(comm_, make_posix_filesystem(), make_file_engine(comm_),
+    store_.emplace(comm_, make_posix_filesystem(), make_checkpoint_file(comm_),
                    StoreOptions{.directory = disk_ / "ckpt", .keep_last = 2, .nonce = "n", .holder = "test"});
     save(++step_);
   }
@@ -140,7 +142,8 @@ class FileSystemGoesBad : public testing::TestWithParam<Trouble> {
   fs::path save(std::int64_t step) { return store_->save(sample_.request(step, comm_.rank())).path; }
   [[nodiscard]] fs::path file(std::int64_t step) const { return disk_ / "ckpt" / file_name(step); }
 
-  /// The trouble begins in front of call number `at` of writer `victim`, and ends after the save. False: there is no such call.
+  /// The trouble begins in front of call number `at` of writer `victim`, and ends after the save. False: there is no
+  /// such call.
   bool save_in_trouble(int victim, int at, std::int64_t step, std::optional<Error>& error) {
     int calls = 0;
     {
@@ -187,7 +190,7 @@ TEST_P(FileSystemGoesBad, AtAnyMomentCostsOnlyThatSave) {
       if (error) {
         ++failed;
         EXPECT_EQ(error->code(), ErrorCode::storage) << error->what();
-        EXPECT_TRUE(error->where().path.starts_with(disk_.string())) << error->what();
+        EXPECT_TRUE(error->context().path.starts_with(disk_.string())) << error->what();
         EXPECT_EQ(mistake(file(old), sample_, old), "") << "the one before, after: " << error->what();
         // Where the directory went before its name was durable, nobody could take it back; then it is whole.
         if (fs::exists(file(step_))) {

@@ -10,12 +10,12 @@
 #include "base/clock.hpp"
 #include "every_engine.hpp"
 #include "sample_save.hpp"
-#include "storage/catalog.hpp"
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
-#include "storage/reader.hpp"
+#include "storage/directory/catalog.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/read/checkpoint_reader.hpp"
+#include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
-#include "wrap/hdf5_staged.hpp"
+#include "wrap/hdf5_buffered_file.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -26,12 +26,13 @@ using test::SampleSave;
 class RoundTrip : public testing::TestWithParam<test::EngineCase> {
  protected:
   RoundTrip()
-      : store_(comm_, make_posix_filesystem(), make_file_engine(comm_, engine_.settings()),
+      : store_(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, engine_.settings()),
                {.directory = directory_.path() / "ckpt", .nonce = "n", .holder = "test"}) {}
   ~RoundTrip() override { comm_.free(); }
 
   void SetUp() override {
-    if (!engine_.works_in(directory_.path())) GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
+    if (!engine_.works_in(directory_.path()))
+      GTEST_SKIP() << "this file system has no direct writes: " << directory_.path();
   }
   SaveResult save(SampleSave& sample, std::int64_t step) { return store_.save(sample.request(step, comm_.rank())); }
 
@@ -110,10 +111,10 @@ TEST_P(RoundTrip, ASaveOfNothing) {
 TEST_P(RoundTrip, AWriterKeepsToItsLimit) {
   constexpr std::uint64_t limit = 16 << 20;
   SampleSave sample(comm_.size());
-  sample.add_alone({"w", plan::Kind::tensor, DType::u8, {12 << 20}}, comm_.size() - 1);
+  sample.add_alone({"w", plan::DatasetKind::tensor, DType::u8, {12 << 20}}, comm_.size() - 1);
   FileSettings settings = engine_.settings();
   settings.write_limit_bytes_per_s = limit;
-  CheckpointStore store(comm_, make_posix_filesystem(), make_file_engine(comm_, settings),
+  CheckpointStore store(comm_, make_posix_filesystem(), make_checkpoint_file(comm_, settings),
                         {.directory = directory_.path() / "slow", .nonce = "n", .holder = "test"});
   const SaveResult result = store.save(sample.request(1, comm_.rank()));
   EXPECT_GE(result.write_s, 0.45) << "12 MiB in parts of at most 4 MiB: the last one starts after 8 MiB had their time";
@@ -123,16 +124,17 @@ TEST_P(RoundTrip, AWriterKeepsToItsLimit) {
 TEST_P(RoundTrip, UnevenNumbersOfChunks) {
   // Only the last writer has chunks of the large dataset, and many of them; the others take part with nothing.
   constexpr std::uint64_t rows = 40;
-  const std::vector<plan::Dataset> datasets = {{"w", plan::Kind::tensor, DType::f64, {rows, 8192}}};
+  const std::vector<plan::Dataset> datasets = {{"w", plan::DatasetKind::tensor, DType::f64, {rows, 8192}}};
   const bool has_all = comm_.rank() == comm_.size() - 1;
   std::vector<double> memory(has_all ? rows * 8192 : 0);
   std::iota(memory.begin(), memory.end(), 0.0);
   SaveRequest request{.step = 9, .world_size = 1, .datasets = datasets, .chunks = {}};
   for (std::uint64_t row = 0; has_all && row < rows; ++row)
-    request.chunks.push_back({0,
-                              {{row, 0}, {1, 8192}},
-                              0,
-                              std::as_bytes(std::span(memory)).subspan(row * 8192 * sizeof(double), 8192 * sizeof(double))});
+    request.chunks.push_back(
+        {0,
+         {{row, 0}, {1, 8192}},
+         0,
+         std::as_bytes(std::span(memory)).subspan(row * 8192 * sizeof(double), 8192 * sizeof(double))});
   const CheckpointReader reader(store_.save(request).path);
   EXPECT_EQ(reader.chunks().size(), rows);
   std::vector<double> read(rows * 8192);
@@ -143,20 +145,23 @@ TEST_P(RoundTrip, UnevenNumbersOfChunks) {
 TEST_P(RoundTrip, ManySmallTensorsAreQuick) {
   SampleSave sample(comm_.size());
   for (int i = 0; i < 5000; ++i)
-    sample.add_alone({fmt::format("layer{}/t{}", i / 50, i), plan::Kind::tensor, DType::f32, {256}}, i % comm_.size());
+    sample.add_alone({fmt::format("layer{}/t{}", i / 50, i), plan::DatasetKind::tensor, DType::f32, {256}},
+                     i % comm_.size());
   const SaveRequest request = sample.request(1, comm_.rank());
   const Stopwatch watch;
   const SaveResult result = store_.save(request);
   RecordProperty("seconds", std::to_string(watch.seconds()));
-  if (comm_.rank() == 0) std::printf("5000 datasets of 1 KiB: %.3f s, of which fsync %.3f s\n", watch.seconds(), result.fsync_s);
+  if (comm_.rank() == 0)
+    std::printf("5000 datasets of 1 KiB: %.3f s, of which fsync %.3f s\n", watch.seconds(), result.fsync_s);
   EXPECT_EQ(mistake(result.path, sample, 1), "");
 }
 
 TEST_P(RoundTrip, ANameThatIsADatasetAndAGroupIsAnErrorOnAll) {
   SampleSave sample(comm_.size());
-  sample.add_alone({"a", plan::Kind::tensor, DType::f32, {4}}, 0);
-  sample.add_alone({"a/b", plan::Kind::tensor, DType::f32, {4}}, 0);
-  holdfast::test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"a/b", "H5Gcreate2"}, [&] { save(sample, 1); });
+  sample.add_alone({"a", plan::DatasetKind::tensor, DType::f32, {4}}, 0);
+  sample.add_alone({"a/b", plan::DatasetKind::tensor, DType::f32, {4}}, 0);
+  holdfast::test::expect_same_error(MPI_COMM_WORLD, ErrorCode::storage, {"a/b", "H5Gcreate2"},
+                                    [&] { save(sample, 1); });
   SampleSave good = SampleSave::of_everything(comm_.size());
   EXPECT_EQ(mistake(save(good, 2).path, good, 2), "");
 }
@@ -169,22 +174,22 @@ std::string content_of(const std::filesystem::path& path) {
 /// HDF5 is the reference. A file that is made in an older one's place has nothing left of that.
 TEST_P(RoundTrip, TheFileIsByteForByteTheOneThatHdf5Writes) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
-  sample.add({"wide rows", plan::Kind::tensor, DType::f32, {96, 40000}});  // several blocks for each writer
-  sample.add_alone({"unaligned", plan::Kind::tensor, DType::u8, {(5 << 20) + 3}}, comm_.size() - 1);
+  sample.add({"wide rows", plan::DatasetKind::tensor, DType::f32, {96, 40000}});  // several blocks for each writer
+  sample.add_alone({"unaligned", plan::DatasetKind::tensor, DType::u8, {(5 << 20) + 3}}, comm_.size() - 1);
   const SaveRequest request = sample.request(7, comm_.rank());
   SaveRequest older = request;
   older.step = 6;
   Bytes other(sample.bytes(), std::byte{0xA5});
   for (Chunk& chunk : older.chunks) chunk.bytes = std::span(other).first(chunk.bytes.size());
-  const auto write_by = [&](FileSettings settings, Space space) {
+  const auto write_by = [&](FileSettings settings, FileSpace space) {
     const std::filesystem::path path = directory_.path() / "file.h5";
-    const auto engine = make_file_engine(comm_, std::move(settings));
-    if (space == Space::recycled) {
-      engine->create(path, older, {.created = "2025-12-31T23:59:59Z", .lineage = {}}, Space::fresh);
+    const auto engine = make_checkpoint_file(comm_, std::move(settings));
+    if (space == FileSpace::recycled) {
+      engine->make(path, older, {.created = "2025-12-31T23:59:59Z", .lineage = {}}, FileSpace::fresh);
       engine->write(path, older, older.chunks);
       engine->finish(path);
     }
-    engine->create(path, request, {.created = "2026-01-01T00:00:00Z", .lineage = {}}, space);
+    engine->make(path, request, {.created = "2026-01-01T00:00:00Z", .lineage = {}}, space);
     engine->write(path, request, request.chunks);
     engine->finish(path);
     comm_.barrier();
@@ -192,13 +197,13 @@ TEST_P(RoundTrip, TheFileIsByteForByteTheOneThatHdf5Writes) {
     comm_.barrier();
     return content;
   };
-  const std::string reference = write_by({.engine = Engine::mpi_io}, Space::fresh);
+  const std::string reference = write_by({.engine = Engine::mpi_io}, FileSpace::fresh);
   ASSERT_GT(reference.size(), sample.bytes());
-  for (const Space space : {Space::fresh, Space::recycled}) {
+  for (const FileSpace space : {FileSpace::fresh, FileSpace::recycled}) {
     const std::string written = write_by(engine_.settings(), space);
     ASSERT_EQ(written.size(), reference.size());
     EXPECT_EQ(std::ranges::mismatch(written, reference).in1 - written.begin(), std::ssize(reference))
-        << "the first place that differs" << (space == Space::recycled ? " of a recycled file" : "");
+        << "the first place that differs" << (space == FileSpace::recycled ? " of a recycled file" : "");
   }
 }
 

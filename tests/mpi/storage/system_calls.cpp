@@ -129,7 +129,8 @@ namespace t = holdfast::storage::test;
 namespace {
 
 int open_with(const char* name, const char* path, int flags, mode_t mode) {
-  return t::around("open", t::of_path(path, flags), [&] { return t::real<int(const char*, int, ...)>(name)(path, flags, mode); });
+  return t::around("open", t::of_path(path, flags),
+                   [&] { return t::real<int(const char*, int, ...)>(name)(path, flags, mode); });
 }
 
 int openat_with(const char* name, int directory, const char* path, int flags, mode_t mode) {
@@ -178,29 +179,30 @@ HOLDFAST_CALL(ssize_t, pread, "pread", (int fd, void* data, size_t bytes, off_t 
               t::of_descriptor(fd, static_cast<std::uint64_t>(at)), fd, data, bytes, at)
 HOLDFAST_CALL(ssize_t, pread64, "pread", (int fd, void* data, size_t bytes, off_t at),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at)), fd, data, bytes, at)
-HOLDFAST_CALL(ssize_t, readv, "readv", (int fd, const iovec* pieces, int count), t::of_descriptor(fd), fd, pieces, count)
+HOLDFAST_CALL(ssize_t, readv, "readv", (int fd, const iovec* pieces, int count), t::of_descriptor(fd), fd, pieces,
+              count)
 HOLDFAST_CALL(ssize_t, preadv, "pread", (int fd, const iovec* pieces, int count, off_t at),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at)), fd, pieces, count, at)
 HOLDFAST_CALL(ssize_t, preadv64, "pread", (int fd, const iovec* pieces, int count, off_t at),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at)), fd, pieces, count, at)
-HOLDFAST_CALL(ssize_t, write, "write", (int fd, const void* data, size_t bytes), t::of_descriptor(fd, 0, data, bytes), fd, data,
-              bytes)
+HOLDFAST_CALL(ssize_t, write, "write", (int fd, const void* data, size_t bytes), t::of_descriptor(fd, 0, data, bytes),
+              fd, data, bytes)
 HOLDFAST_CALL(ssize_t, pwrite, "pwrite", (int fd, const void* data, size_t bytes, off_t at),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at), data, bytes), fd, data, bytes, at)
 HOLDFAST_CALL(ssize_t, pwrite64, "pwrite", (int fd, const void* data, size_t bytes, off_t at),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at), data, bytes), fd, data, bytes, at)
-HOLDFAST_CALL(int, ftruncate, "ftruncate", (int fd, off_t length), t::of_descriptor(fd, static_cast<std::uint64_t>(length)), fd,
-              length)
-HOLDFAST_CALL(int, ftruncate64, "ftruncate", (int fd, off_t length), t::of_descriptor(fd, static_cast<std::uint64_t>(length)), fd,
-              length)
+HOLDFAST_CALL(int, ftruncate, "ftruncate", (int fd, off_t length),
+              t::of_descriptor(fd, static_cast<std::uint64_t>(length)), fd, length)
+HOLDFAST_CALL(int, ftruncate64, "ftruncate", (int fd, off_t length),
+              t::of_descriptor(fd, static_cast<std::uint64_t>(length)), fd, length)
 HOLDFAST_CALL(int, fallocate, "fallocate", (int fd, int mode, off_t at, off_t bytes),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at + bytes)), fd, mode, at, bytes)
 HOLDFAST_CALL(int, fallocate64, "fallocate", (int fd, int mode, off_t at, off_t bytes),
               t::of_descriptor(fd, static_cast<std::uint64_t>(at + bytes)), fd, mode, at, bytes)
 HOLDFAST_CALL(int, fsync, "fsync", (int fd), t::of_descriptor(fd), fd)
 HOLDFAST_CALL(int, fdatasync, "fsync", (int fd), t::of_descriptor(fd), fd)
-HOLDFAST_CALL(int, sync_file_range, "sync_file_range", (int fd, off64_t at, off64_t bytes, unsigned flags), t::of_descriptor(fd),
-              fd, at, bytes, flags)
+HOLDFAST_CALL(int, sync_file_range, "sync_file_range", (int fd, off64_t at, off64_t bytes, unsigned flags),
+              t::of_descriptor(fd), fd, at, bytes, flags)
 HOLDFAST_CALL(int, fstat, "fstat", (int fd, struct stat* status), t::of_descriptor(fd), fd, status)
 HOLDFAST_CALL(int, fstat64, "fstat", (int fd, struct stat64* status), t::of_descriptor(fd), fd, status)
 HOLDFAST_CALL(int, fchmod, "fchmod", (int fd, mode_t mode), t::of_descriptor(fd), fd, mode)
@@ -221,12 +223,13 @@ HOLDFAST_DEFINES ssize_t writev(int fd, const iovec* pieces, int count) {
                    [&] { return t::real<ssize_t(int, const iovec*, int)>("writev")(fd, pieces, count); });
 }
 
-#define HOLDFAST_PWRITEV(function)                                                                                       \
-  HOLDFAST_DEFINES ssize_t function(int fd, const iovec* pieces, int count, off_t at) {                                  \
-    std::vector<std::byte> memory;                                                                                       \
-    const auto bytes = t::joined(pieces, count, memory);                                                                 \
-    return t::around("pwrite", t::of_descriptor(fd, static_cast<std::uint64_t>(at), bytes.data(), bytes.size()),         \
-                     [&] { return t::real<ssize_t(int, const iovec*, int, off_t)>(#function)(fd, pieces, count, at); }); \
+#define HOLDFAST_PWRITEV(function)                                                                                     \
+  HOLDFAST_DEFINES ssize_t function(int fd, const iovec* pieces, int count, off_t at) {                                \
+    std::vector<std::byte> memory;                                                                                     \
+    const auto bytes = t::joined(pieces, count, memory);                                                               \
+    return t::around("pwrite", t::of_descriptor(fd, static_cast<std::uint64_t>(at), bytes.data(), bytes.size()), [&] { \
+      return t::real<ssize_t(int, const iovec*, int, off_t)>(#function)(fd, pieces, count, at);                        \
+    });                                                                                                                \
   }
 HOLDFAST_PWRITEV(pwritev)
 HOLDFAST_PWRITEV(pwritev64)

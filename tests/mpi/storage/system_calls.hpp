@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-/// The file system calls of this process, also those that MPI-IO and HDF5 make: the test program defines the functions of the C
-/// library itself, so that every library in it calls these. The product is not changed for it.
+/// The file system calls of this process, also those that MPI-IO and HDF5 make: the test program defines the functions
+/// of the C library itself, so that every library in it calls these. The product is not changed for it.
 namespace holdfast::storage::test {
 
 /// A call on something below the watched directory.
@@ -28,8 +28,8 @@ using Before = std::function<int(const SystemCall&)>;
 /// Told after every call that happened, with what it returned.
 using After = std::function<void(const SystemCall&, std::int64_t result)>;
 
-/// While it lives, the calls are watched. One at a time. Calls that `before` and `after` make themselves are not reported; they
-/// are made one at a time, in the thread that makes the call.
+/// While it lives, the calls are watched. One at a time. Calls that `before` and `after` make themselves are not
+/// reported; they are made one at a time, in the thread that makes the call.
 class Watch {
  public:
   Watch(std::filesystem::path directory, Before before, After after = {});

@@ -39,29 +39,33 @@ TEST_F(CommunicatorTest, MpiErrorsAreThrownNotFatal) {
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::communication);
-    EXPECT_EQ(error.sentence().rfind("MPI_Bcast: ", 0), 0U) << error.sentence();
+    EXPECT_EQ(error.message().rfind("MPI_Bcast: ", 0), 0U) << error.message();
   }
 }
 
 TEST_F(CommunicatorTest, AllToAllDeliversEveryLetter) {
-  for (const std::size_t message_bytes : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Communicator::max_round_bytes}) {
+  for (const std::size_t message_bytes :
+       {std::size_t{1}, std::size_t{7}, std::size_t{1000}, Communicator::max_round_bytes}) {
     std::vector<Bytes> out;
     for (int to = 0; to < size; ++to) out.push_back(letter(rank, to, 3000));
     const std::vector<Bytes> in = all_to_all(comm, std::move(out), message_bytes);
     ASSERT_EQ(in.size(), static_cast<std::size_t>(size));
-    for (int from = 0; from < size; ++from) EXPECT_EQ(in[static_cast<std::size_t>(from)], letter(from, rank, 3000)) << from;
+    for (int from = 0; from < size; ++from)
+      EXPECT_EQ(in[static_cast<std::size_t>(from)], letter(from, rank, 3000)) << from;
   }
 }
 
 TEST_F(CommunicatorTest, AllToAllOfNothing) {
-  for (const Bytes& bytes : all_to_all(comm, std::vector<Bytes>(static_cast<std::size_t>(size)))) EXPECT_TRUE(bytes.empty());
+  for (const Bytes& bytes : all_to_all(comm, std::vector<Bytes>(static_cast<std::size_t>(size))))
+    EXPECT_TRUE(bytes.empty());
 }
 
 TEST_F(CommunicatorTest, AllGatherBringsEveryPartToAll) {
   for (const std::size_t round_bytes : {std::size_t{1}, std::size_t{64}, Communicator::max_round_bytes}) {
     const std::vector<Bytes> in = comm.all_gather(letter(rank, 0, 2000), round_bytes);
     ASSERT_EQ(in.size(), static_cast<std::size_t>(size));
-    for (int from = 0; from < size; ++from) EXPECT_EQ(in[static_cast<std::size_t>(from)], letter(from, 0, 2000)) << from;
+    for (int from = 0; from < size; ++from)
+      EXPECT_EQ(in[static_cast<std::size_t>(from)], letter(from, 0, 2000)) << from;
   }
 }
 
@@ -91,7 +95,8 @@ TEST_F(CommunicatorTest, Reductions) {
 }
 
 TEST_F(CommunicatorTest, NumbersOfAllRanks) {
-  const std::array<std::uint64_t, 2> own{static_cast<std::uint64_t>(rank), ~std::uint64_t{0} - static_cast<std::uint64_t>(rank)};
+  const std::array<std::uint64_t, 2> own{static_cast<std::uint64_t>(rank),
+                                         ~std::uint64_t{0} - static_cast<std::uint64_t>(rank)};
   const std::vector<std::uint64_t> all = comm.all_gather(own);
   ASSERT_EQ(all.size(), 2 * static_cast<std::size_t>(size));
   for (std::uint64_t r = 0; r < static_cast<std::uint64_t>(size); ++r) {
@@ -125,14 +130,14 @@ TEST_F(CommunicatorTest, TheErrorOfTheLowestRankIsThrownOnAll) {
       if (rank >= first) throw Error(ErrorCode::storage, "full at " + std::to_string(rank), {.path = "/run"});
     });
   });
-  EXPECT_EQ(text, "storage: full at " + std::to_string(first) + " (rank " + std::to_string(first) + " on " + host_name() +
-                      ", path /run)");
+  EXPECT_EQ(text, "storage: full at " + std::to_string(first) + " (rank " + std::to_string(first) + " on " +
+                      host_name() + ", path /run)");
 }
 
 TEST_F(CommunicatorTest, ARankThatTheErrorNamesIsKept) {
   test::expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"rank 77 on elsewhere"}, [&] {
-    agree(comm,
-          rank == size - 1 ? std::optional(Error(ErrorCode::mismatch, "odd", {.rank = 77, .host = "elsewhere"})) : std::nullopt);
+    agree(comm, rank == size - 1 ? std::optional(Error(ErrorCode::mismatch, "odd", {.rank = 77, .host = "elsewhere"}))
+                                 : std::nullopt);
   });
 }
 

@@ -23,7 +23,7 @@ class GridTest : public testing::Test {
   void expect_all_delivered(const std::vector<int>& sides) const {
     SCOPED_TRACE(testing::PrintToString(sides));
     Grid grid(comm, sides);
-    std::vector<Parcel> out, expected;
+    std::vector<RankMessage> out, expected;
     for (int other = comm.size() - 1; other >= 0; --other) out.push_back({other, letter(comm.rank(), other)});
     for (int other = 0; other < comm.size(); ++other)
       if (Bytes bytes = letter(other, comm.rank()); !bytes.empty()) expected.push_back({other, std::move(bytes)});
@@ -45,7 +45,8 @@ TEST_F(GridTest, DeliversInAnyShape) {
 TEST_F(GridTest, FewRanksAreOneLine) {
   Grid grid(comm);
   EXPECT_EQ(Grid::best_sides(comm.size()), std::vector<int>{comm.size()});
-  EXPECT_EQ(grid.deliver({{comm.size() - 1, Bytes(3)}}).size(), comm.rank() == comm.size() - 1 ? grid.comm().size() : 0U);
+  EXPECT_EQ(grid.deliver({{comm.size() - 1, Bytes(3)}}).size(),
+            comm.rank() == comm.size() - 1 ? grid.comm().size() : 0U);
   grid.free();
 }
 

@@ -114,7 +114,8 @@ std::byte* reach(CUdeviceptr address, std::size_t bytes) {
 }
 
 CUresult enqueue_rows(const CUDA_MEMCPY3D& copy, CUstream stream) {
-  if (copy.srcMemoryType != CU_MEMORYTYPE_UNIFIED || copy.dstMemoryType != CU_MEMORYTYPE_UNIFIED) return CUDA_ERROR_INVALID_VALUE;
+  if (copy.srcMemoryType != CU_MEMORYTYPE_UNIFIED || copy.dstMemoryType != CU_MEMORYTYPE_UNIFIED)
+    return CUDA_ERROR_INVALID_VALUE;
   if (copy.srcPitch < copy.WidthInBytes || copy.dstPitch < copy.WidthInBytes) return CUDA_ERROR_INVALID_VALUE;
   if (copy.Depth > 1 && (copy.srcHeight < copy.Height || copy.dstHeight < copy.Height)) return CUDA_ERROR_INVALID_VALUE;
   const auto reached = [&](std::size_t pitch, std::size_t height) {
@@ -228,7 +229,8 @@ CUresult cuCtxSynchronize() {
   return CUDA_SUCCESS;
 }
 
-CUresult cuPointerGetAttributes(unsigned int count, CUpointer_attribute* attributes, void** values, CUdeviceptr address) {
+CUresult cuPointerGetAttributes(unsigned int count, CUpointer_attribute* attributes, void** values,
+                                CUdeviceptr address) {
   ENTER(cuPointerGetAttributes);
   const fake_cuda::Range* const range = state().memory.find(reinterpret_cast<void*>(address), 1);
   for (unsigned int i = 0; i < count; ++i) {
@@ -307,7 +309,8 @@ CUresult cuMemcpy3DAsync(const CUDA_MEMCPY3D* copy, CUstream stream) {
 CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, std::size_t* bytes, std::size_t count,
                             CUmemcpyAttributes* attributes, std::size_t* first, std::size_t kinds, CUstream stream) {
   ENTER_CONTEXT(cuMemcpyBatchAsync);
-  if (kinds != 1 || first[0] != 0 || attributes->srcAccessOrder != CU_MEMCPY_SRC_ACCESS_ORDER_STREAM || stream == nullptr)
+  if (kinds != 1 || first[0] != 0 || attributes->srcAccessOrder != CU_MEMCPY_SRC_ACCESS_ORDER_STREAM ||
+      stream == nullptr)
     return CUDA_ERROR_INVALID_VALUE;
   for (std::size_t i = 0; i < count; ++i)
     if (const CUresult result = enqueue_bytes(to[i], from[i], bytes[i], stream)) return result;
@@ -317,12 +320,14 @@ CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, std::size_t* byt
 
 CUresult cuMemAlloc(CUdeviceptr* address, std::size_t bytes) {
   ENTER_CONTEXT(cuMemAlloc);
-  *address = reinterpret_cast<CUdeviceptr>(state().memory.allocate(bytes, CU_MEMORYTYPE_DEVICE, false, current.back()->device));
+  *address = reinterpret_cast<CUdeviceptr>(
+      state().memory.allocate(bytes, CU_MEMORYTYPE_DEVICE, false, current.back()->device));
   return CUDA_SUCCESS;
 }
 CUresult cuMemAllocManaged(CUdeviceptr* address, std::size_t bytes, unsigned int) {
   ENTER_CONTEXT(cuMemAllocManaged);
-  *address = reinterpret_cast<CUdeviceptr>(state().memory.allocate(bytes, CU_MEMORYTYPE_DEVICE, true, current.back()->device));
+  *address =
+      reinterpret_cast<CUdeviceptr>(state().memory.allocate(bytes, CU_MEMORYTYPE_DEVICE, true, current.back()->device));
   return CUDA_SUCCESS;
 }
 CUresult cuMemFree(CUdeviceptr address) {

@@ -11,7 +11,8 @@ Range map_twice(std::size_t bytes, bool reachable, std::byte*& address) {
   const int pages = memfd_create("fake_cuda", 0);
   if (pages < 0 || ftruncate(pages, static_cast<off_t>(bytes)) != 0) return {};
   void* const alias = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, pages, 0);
-  address = static_cast<std::byte*>(mmap(nullptr, bytes, reachable ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_SHARED, pages, 0));
+  address = static_cast<std::byte*>(
+      mmap(nullptr, bytes, reachable ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_SHARED, pages, 0));
   close(pages);
   return {.begin = address, .bytes = bytes, .alias = static_cast<std::byte*>(alias)};
 }

@@ -57,8 +57,8 @@ TEST(Deadline, RoundsUpSoThatALoopDoesNotSpin) {
   EXPECT_LE(left, 500);
 }
 
-TEST(Silence, EndsWhenSomethingIsHeard) {
-  Silence silence;
+TEST(LivenessTimer, EndsWhenSomethingIsHeard) {
+  LivenessTimer silence;
   const double first = silence.seconds();
   EXPECT_GE(silence.seconds(), first);
   silence.end();
@@ -66,8 +66,8 @@ TEST(Silence, EndsWhenSomethingIsHeard) {
 }
 
 /// As after a stop of the whole job.
-TEST(Silence, DoesNotCountATimeInWhichNobodyLooked) {
-  Silence silence;
+TEST(LivenessTimer, DoesNotCountATimeInWhichNobodyLooked) {
+  LivenessTimer silence;
   std::this_thread::sleep_for(std::chrono::milliseconds(1300));
   EXPECT_EQ(silence.seconds(), 1);
 }

@@ -22,12 +22,18 @@ struct Outer {
   Bytes blob;
   std::vector<Inner> items;
   bool operator==(const Outer&) const = default;
-  static void fields(auto& codec, auto& self) { codec(self.id, self.weight, self.good, self.colour, self.blob, self.items); }
+  static void fields(auto& codec, auto& self) {
+    codec(self.id, self.weight, self.good, self.colour, self.blob, self.items);
+  }
 };
 
 Outer sample() {
-  return {
-      ~std::uint64_t{0}, -0.25, true, Colour::blue, {std::byte{1}, std::byte{255}}, {{"a", {}}, {"", {1, -2, 3}}, {"ä\0b", {}}}};
+  return {~std::uint64_t{0},
+          -0.25,
+          true,
+          Colour::blue,
+          {std::byte{1}, std::byte{255}},
+          {{"a", {}}, {"", {1, -2, 3}}, {"ä\0b", {}}}};
 }
 
 ErrorCode code_of(const Bytes& bytes) {
@@ -47,7 +53,9 @@ TEST(Codec, ReadsWhatItWrote) {
 TEST(Codec, RefusesEveryTruncation) {
   const Bytes whole = encode(sample());
   for (std::size_t size = 0; size < whole.size(); ++size)
-    EXPECT_EQ(code_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), ErrorCode::communication) << size;
+    EXPECT_EQ(code_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))),
+              ErrorCode::communication)
+        << size;
 }
 
 TEST(Codec, RefusesBytesThatAreLeft) {

@@ -22,7 +22,7 @@ using Cost = std::uint64_t (*)(CopyWay way, int which);
 std::map<CopyWay, int> copy(CopyChoice& choice, int blocks, Cost cost, bool* told = nullptr) {
   std::map<CopyWay, int> timed;
   for (int i = 0; i < blocks; ++i) {
-    const CopyChoice::Turn turn = choice.next();
+    const CopyChoice::Trial turn = choice.next();
     if (!turn.timed) continue;
     const bool said = choice.note(turn, mebibyte, cost(turn.way, timed[turn.way]++));
     if (told != nullptr) *told |= said;
@@ -63,7 +63,7 @@ TEST(CopyChoice, TriesEachWayInTurnAndThenCopiesInTheBestOne) {
   const auto timed = copy(choice, trial, four_pages_are_fast);
   for (const CopyWay way : ways) EXPECT_EQ(timed.at(way), 7);
   for (int i = 0; i < 100; ++i) {
-    const CopyChoice::Turn turn = choice.next();
+    const CopyChoice::Trial turn = choice.next();
     EXPECT_FALSE(turn.timed);
     EXPECT_EQ(turn.way, CopyWay::pages_sse);
   }
@@ -87,7 +87,7 @@ TEST(CopyChoice, TriesAgainSoonAndThenSeldom) {
   CopyChoice choice(ways);
   std::vector<int> begun;
   for (int block = 0; block < 3 * 16384; ++block) {
-    const CopyChoice::Turn turn = choice.next();
+    const CopyChoice::Trial turn = choice.next();
     if (turn.timed && turn.number == 0) begun.push_back(block);
     if (turn.timed) choice.note(turn, mebibyte, four_pages_are_slow(turn.way, 0));
   }
@@ -120,8 +120,9 @@ TEST(CopyChoice, IsMadeOnceByThreadsTogether) {
   for (int thread = 0; thread < 4; ++thread)
     threads.emplace_back([&] {
       for (int i = 0; i < 250; ++i)
-        if (const CopyChoice::Turn turn = choice.next(); turn.timed)
-          told += choice.note(turn, mebibyte, four_pages_are_fast(turn.way, static_cast<int>(turn.number / ways.size())));
+        if (const CopyChoice::Trial turn = choice.next(); turn.timed)
+          told +=
+              choice.note(turn, mebibyte, four_pages_are_fast(turn.way, static_cast<int>(turn.number / ways.size())));
     });
   threads.clear();
   EXPECT_EQ(told, 1);

@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 template <class Throw>
-Error caught(Throw thrower, const Where& where = {}) {
+Error caught(Throw thrower, const ErrorContext& where = {}) {
   try {
     thrower();
   } catch (...) {
@@ -21,19 +21,20 @@ Error caught(Throw thrower, const Where& where = {}) {
 
 void expect_equal(const Error& a, const Error& b) {
   EXPECT_EQ(a.code(), b.code());
-  EXPECT_EQ(a.sentence(), b.sentence());
+  EXPECT_EQ(a.message(), b.message());
   EXPECT_STREQ(a.what(), b.what());
-  EXPECT_EQ(a.where().rank, b.where().rank);
-  EXPECT_EQ(a.where().host, b.where().host);
-  EXPECT_EQ(a.where().path, b.where().path);
-  EXPECT_EQ(a.where().tensor, b.where().tensor);
+  EXPECT_EQ(a.context().rank, b.context().rank);
+  EXPECT_EQ(a.context().host, b.context().host);
+  EXPECT_EQ(a.context().path, b.context().path);
+  EXPECT_EQ(a.context().tensor, b.context().tensor);
 }
 
 TEST(Error, SaysWhatAndWhere) {
   const Error full(ErrorCode::mismatch, "the dtype is f32 in the file, and f64 in the program",
                    {.rank = 2, .host = "n1", .path = "/run/x.h5", .tensor = "model/w"});
-  EXPECT_STREQ(full.what(),
-               "mismatch: \"model/w\": the dtype is f32 in the file, and f64 in the program (rank 2 on n1, path /run/x.h5)");
+  EXPECT_STREQ(
+      full.what(),
+      "mismatch: \"model/w\": the dtype is f32 in the file, and f64 in the program (rank 2 on n1, path /run/x.h5)");
 }
 
 TEST(Error, LeavesOutWhatIsNotKnown) {
@@ -65,17 +66,18 @@ TEST(Error, CrossesProcessBorders) {
 }
 
 TEST(CurrentError, KeepsAnErrorAndFillsWhatItLeftOpen) {
-  const Error error =
-      caught([] { throw Error(ErrorCode::corrupt, "flipped", {.path = "/a"}); }, {.rank = 4, .path = "/b", .tensor = "t"});
-  expect_equal(error, Error(ErrorCode::corrupt, "flipped", {.rank = 4, .host = host_name(), .path = "/a", .tensor = "t"}));
+  const Error error = caught([] { throw Error(ErrorCode::corrupt, "flipped", {.path = "/a"}); },
+                             {.rank = 4, .path = "/b", .tensor = "t"});
+  expect_equal(error,
+               Error(ErrorCode::corrupt, "flipped", {.rank = 4, .host = host_name(), .path = "/a", .tensor = "t"}));
 }
 
 TEST(CurrentError, KnowsWhatAnExceptionMeans) {
   EXPECT_EQ(caught([] { throw std::bad_alloc(); }).code(), ErrorCode::out_of_memory);
   const Error internal = caught([] { throw std::runtime_error("odd"); });
   EXPECT_EQ(internal.code(), ErrorCode::internal);
-  EXPECT_EQ(internal.sentence(), "odd");
-  EXPECT_EQ(internal.where().host, host_name());
+  EXPECT_EQ(internal.message(), "odd");
+  EXPECT_EQ(internal.context().host, host_name());
   EXPECT_EQ(caught([] { throw 1; }).code(), ErrorCode::internal);
 }
 

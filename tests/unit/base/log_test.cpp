@@ -44,13 +44,15 @@ TEST_F(LogDeathTest, LevelComesFromTheEnvironment) {
               AllOf(HasSubstr("debug: line 1\n"), HasSubstr("error: line 4\n")));
   EXPECT_EXIT(log_and_exit("error"), testing::ExitedWithCode(0), AllOf(Not(HasSubstr("line 3")), HasSubstr("line 4")));
   EXPECT_EXIT(log_and_exit("off"), testing::ExitedWithCode(0), Not(HasSubstr("line")));
-  EXPECT_EXIT(log_and_exit("nonsense"), testing::ExitedWithCode(0), AllOf(Not(HasSubstr("line 2")), HasSubstr("line 3")));
+  EXPECT_EXIT(log_and_exit("nonsense"), testing::ExitedWithCode(0),
+              AllOf(Not(HasSubstr("line 2")), HasSubstr("line 3")));
 }
 
 TEST(Log, SaysWhoWrites) {
   testing::internal::CaptureStderr();
   log::error("{} of {}", 3, "four");
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), fmt::format("holdfast[{} {}] error: 3 of four\n", host_name(), getpid()));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            fmt::format("holdfast[{} {}] error: 3 of four\n", host_name(), getpid()));
 }
 
 }  // namespace

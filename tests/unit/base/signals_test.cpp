@@ -190,7 +190,8 @@ TEST_F(Signals, OursPutBackByOthersDoesNotPassOnToItself) {
 
 TEST_F(Signals, AnInterruptedReadIsRestarted) {
 #ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "the thread sanitizer of GCC 12 holds a handler back until read() has returned, which here waits for it";
+  GTEST_SKIP()
+      << "the thread sanitizer of GCC 12 holds a handler back until read() has returned, which here waits for it";
 #endif
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
@@ -216,7 +217,7 @@ TEST_F(Signals, WhatIsNoRequestIsRefused) {
       ADD_FAILURE() << signal << " was accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-      EXPECT_THAT(error.sentence(), testing::HasSubstr(std::to_string(signal)));
+      EXPECT_THAT(error.message(), testing::HasSubstr(std::to_string(signal)));
     }
   }
 }

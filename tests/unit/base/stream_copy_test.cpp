@@ -40,8 +40,8 @@ constexpr std::size_t page = 4096, group = 4 * page, kib = 1024;
 TEST(CopyWays, EachCopiesExactlyTheBytesWhereverTheyLie) {
   for (const CopyWay way : copy_ways())
     for (const std::size_t bytes :
-         {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, page - 1, page, page + 1, group - 1,
-          group, group + 63, group + page + 64, 2 * group + 3 * page + 129, 100001ul})
+         {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{65}, page - 1, page, page + 1,
+          group - 1, group, group + 63, group + page + 64, 2 * group + 3 * page + 129, 100001ul})
       for (const std::size_t from_line : {0, 1, 7, 32, 63})
         for (const std::size_t to_line : {0, 1, 16, 32, 63})
           expect_exact(bytes, from_line, to_line, [&](auto* to, auto* from, std::size_t count) {

@@ -1,10 +1,13 @@
-// A helper's server among ranks: which answer goes to which question, and what becomes of saves that name a wrong arena.
+// A helper's server among ranks: which answer goes to which question, and what becomes of saves that name a wrong
+// arena.
 #include "helper/server.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+
+#include "settings/settings.hpp"
 
 namespace holdfast::helper {
 namespace {
@@ -70,7 +73,8 @@ class FakeService final : public transport::Service {
 };
 
 MATCHER_P3(Says, session, type, about, "") {
-  return arg.session == static_cast<SessionId>(session) && arg.type == type && arg.about == static_cast<std::uint32_t>(about);
+  return arg.session == static_cast<SessionId>(session) && arg.type == type &&
+         arg.about == static_cast<std::uint32_t>(about);
 }
 
 /// Two ranks, sessions 1 and 2, whose directory is open.
@@ -83,8 +87,8 @@ class ServerTest : public testing::Test {
       scene(fake, *server);
     });
     const mpi::Communicator nobody;
-    PeerWatch peers(nobody, [](Outcome) {});
-    const helper::Service settings;
+    HeartbeatMonitor peers(nobody, [](Outcome) {});
+    const helper::ServeOptions settings;
     Server served(service, jobs, peers, settings);
     server = &served;
     served.run();
@@ -96,16 +100,17 @@ class ServerTest : public testing::Test {
                    Hello{.rank = static_cast<std::int32_t>(id) - 1,
                          .world_size = 2,
                          .helper_ranks = 2,
-                         .save_timeout_s = 1800},
+                         .options = settings::encode(Options{})},
                    10 + id);
     }
     ASSERT_TRUE(std::holds_alternative<OpenJob>(*jobs.try_pop()));
     server.report(Opened{.helpers = 1, .error = {}});
     fake.callbacks().woken();
-    EXPECT_THAT(fake.take_sent(), testing::ElementsAre(Says(1, MessageType::welcome, 11), Says(2, MessageType::welcome, 12)));
+    EXPECT_THAT(fake.take_sent(),
+                testing::ElementsAre(Says(1, MessageType::welcome, 11), Says(2, MessageType::welcome, 12)));
   }
   static void send_plan(FakeService& fake, SessionId id) {
-    const RankLayout layout{.rank = static_cast<std::int32_t>(id) - 1, .owned = {}, .pieces = {}};
+    const plan::RankLayout layout{.rank = static_cast<std::int32_t>(id) - 1, .owned = {}, .pieces = {}};
     fake.receive(id, Plan{.plan = 1, .content = encode(layout)}, 20);
   }
   static void stage(FakeService& fake, SessionId id, std::uint64_t arena) {
@@ -160,7 +165,8 @@ TEST_F(ServerTest, AnswersAWishForNoArena) {
     fake.receive(1, OpenArena{.slot = 0, .bytes = 0}, 22);
     fake.make(fake.wishes.at(1));
     const std::vector<Sent> sent = fake.take_sent();
-    ASSERT_THAT(sent, testing::ElementsAre(Says(1, MessageType::arena_ready, 21), Says(1, MessageType::arena_ready, 22)));
+    ASSERT_THAT(sent,
+                testing::ElementsAre(Says(1, MessageType::arena_ready, 21), Says(1, MessageType::arena_ready, 22)));
     EXPECT_EQ(decode<ArenaReady>(sent[1].payload).arena, 0U);
   });
 }
@@ -179,8 +185,8 @@ TEST_F(ServerTest, FailsASaveThatNamesAnArenaWhichItHasGivenUp) {
     ASSERT_TRUE(job);
     const auto& error = std::get<SaveJob>(*job).error;
     ASSERT_TRUE(error);
-    EXPECT_EQ(error->where().rank, 0);
-    EXPECT_THAT(error->sentence(), testing::HasSubstr("arena"));
+    EXPECT_EQ(error->context().rank, 0);
+    EXPECT_THAT(error->message(), testing::HasSubstr("arena"));
     EXPECT_THAT(fake.dropped, testing::IsEmpty());
   });
 }

@@ -18,7 +18,7 @@ using test::SampleCheckpoint;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using Kind = Difference::Kind;
+using Kind = Difference::Aspect;
 
 class Diff : public testing::Test {
  protected:
@@ -137,7 +137,8 @@ TEST_F(Diff, FindsTheOnlyDifferenceInATensorOfManyPieces) {
   const auto first = [&](auto& sample) { sample.tensor("t", DType::f32, shape, bytes_of(numbers)); };
   auto others = numbers;
   others[volume(shape) - 3] = 0.75f;
-  const DiffReport report = compare(first, [&](auto& sample) { sample.tensor("t", DType::f32, shape, bytes_of(others)); });
+  const DiffReport report =
+      compare(first, [&](auto& sample) { sample.tensor("t", DType::f32, shape, bytes_of(others)); });
   ASSERT_THAT(report.differences, SizeIs(1));
   EXPECT_EQ(report.differences[0].elements, 1u);
   EXPECT_EQ(report.differences[0].text, "[2, 2097149]: 0.25 / 0.75");

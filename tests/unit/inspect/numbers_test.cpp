@@ -28,7 +28,8 @@ TEST(Distance, OfEveryKindOfNumber) {
 TEST(Distance, IntegersBeyondADoubleAreExact) {
   const std::int64_t large = (std::int64_t{1} << 60);
   EXPECT_EQ(apart(DType::i64, large, large + 1), 1.0);
-  EXPECT_EQ(apart(DType::i64, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()), 0x1p64);
+  EXPECT_EQ(apart(DType::i64, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()),
+            0x1p64);
 }
 
 TEST(Distance, NaNAndInfinity) {

@@ -9,8 +9,8 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "storage/commit.hpp"
-#include "storage/file_engine.hpp"
+#include "storage/directory/checkpoint_store.hpp"
+#include "storage/write/hdf5_file.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -37,7 +37,7 @@ void SampleCheckpoint::chunk(int rank, Box box, Bytes content) {
 }
 
 void SampleCheckpoint::tensor(const std::string& name, DType dtype, const Shape& global, const Bytes& content) {
-  dataset({name, plan::Kind::tensor, dtype, global});
+  dataset({name, plan::DatasetKind::tensor, dtype, global});
   const auto boxes = split(whole(global), static_cast<std::size_t>(world_size_));
   std::size_t at = 0;
   for (std::size_t i = 0; i < boxes.size(); ++i) {
@@ -49,19 +49,19 @@ void SampleCheckpoint::tensor(const std::string& name, DType dtype, const Shape&
 }
 
 void SampleCheckpoint::value(const std::string& name, DType dtype, const Shape& shape, const Bytes& content) {
-  dataset({name, plan::Kind::value, dtype, shape});
+  dataset({name, plan::DatasetKind::value, dtype, shape});
   chunk(0, whole(shape), content);
 }
 
 void SampleCheckpoint::string(const std::string& name, const std::string& text) {
-  dataset({name, plan::Kind::string, DType::u8, {text.size()}});
+  dataset({name, plan::DatasetKind::string, DType::u8, {text.size()}});
   chunk(0, whole({text.size()}), bytes_of(text));
 }
 
 void SampleCheckpoint::per_rank(const std::string& name, DType dtype, const std::vector<Bytes>& contents) {
   const std::size_t bytes = std::accumulate(contents.begin(), contents.end(), std::size_t{0},
                                             [](std::size_t sum, const Bytes& part) { return sum + part.size(); });
-  dataset({name, plan::Kind::per_rank, dtype, {bytes / size_of(dtype)}});
+  dataset({name, plan::DatasetKind::per_rank, dtype, {bytes / size_of(dtype)}});
   std::uint64_t at = 0;
   for (std::size_t rank = 0; rank < contents.size(); ++rank) {
     const std::uint64_t count = contents[rank].size() / size_of(dtype);
@@ -74,15 +74,20 @@ void SampleCheckpoint::per_rank_strings(const std::string& name, const std::vect
   std::vector<Bytes> contents;
   for (const std::string& text : texts) contents.push_back(bytes_of(text));
   per_rank(name, DType::u8, contents);
-  datasets_.back().kind = plan::Kind::per_rank_string;
+  datasets_.back().kind = plan::DatasetKind::per_rank_string;
 }
 
-std::filesystem::path SampleCheckpoint::save(const std::filesystem::path& directory, std::int64_t step, std::int64_t sequence,
-                                             std::int64_t parent) const {
+std::filesystem::path SampleCheckpoint::save(const std::filesystem::path& directory, std::int64_t step,
+                                             std::int64_t sequence, std::int64_t parent) const {
   const auto comm = mpi::Communicator::duplicate(MPI_COMM_SELF);
-  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_file_engine(comm),
+  storage::CheckpointStore store(comm, storage::make_posix_filesystem(), storage::make_checkpoint_file(comm),
                                  {.directory = directory, .nonce = "test", .holder = "a test"});
-  storage::SaveRequest request{.step = step, .sequence = sequence, .parent = parent, .world_size = world_size_, .datasets = datasets_, .chunks = {}};
+  storage::SaveRequest request{.step = step,
+                               .sequence = sequence,
+                               .parent = parent,
+                               .world_size = world_size_,
+                               .datasets = datasets_,
+                               .chunks = {}};
   for (const Part& part : parts_) request.chunks.push_back({part.dataset, part.box, part.rank, part.content});
   return store.save(request).path;
 }
@@ -96,7 +101,8 @@ SampleCheckpoint small_sample() {
   sample.value("epoch", DType::i64, {}, bytes_of(std::vector<std::int64_t>{7}));
   sample.value("rate", DType::f64, {}, bytes_of(std::vector<double>{0.5}));
   sample.string("note", "hello");
-  sample.per_rank("seed", DType::u64, {bytes_of(std::vector<std::uint64_t>{100}), bytes_of(std::vector<std::uint64_t>{101})});
+  sample.per_rank("seed", DType::u64,
+                  {bytes_of(std::vector<std::uint64_t>{100}), bytes_of(std::vector<std::uint64_t>{101})});
   return sample;
 }
 

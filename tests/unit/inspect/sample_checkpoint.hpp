@@ -10,7 +10,7 @@
 
 #include "base/codec.hpp"
 #include "plan/plan.hpp"
-#include "storage/storage.hpp"
+#include "storage/write/checkpoint_file.hpp"
 
 namespace holdfast::test {
 
@@ -56,8 +56,8 @@ class SampleCheckpoint {
   std::vector<Part> parts_;
 };
 
-/// One of each kind: what most tests look at. 2 ranks; tensors "model/weight" f32 (4, 3) = 0, 1, 2, … and "model/bias" bf16 (3) =
-/// 1; values "epoch" i64 = 7, "rate" f64 = 0.5, "note" = "hello", per rank "seed" u64 = 100 + rank.
+/// One of each kind: what most tests look at. 2 ranks; tensors "model/weight" f32 (4, 3) = 0, 1, 2, … and "model/bias"
+/// bf16 (3) = 1; values "epoch" i64 = 7, "rate" f64 = 0.5, "note" = "hello", per rank "seed" u64 = 100 + rank.
 SampleCheckpoint small_sample();
 
 /// Changes one byte in the middle of the only place where `content` stands in the file.

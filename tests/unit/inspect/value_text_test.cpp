@@ -23,8 +23,10 @@ std::string text_of(Fill&& fill, int ranks = 2) {
 }
 
 TEST(ValueText, Numbers) {
-  EXPECT_EQ(text_of([](auto& sample) { sample.value("v", DType::i64, {}, bytes_of(std::vector<std::int64_t>{-7})); }), "-7");
-  EXPECT_EQ(text_of([](auto& sample) { sample.value("v", DType::f64, {}, bytes_of(std::vector<double>{0.1})); }), "0.1");
+  EXPECT_EQ(text_of([](auto& sample) { sample.value("v", DType::i64, {}, bytes_of(std::vector<std::int64_t>{-7})); }),
+            "-7");
+  EXPECT_EQ(text_of([](auto& sample) { sample.value("v", DType::f64, {}, bytes_of(std::vector<double>{0.1})); }),
+            "0.1");
   EXPECT_EQ(text_of([](auto& sample) { sample.value("v", DType::boolean, {}, Bytes{std::byte{1}}); }), "true");
 }
 
@@ -38,7 +40,8 @@ TEST(ValueText, VectorsAreCut) {
 }
 
 TEST(ValueText, StringsAreQuotedEscapedAndCut) {
-  EXPECT_EQ(text_of([](auto& sample) { sample.string("s", "say \"hi\"\n\x1b[31m"); }), "\"say \\\"hi\\\"\\n\\x1b[31m\"");
+  EXPECT_EQ(text_of([](auto& sample) { sample.string("s", "say \"hi\"\n\x1b[31m"); }),
+            "\"say \\\"hi\\\"\\n\\x1b[31m\"");
   EXPECT_EQ(text_of([](auto& sample) { sample.string("s", ""); }), "\"\"");
   EXPECT_EQ(text_of([](auto& sample) { sample.string("s", std::string(1000, 'x')); }),
             "\"" + std::string(60, 'x') + "\"… 1000 bytes in all");
@@ -48,7 +51,10 @@ TEST(ValueText, StringsAreQuotedEscapedAndCut) {
 }
 
 TEST(ValueText, PerRank) {
-  EXPECT_EQ(text_of([](auto& sample) { sample.per_rank("p", DType::u8, {Bytes(1), Bytes(3)}); }), "rank 0: [0], 1: [0, 0, 0]");
+  EXPECT_EQ(text_of([](auto& sample) {
+              sample.per_rank("p", DType::u8, {Bytes(1), Bytes(3)});
+            }),
+            "rank 0: [0], 1: [0, 0, 0]");
   EXPECT_EQ(text_of([](auto& sample) { sample.per_rank_strings("p", {"a", "bc"}); }), "rank 0: \"a\", 1: \"bc\"");
   EXPECT_EQ(text_of([](auto& sample) { sample.per_rank("p", DType::u8, std::vector<Bytes>(9, Bytes(1))); }, 9),
             "rank 0: [0], 1: [0], 2: [0], 3: [0], … 9 ranks");

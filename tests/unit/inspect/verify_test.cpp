@@ -44,7 +44,8 @@ TEST_F(Verify, NamesTensorAndRankOfEveryFlippedByte) {
   const auto file = test::small_sample().save(directory.path(), 1);
   test::flip_byte(file, bytes_of(std::vector<float>{6, 7, 8, 9, 10, 11}));  // rank 1's rows
   test::flip_byte(file, bytes_of(std::string("hello")));
-  EXPECT_THAT(verify(file, {}).problems, ElementsAre(AllOf(HasSubstr("model/weight"), HasSubstr("rank 1")), HasSubstr("note")));
+  EXPECT_THAT(verify(file, {}).problems,
+              ElementsAre(AllOf(HasSubstr("model/weight"), HasSubstr("rank 1")), HasSubstr("note")));
 }
 
 /// Our tables and the bytes are whole, and a load would do; but h5dump would not find the value.
@@ -60,7 +61,7 @@ TEST_F(Verify, NamesWhatHdf5DoesNotFind) {
 
 TEST_F(Verify, FindsAHole) {
   SampleCheckpoint sample;
-  sample.dataset({"holey", plan::Kind::tensor, DType::u8, {4, 2}});
+  sample.dataset({"holey", plan::DatasetKind::tensor, DType::u8, {4, 2}});
   sample.chunk(0, {{0, 0}, {3, 2}}, Bytes(6));
   EXPECT_THAT(verify(sample.save(directory.path(), 1), {}).problems,
               ElementsAre(AllOf(HasSubstr("'holey'"), HasSubstr("[3:4, 0:2]"))));
@@ -68,7 +69,7 @@ TEST_F(Verify, FindsAHole) {
 
 TEST_F(Verify, FindsAnOverlapThatHidesAHole) {
   SampleCheckpoint sample;
-  sample.dataset({"twice", plan::Kind::tensor, DType::u8, {4}});
+  sample.dataset({"twice", plan::DatasetKind::tensor, DType::u8, {4}});
   sample.chunk(0, {{0}, {2}}, Bytes(2));
   sample.chunk(1, {{1}, {2}}, Bytes(2));  // the volumes add up to 4
   EXPECT_THAT(verify(sample.save(directory.path(), 1), {}).problems,
@@ -77,8 +78,8 @@ TEST_F(Verify, FindsAnOverlapThatHidesAHole) {
 
 TEST_F(Verify, EmptyTensorsAndEmptyPartsAreWhole) {
   SampleCheckpoint sample;
-  sample.dataset({"nothing", plan::Kind::tensor, DType::f32, {0, 3}});
-  sample.dataset({"uneven", plan::Kind::tensor, DType::u8, {2}});
+  sample.dataset({"nothing", plan::DatasetKind::tensor, DType::f32, {0, 3}});
+  sample.dataset({"uneven", plan::DatasetKind::tensor, DType::u8, {2}});
   sample.chunk(0, {{0}, {2}}, Bytes(2));
   sample.chunk(1, {{2}, {0}}, {});
   EXPECT_THAT(verify(sample.save(directory.path(), 1), {}).problems, IsEmpty());

@@ -12,20 +12,22 @@ namespace holdfast::load {
 namespace {
 
 using plan::Dataset;
+using plan::DatasetKind;
 using plan::Item;
-using plan::Kind;
 using storage::ChunkRecord;
 using testing::ElementsAre;
 
 /// What a small file has: two ranks saved it.
 struct File {
-  std::vector<Dataset> datasets = {{"w", Kind::tensor, DType::f32, {4, 2}}, {"lr", Kind::value, DType::f64, {}},
-                                   {"rates", Kind::value, DType::f64, {3}}, {"note", Kind::string, DType::u8, {5}},
-                                   {"rng", Kind::per_rank, DType::u8, {7}}, {"seed", Kind::per_rank, DType::u64, {2}},
-                                   {"none", Kind::string, DType::u8, {0}},  {"empty", Kind::per_rank, DType::u8, {1}}};
-  std::vector<ChunkRecord> chunks = {{0, 0, {{0, 0}, {2, 2}}}, {0, 1, {{2, 0}, {2, 2}}}, {1, 0, {}},         {2, 1, whole({3})},
-                                     {3, 0, whole({5})},       {4, 0, {{0}, {3}}},       {4, 1, {{3}, {4}}}, {5, 0, {{0}, {1}}},
-                                     {5, 1, {{1}, {1}}},       {7, 0, {{0}, {1}}},       {7, 1, {{1}, {0}}}};
+  std::vector<Dataset> datasets = {
+      {"w", DatasetKind::tensor, DType::f32, {4, 2}}, {"lr", DatasetKind::value, DType::f64, {}},
+      {"rates", DatasetKind::value, DType::f64, {3}}, {"note", DatasetKind::string, DType::u8, {5}},
+      {"rng", DatasetKind::per_rank, DType::u8, {7}}, {"seed", DatasetKind::per_rank, DType::u64, {2}},
+      {"none", DatasetKind::string, DType::u8, {0}},  {"empty", DatasetKind::per_rank, DType::u8, {1}}};
+  std::vector<ChunkRecord> chunks = {{0, 0, {{0, 0}, {2, 2}}}, {0, 1, {{2, 0}, {2, 2}}}, {1, 0, {}},
+                                     {2, 1, whole({3})},       {3, 0, whole({5})},       {4, 0, {{0}, {3}}},
+                                     {4, 1, {{3}, {4}}},       {5, 0, {{0}, {1}}},       {5, 1, {{1}, {1}}},
+                                     {7, 0, {{0}, {1}}},       {7, 1, {{1}, {0}}}};
 
   [[nodiscard]] ReadList load(const std::vector<Item>& wanted, int rank = 0, const LoadOptions& options = {}) const {
     return reshard(wanted, {datasets, plan::Names(datasets), chunks, 2}, rank, options);
@@ -33,31 +35,32 @@ struct File {
 };
 
 Item tensor(Shape global, Box box, DType dtype = DType::f32) {
-  return {"w", Kind::tensor, dtype, std::move(global), std::move(box)};
+  return {"w", DatasetKind::tensor, dtype, std::move(global), std::move(box)};
 }
-Item value(const char* name, Shape shape, DType dtype = DType::f64, Kind kind = Kind::value) {
+Item value(const char* name, Shape shape, DType dtype = DType::f64, DatasetKind kind = DatasetKind::value) {
   return {name, kind, dtype, shape, whole(shape)};
 }
 Item per_rank(const char* name, Shape shape, DType dtype = DType::u8) {
-  return {name, Kind::per_rank, dtype, {}, whole(shape)};
+  return {name, DatasetKind::per_rank, dtype, {}, whole(shape)};
 }
 
 /// Whose parts are read, ascending.
 std::vector<std::uint32_t> chunks_of(const ReadList& list) {
   std::vector<std::uint32_t> chunks;
-  for (const Read& read : list.reads)
-    for (const Part& part : read.parts) chunks.push_back(part.chunk);
+  for (const BoxRead& read : list.reads)
+    for (const ChunkPart& part : read.parts) chunks.push_back(part.chunk);
   std::ranges::sort(chunks);
   return chunks;
 }
 
-std::string refusal(const File& file, const Item& item, ErrorCode code = ErrorCode::mismatch, const LoadOptions& options = {}) {
+std::string refusal(const File& file, const Item& item, ErrorCode code = ErrorCode::mismatch,
+                    const LoadOptions& options = {}) {
   try {
     (void)file.load({item}, 0, options);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), code);
-    EXPECT_EQ(error.where().tensor, item.name);
-    return error.sentence();
+    EXPECT_EQ(error.context().tensor, item.name);
+    return error.message();
   }
   return "taken";
 }
@@ -81,8 +84,8 @@ TEST(Reshard, AnEmptyPartReadsNothingButCountsAsWanted) {
 }
 
 TEST(Reshard, ValuesTakeTheFilesLength) {
-  const ReadList list = File().load(
-      {value("rates", {9}), value("note", {0}, DType::u8, Kind::string), value("none", {4}, DType::u8, Kind::string)});
+  const ReadList list = File().load({value("rates", {9}), value("note", {0}, DType::u8, DatasetKind::string),
+                                     value("none", {4}, DType::u8, DatasetKind::string)});
   ASSERT_EQ(list.reads.size(), 3U);
   EXPECT_EQ(list.reads[0].box, whole({3}));
   EXPECT_EQ(list.reads[1].box, whole({5}));
@@ -100,7 +103,8 @@ TEST(Reshard, PerRankValuesGoBackToTheirRank) {
 
 TEST(Reshard, MoreRanksThanSavedTakeTheValuesInTurn) {
   for (int rank = 2; rank < 7; ++rank)
-    EXPECT_EQ(File().load({per_rank("rng", {1})}, rank).reads[0].box, File().load({per_rank("rng", {1})}, rank % 2).reads[0].box);
+    EXPECT_EQ(File().load({per_rank("rng", {1})}, rank).reads[0].box,
+              File().load({per_rank("rng", {1})}, rank % 2).reads[0].box);
 }
 
 TEST(Reshard, AnEmptyPerRankValueIsReadAsEmpty) {
@@ -120,9 +124,11 @@ TEST(Reshard, NamesWhatIsMissing) {
 }
 
 TEST(Reshard, RefusesWhatDoesNotFit) {
-  EXPECT_EQ(refusal({}, tensor({4, 3}, {{0, 0}, {4, 3}})), "the global shape is (4, 2) in the file, and (4, 3) in the program");
+  EXPECT_EQ(refusal({}, tensor({4, 3}, {{0, 0}, {4, 3}})),
+            "the global shape is (4, 2) in the file, and (4, 3) in the program");
   EXPECT_EQ(refusal({}, tensor({8}, {{0}, {8}})), "the global shape is (4, 2) in the file, and (8) in the program");
-  EXPECT_EQ(refusal({}, tensor({4, 2}, {{0, 0}, {4, 2}}, DType::f64)), "the dtype is f32 in the file, and f64 in the program");
+  EXPECT_EQ(refusal({}, tensor({4, 2}, {{0, 0}, {4, 2}}, DType::f64)),
+            "the dtype is f32 in the file, and f64 in the program");
   EXPECT_EQ(refusal({}, value("w", {4}, DType::f32)), "it is a tensor in the file, and a value in the program");
   EXPECT_EQ(refusal({}, value("lr", {1})), "the global shape is () in the file, and (1) in the program");
   EXPECT_EQ(refusal({}, value("rates", {})), "the global shape is (3) in the file, and () in the program");
@@ -146,19 +152,21 @@ TEST(Reshard, AFileWhoseChunksDoNotFitIsCorrupt) {
   EXPECT_EQ(refusal(holes, tensor({4, 2}, {{2, 0}, {2, 2}})), "taken");
   File outside;
   outside.chunks[1].box.offset[0] = 3;
-  EXPECT_EQ(refusal(outside, tensor({4, 2}, {{0, 0}, {1, 1}}), ErrorCode::corrupt), "chunk [3:5, 0:2] lies outside the tensor");
+  EXPECT_EQ(refusal(outside, tensor({4, 2}, {{0, 0}, {1, 1}}), ErrorCode::corrupt),
+            "chunk [3:5, 0:2] lies outside the tensor");
   File dangling;
   dangling.chunks[0].dataset = 8;
   EXPECT_THROW((void)dangling.load({}), Error);
 }
 
-/// Random shardings of random shapes, saved and wanted: the reads are what each rank holds, and the chunks those that share
-/// an element with it.
+/// Random shardings of random shapes, saved and wanted: the reads are what each rank holds, and the chunks those that
+/// share an element with it.
 TEST(ReshardProperty, AnySavedShardingServesAnyOther) {
   std::mt19937 random(51);
   for (int repeat = 0; repeat < 300; ++repeat) {
     const Shape global = test::random_shape(random, 4, 7);
-    const std::vector<Dataset> datasets = {{"other", Kind::tensor, DType::f32, {1}}, {"w", Kind::tensor, DType::f32, global}};
+    const std::vector<Dataset> datasets = {{"other", DatasetKind::tensor, DType::f32, {1}},
+                                           {"w", DatasetKind::tensor, DType::f32, global}};
     std::vector<ChunkRecord> chunks = {{0, 0, {{0}, {1}}}};
     for (const Box& box : test::random_partition(random, global, 1 + random() % 5)) chunks.push_back({1, 0, box});
     std::shuffle(chunks.begin(), chunks.end(), random);
@@ -170,7 +178,8 @@ TEST(ReshardProperty, AnySavedShardingServesAnyOther) {
         EXPECT_EQ(list.reads[0].box, box);
       }
       for (std::uint32_t i = 0; i < chunks.size(); ++i)
-        EXPECT_EQ(std::ranges::count(chunks_of(list), i), chunks[i].dataset == 1 && intersect(chunks[i].box, box) ? 1 : 0);
+        EXPECT_EQ(std::ranges::count(chunks_of(list), i),
+                  chunks[i].dataset == 1 && intersect(chunks[i].box, box) ? 1 : 0);
     }
   }
 }

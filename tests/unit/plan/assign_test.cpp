@@ -19,7 +19,8 @@ constexpr std::uint64_t never_split = ~std::uint64_t{0} / 2;
 using Pieces = std::vector<std::vector<Piece>>;
 
 /// assign(), with a list for each rank.
-Pieces assigned(const Merged& merged, const std::vector<std::uint64_t>& load, int owner, int owners, std::uint64_t split_bytes) {
+Pieces assigned(const Merged& merged, const std::vector<std::uint64_t>& load, int owner, int owners,
+                std::uint64_t split_bytes) {
   Pieces pieces(load.size());
   for (auto& [rank, list] : assign(merged.shares, load, owner, owners, split_bytes)) {
     EXPECT_FALSE(list.empty()) << "only ranks that have any";
@@ -68,23 +69,27 @@ TEST(Assign, LargestFirst) {
 }
 
 TEST(Assign, LargeReplicasAreCutForAllHolders) {
-  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 100)), (std::vector<std::uint64_t>(4, 250)));
-  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 500)), (std::vector<std::uint64_t>{500, 500, 0, 0}));
-  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 1000)), (std::vector<std::uint64_t>{1000, 0, 0, 0}));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 100)),
+            (std::vector<std::uint64_t>(4, 250)));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 500)),
+            (std::vector<std::uint64_t>{500, 500, 0, 0}));
+  EXPECT_EQ(bytes_per_rank(assigned(replicas(4, {1000}), {0, 0, 0, 0}, 0, 1, 1000)),
+            (std::vector<std::uint64_t>{1000, 0, 0, 0}));
 }
 
 TEST(Assign, OwnersThatAssignAtOnceDoNotPileUp) {
   std::vector<std::uint64_t> sum(8);
   for (int owner = 0; owner < 8; ++owner) {
-    const auto bytes = bytes_per_rank(assigned(replicas(8, {10, 10}), std::vector<std::uint64_t>(8), owner, 8, never_split));
+    const auto bytes =
+        bytes_per_rank(assigned(replicas(8, {10, 10}), std::vector<std::uint64_t>(8), owner, 8, never_split));
     for (std::size_t rank = 0; rank < sum.size(); ++rank) sum[rank] += bytes[rank];
   }
   EXPECT_EQ(sum, std::vector<std::uint64_t>(8, 20));
 }
 
 TEST(Assign, OnlyHoldersAreAsked) {
-  const Pieces pieces =
-      assigned(merge({tensor(1, "w", {4}, whole({4})), tensor(3, "w", {4}, whole({4}))}), {0, 90, 0, 80}, 0, 1, never_split);
+  const Pieces pieces = assigned(merge({tensor(1, "w", {4}, whole({4})), tensor(3, "w", {4}, whole({4}))}),
+                                 {0, 90, 0, 80}, 0, 1, never_split);
   EXPECT_EQ(bytes_per_rank(pieces), (std::vector<std::uint64_t>{0, 0, 0, 16}));
 }
 
@@ -119,8 +124,9 @@ TEST(AssignProperty, EveryElementIsSavedOnceByAHolder) {
         items.push_back(tensor(rank++, name, global, box));
     }
     const Merged merged = merge(items);
-    check_complete(merged, assigned(merged, std::vector<std::uint64_t>(static_cast<std::size_t>(ranks)), 0, 1, 1 + random() % 64),
-                   items);
+    check_complete(
+        merged, assigned(merged, std::vector<std::uint64_t>(static_cast<std::size_t>(ranks)), 0, 1, 1 + random() % 64),
+        items);
   }
 }
 
@@ -141,7 +147,8 @@ TEST(Place, InTheOrderOfItemsOnAlignedOffsets) {
 
 TEST(Place, LargePiecesBeginAtPages) {
   constexpr std::uint64_t large = 64 << 10;
-  std::vector<Piece> pieces{{{}, 0, {{0}, {1}}, 0, 10}, {{}, 1, {{0}, {large}}, 0, large}, {{}, 2, {{0}, {1}}, 0, large - 1}};
+  std::vector<Piece> pieces{
+      {{}, 0, {{0}, {1}}, 0, 10}, {{}, 1, {{0}, {large}}, 0, large}, {{}, 2, {{0}, {1}}, 0, large - 1}};
   EXPECT_EQ(place(pieces), 4096 + 2 * large);
   EXPECT_EQ(pieces[1].arena_offset, 4096U);
   EXPECT_EQ(pieces[2].arena_offset, 4096 + large);

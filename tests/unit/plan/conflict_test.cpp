@@ -19,8 +19,8 @@ std::string sentence_of(std::vector<RankItem> items) {
     (void)merge(items);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::plan_conflict);
-    EXPECT_EQ(error.where().tensor, name);
-    return error.sentence();
+    EXPECT_EQ(error.context().tensor, name);
+    return error.message();
   }
   return "no conflict";
 }
@@ -36,18 +36,20 @@ TEST(Conflict, GlobalShapes) {
 }
 
 TEST(Conflict, Kinds) {
-  EXPECT_EQ(sentence_of({tensor(0, "w", {}, {}), value(3, "w", {}, 0)}), "it is a tensor on rank 0 and a value on rank 3");
-  EXPECT_EQ(sentence_of({value(0, "w", {3}, 0), value(1, "w", {3}, 0, Kind::string)}),
+  EXPECT_EQ(sentence_of({tensor(0, "w", {}, {}), value(3, "w", {}, 0)}),
+            "it is a tensor on rank 0 and a value on rank 3");
+  EXPECT_EQ(sentence_of({value(0, "w", {3}, 0), value(1, "w", {3}, 0, DatasetKind::string)}),
             "it is a value on rank 0 and a string on rank 1");
-  EXPECT_EQ(sentence_of({per_rank(0, "w", {3}), per_rank(1, "w", {3}, Kind::per_rank_string)}),
+  EXPECT_EQ(sentence_of({per_rank(0, "w", {3}), per_rank(1, "w", {3}, DatasetKind::per_rank_string)}),
             "it is a per-rank value on rank 0 and a per-rank string on rank 1");
 }
 
 TEST(Conflict, Values) {
   EXPECT_EQ(sentence_of({value(0, "lr", {}, 5), value(1, "lr", {}, 5), value(2, "lr", {}, 6)}),
-            "the value must be the same on all ranks, but it is 5 on rank 0 and 6 on rank 2; StateDict::add_per_rank() takes a "
+            "the value must be the same on all ranks, but it is 5 on rank 0 and 6 on rank 2; StateDict::add_per_rank() "
+            "takes a "
             "value that is each rank's own");
-  EXPECT_THAT(sentence_of({value(0, "s", {2}, 'a', Kind::string), value(1, "s", {2}, 'b', Kind::string)}),
+  EXPECT_THAT(sentence_of({value(0, "s", {2}, 'a', DatasetKind::string), value(1, "s", {2}, 'b', DatasetKind::string)}),
               testing::HasSubstr("it is \"aa\" on rank 0 and \"bb\" on rank 1"));
   EXPECT_EQ(sentence_of({value(0, "lr", {3}, 5), value(1, "lr", {4}, 6)}),
             "the value's shape is (3) on rank 0 and (4) on rank 1");
@@ -56,8 +58,9 @@ TEST(Conflict, Values) {
 TEST(Conflict, ValuesThatDifferBehindWhatIsKnownOfThem) {
   RankItem a = value(0, "v", {200}, 7), b = value(1, "v", {200}, 8);
   a.start = b.start = Bytes(most_start_bytes, std::byte{1});
-  EXPECT_THAT(sentence_of({a, b}), testing::HasSubstr("it differs between rank 0 and rank 1 somewhere behind its beginning, "
-                                                      "[1, 1, 1, 1, 1, 1, 1, 1, … 200 in all];"));
+  EXPECT_THAT(sentence_of({a, b}),
+              testing::HasSubstr("it differs between rank 0 and rank 1 somewhere behind its beginning, "
+                                 "[1, 1, 1, 1, 1, 1, 1, 1, … 200 in all];"));
 }
 
 TEST(Conflict, ANumberHereAndAVectorThere) {
@@ -71,8 +74,9 @@ TEST(Conflict, Overlap) {
 }
 
 TEST(Conflict, OverlapOfAReplicaAndAPart) {
-  EXPECT_EQ(sentence_of({tensor(0, "w", {4}, {{0}, {4}}), tensor(1, "w", {4}, {{0}, {4}}), tensor(2, "w", {4}, {{1}, {2}})}),
-            "an overlap: rank 0 holds [0:4] and rank 2 holds [1:3], both have [1:3]");
+  EXPECT_EQ(
+      sentence_of({tensor(0, "w", {4}, {{0}, {4}}), tensor(1, "w", {4}, {{0}, {4}}), tensor(2, "w", {4}, {{1}, {2}})}),
+      "an overlap: rank 0 holds [0:4] and rank 2 holds [1:3], both have [1:3]");
 }
 
 TEST(Conflict, Hole) {
@@ -105,8 +109,8 @@ TEST(Conflict, NamesWithTheSameKey) {
     explain_conflict({tensor(1, "b", {2}, whole({2})), tensor(0, "a", {2}, whole({2}))});
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::plan_conflict);
-    EXPECT_EQ(error.where().tensor, "b");
-    EXPECT_EQ(error.sentence(), "the name has the same checksum as \"a\"; one of them has to change");
+    EXPECT_EQ(error.context().tensor, "b");
+    EXPECT_EQ(error.message(), "the name has the same checksum as \"a\"; one of them has to change");
   }
 }
 

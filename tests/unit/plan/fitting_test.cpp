@@ -41,7 +41,8 @@ TEST(Fitting, WhereOneArenaIsUsedTheOtherIsGivenBack) {
   EXPECT_TRUE(fit(node, 90, 0, false).close_other);
 }
 
-/// One rank's part has grown, another one's has shrunk: what was larger must go, or both arenas would be half as large again.
+/// One rank's part has grown, another one's has shrunk: what was larger must go, or both arenas would be half as large
+/// again.
 TEST(Fitting, LargerArenasGoWhereTheyAreTooMuch) {
   const Demand node{.exact = 120, .kept = 200, .roomy = 220, .other = 120, .other_kept = 200};
   EXPECT_EQ(fit(node, 420, 2, false).size, ArenaSize::roomy);
@@ -51,7 +52,8 @@ TEST(Fitting, LargerArenasGoWhereTheyAreTooMuch) {
   EXPECT_FALSE(trimmed.close_other) << "it can stay until its turn";
   EXPECT_TRUE(fit(node, 250, 2, false).close_other);
   EXPECT_FALSE(fit(node, 250, 2, true).other_in_the_way);
-  EXPECT_TRUE(fit({.exact = 120, .kept = 120, .roomy = 120, .other = 140, .other_kept = 140}, 250, 2, true).other_in_the_way);
+  EXPECT_TRUE(
+      fit({.exact = 120, .kept = 120, .roomy = 120, .other = 140, .other_kept = 140}, 250, 2, true).other_in_the_way);
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ std::string refusal(const StateDict& state) {
     (void)make_local_plan(state);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-    EXPECT_EQ(error.where().tensor, "w");
-    return error.sentence();
+    EXPECT_EQ(error.context().tensor, "w");
+    return error.message();
   }
   return "taken";
 }
@@ -46,8 +46,8 @@ TEST(LocalPlan, HasOneItemPerTensorAndValue) {
 
   ASSERT_EQ(plan.items.size(), 6U);
   ASSERT_EQ(plan.memory.size(), 6U);
-  const auto expect = [&](std::size_t i, const char* name, Kind kind, DType dtype, const Shape& global, const Box& box,
-                          const void* memory) {
+  const auto expect = [&](std::size_t i, const char* name, DatasetKind kind, DType dtype, const Shape& global,
+                          const Box& box, const void* memory) {
     EXPECT_EQ(plan.items[i].name, name);
     EXPECT_EQ(plan.items[i].kind, kind) << name;
     EXPECT_EQ(plan.items[i].dtype, dtype) << name;
@@ -56,12 +56,12 @@ TEST(LocalPlan, HasOneItemPerTensorAndValue) {
     EXPECT_EQ(plan.memory[i].data, memory) << name;
     EXPECT_EQ(plan.memory[i].shard.extent, box.extent) << name;
   };
-  expect(0, "w", Kind::tensor, DType::f32, {4, 8}, {{2, 0}, {2, 8}}, data);
-  expect(1, "epoch", Kind::value, DType::i32, {}, {}, &epoch);
-  expect(2, "note", Kind::string, DType::u8, {5}, {{0}, {5}}, note.data());
-  expect(3, "rates", Kind::value, DType::f64, {2}, {{0}, {2}}, rates.data());
-  expect(4, "rng", Kind::per_rank, DType::u8, {}, {{0}, {7}}, rng.data());
-  expect(5, "seed", Kind::per_rank, DType::u64, {}, {}, &seed);
+  expect(0, "w", DatasetKind::tensor, DType::f32, {4, 8}, {{2, 0}, {2, 8}}, data);
+  expect(1, "epoch", DatasetKind::value, DType::i32, {}, {}, &epoch);
+  expect(2, "note", DatasetKind::string, DType::u8, {5}, {{0}, {5}}, note.data());
+  expect(3, "rates", DatasetKind::value, DType::f64, {2}, {{0}, {2}}, rates.data());
+  expect(4, "rng", DatasetKind::per_rank, DType::u8, {}, {{0}, {7}}, rng.data());
+  expect(5, "seed", DatasetKind::per_rank, DType::u64, {}, {}, &seed);
 }
 
 TEST(LocalPlan, RefusesWhatCannotBeSaved) {
@@ -80,7 +80,8 @@ TEST(LocalPlan, RefusesWhatCannotBeSaved) {
 }
 
 TEST(LocalPlan, TakesEmptyPartsWithoutMemory) {
-  EXPECT_EQ(refusal(shard(static_cast<void*>(nullptr), DType::f32, {.global = {4}, .offset = {4}, .extent = {0}})), "taken");
+  EXPECT_EQ(refusal(shard(static_cast<void*>(nullptr), DType::f32, {.global = {4}, .offset = {4}, .extent = {0}})),
+            "taken");
   EXPECT_EQ(refusal(replicated(static_cast<void*>(nullptr), DType::f32, {0, 5})), "taken");
 }
 
@@ -174,7 +175,9 @@ TEST(LocalPlan, AnUpdateSeesEveryChange) {
   const float fixed[64] = {};
   std::int32_t number = 1;
   std::string text = "text";
-  const auto tensor = [](void* memory, Shard box, DType dtype = DType::f32) { return shard(memory, dtype, std::move(box)); };
+  const auto tensor = [](void* memory, Shard box, DType dtype = DType::f32) {
+    return shard(memory, dtype, std::move(box));
+  };
   const std::vector<std::pair<std::string, TensorView>> views = {
       {"a", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {}})},
       {"b", tensor(data, {{4, 2}, {0, 0}, {4, 2}, {}})},

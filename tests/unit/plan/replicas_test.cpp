@@ -19,7 +19,8 @@ Item part(std::string name, Box box) {
 /// What a rank has that many others have, too: the same item in another place of its list.
 std::vector<Item> items_of(int rank) {
   std::vector<Item> items;
-  for (int i = 0; i < rank % 3; ++i) items.push_back(part("own/" + std::to_string(rank), {{static_cast<std::uint64_t>(i)}, {1}}));
+  for (int i = 0; i < rank % 3; ++i)
+    items.push_back(part("own/" + std::to_string(rank), {{static_cast<std::uint64_t>(i)}, {1}}));
   items.push_back(part("everybody's", whole({100})));
   items.push_back(part("every fourth's", {{static_cast<std::uint64_t>(rank % 4)}, {10}}));
   return items;
@@ -49,7 +50,8 @@ TEST(Replicas, MeetWhereverTheyComeFrom) {
   for (const int side : sides) {
     std::vector<std::vector<Bytes>> next(ranks, std::vector<Bytes>(static_cast<std::size_t>(side)));
     for (int rank = 0; rank < ranks; ++rank) {
-      const auto sent = unite(at[static_cast<std::size_t>(rank)], ranks, side, [&](int to) { return to / stride % side; });
+      const auto sent =
+          unite(at[static_cast<std::size_t>(rank)], ranks, side, [&](int to) { return to / stride % side; });
       const int place = rank / stride % side;
       for (int to = 0; to < side; ++to)
         next[static_cast<std::size_t>(rank + (to - place) * stride)][static_cast<std::size_t>(place)] =
@@ -69,10 +71,11 @@ TEST(Replicas, MeetWhereverTheyComeFrom) {
 }
 
 TEST(Replicas, ArriveOnceWithEightBytesForEachHolder) {
-  std::vector<Bytes> bags;
-  for (int rank = 0; rank < 1000; ++rank) bags.push_back(pack_items(std::vector<Item>{part("w", whole({100}))}, rank));
-  const Bytes united = unite(bags, 1, 1, [](int) { return 0; }).front();
-  EXPECT_EQ(united.size(), bags.front().size() + 999 * 8);
+  std::vector<Bytes> batches;
+  for (int rank = 0; rank < 1000; ++rank)
+    batches.push_back(pack_items(std::vector<Item>{part("w", whole({100}))}, rank));
+  const Bytes united = unite(batches, 1, 1, [](int) { return 0; }).front();
+  EXPECT_EQ(united.size(), batches.front().size() + 999 * 8);
 }
 
 TEST(Replicas, BoxesOfNoElementsAreAlike) {
@@ -87,9 +90,9 @@ TEST(Replicas, PerRankValuesDoNotTravel) {
 }
 
 TEST(Replicas, ABagThatIsNoneIsRefused) {
-  const Bytes bag = pack_items(std::vector<Item>{part("w", whole({100}))}, 0);
-  for (std::size_t bytes = 1; bytes < bag.size(); ++bytes)
-    EXPECT_THROW((void)unpack_items(std::span(bag).first(bytes)), Error) << bytes;
+  const Bytes batch = pack_items(std::vector<Item>{part("w", whole({100}))}, 0);
+  for (std::size_t bytes = 1; bytes < batch.size(); ++bytes)
+    EXPECT_THROW((void)unpack_items(std::span(batch).first(bytes)), Error) << bytes;
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ TEST(Rounds, OfNothing) {
 TEST(Rounds, IdenticalBoxesAreReplicas) {
   const Merged merged =
       merge({tensor(2, "w", {4}, {{2}, {2}}), tensor(0, "w", {4}, {{0}, {2}}), tensor(1, "w", {4}, {{2}, {2}})});
-  ASSERT_EQ(merged.datasets, (std::vector<Dataset>{{"w", Kind::tensor, DType::f32, {4}}}));
+  ASSERT_EQ(merged.datasets, (std::vector<Dataset>{{"w", DatasetKind::tensor, DType::f32, {4}}}));
   ASSERT_EQ(merged.shares.size(), 2U);
   EXPECT_EQ(merged.shares[0].box, (Box{{0}, {2}}));
   EXPECT_EQ(merged.shares[0].holders, (Holders{{0, 0}}));
@@ -39,7 +39,8 @@ TEST(Rounds, IdenticalBoxesAreReplicas) {
 }
 
 TEST(Rounds, ScalarsAndShapesWithoutElements) {
-  const Merged merged = merge({tensor(0, "s", {}, {}), tensor(1, "s", {}, {}), tensor(0, "z", {3, 0}, {{0, 0}, {3, 0}})});
+  const Merged merged =
+      merge({tensor(0, "s", {}, {}), tensor(1, "s", {}, {}), tensor(0, "z", {3, 0}, {{0, 0}, {3, 0}})});
   ASSERT_EQ(merged.datasets.size(), 2U);
   ASSERT_EQ(merged.shares.size(), 1U);
   EXPECT_EQ(merged.shares[0].bytes, 4U);
@@ -48,16 +49,17 @@ TEST(Rounds, ScalarsAndShapesWithoutElements) {
 }
 
 TEST(Rounds, ValuesHaveOneShareOfAllRanks) {
-  const Merged merged = merge({value(1, "epoch", {}, 9), value(0, "epoch", {}, 9), value(0, "note", {0}, 1, Kind::string)});
+  const Merged merged =
+      merge({value(1, "epoch", {}, 9), value(0, "epoch", {}, 9), value(0, "note", {0}, 1, DatasetKind::string)});
   ASSERT_EQ(merged.datasets.size(), 2U);
-  EXPECT_EQ(merged.datasets[1].kind, Kind::string);
+  EXPECT_EQ(merged.datasets[1].kind, DatasetKind::string);
   ASSERT_EQ(merged.shares.size(), 1U) << "an empty string has no bytes to save";
   EXPECT_EQ(merged.shares[0].holders, (Holders{{0, 0}, {1, 0}}));
 }
 
 TEST(Rounds, PerRankValuesLieInRankOrder) {
   const Merged merged = merge({per_rank(3, "rng", {4}), per_rank(1, "rng", {0}), per_rank(0, "rng", {2})});
-  ASSERT_EQ(merged.datasets, (std::vector<Dataset>{{"rng", Kind::per_rank, DType::u8, {6}}}));
+  ASSERT_EQ(merged.datasets, (std::vector<Dataset>{{"rng", DatasetKind::per_rank, DType::u8, {6}}}));
   ASSERT_EQ(merged.shares.size(), 3U) << "an empty value is there, too";
   EXPECT_EQ(merged.shares[0].box, (Box{{0}, {2}}));
   EXPECT_EQ(merged.shares[1].box, (Box{{2}, {0}}));
@@ -122,7 +124,8 @@ TEST(RoundsProperty, AMissingOrGrownBoxIsNotTaken) {
       EXPECT_FALSE(merges(without));
     }
     const Box another = random_box(random, global);
-    const bool known = std::any_of(items.begin(), items.end(), [&](const RankItem& item) { return item.part.box == another; });
+    const bool known =
+        std::any_of(items.begin(), items.end(), [&](const RankItem& item) { return item.part.box == another; });
     items.push_back(tensor(9, "w", global, another));
     EXPECT_EQ(merges(items), known) << to_string(another);
   }

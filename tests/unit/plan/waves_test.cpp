@@ -15,8 +15,8 @@ namespace {
 /// Tensors of u8 with these shapes, then values of these lengths.
 struct State {
   State(const std::vector<Shape>& tensors, const std::vector<std::uint64_t>& values) {
-    for (const Shape& shape : tensors) add({"t", Kind::tensor, DType::u8, shape, whole(shape)});
-    for (const std::uint64_t count : values) add({"v", Kind::value, DType::u8, {count}, whole({count})});
+    for (const Shape& shape : tensors) add({"t", DatasetKind::tensor, DType::u8, shape, whole(shape)});
+    for (const std::uint64_t count : values) add({"v", DatasetKind::value, DType::u8, {count}, whole({count})});
   }
   void add(Item item) {
     const auto index = static_cast<std::uint32_t>(items.size());
@@ -66,7 +66,8 @@ TEST(Waves, LargeTensorsAreCutAndValuesComeFirst) {
   expect_sound(state, waves, 2048);
   EXPECT_GE(waves, 13'000U / 2048);
   EXPECT_LE(waves, 13'000U / 2048 * 4 / 3);
-  for (const Piece& piece : state.plan.pieces) EXPECT_TRUE(state.items[piece.item].kind == Kind::tensor || piece.wave == 0);
+  for (const Piece& piece : state.plan.pieces)
+    EXPECT_TRUE(state.items[piece.item].kind == DatasetKind::tensor || piece.wave == 0);
   std::vector<std::uint32_t> order;
   for (const Piece& piece : state.plan.pieces) order.push_back(piece.wave);
   EXPECT_TRUE(std::ranges::is_sorted(order));
@@ -84,7 +85,7 @@ TEST(Waves, WhatCannotBeCutIsAnErrorWithItsName) {
     FAIL() << "placed 1200 bytes of values in 1000";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
-    EXPECT_EQ(error.where().tensor, "v");
+    EXPECT_EQ(error.context().tensor, "v");
   }
   State large({}, {2000});
   EXPECT_THROW(place_in_waves(large.plan, large.items, {1000, "the limit"}), Error);

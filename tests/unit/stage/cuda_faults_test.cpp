@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "stage/cuda_stager.hpp"
-#include "stage/places.hpp"
+#include "stage/memory_spaces.hpp"
 #include "stage/upload.hpp"
 #include "support/gpu.hpp"
 
@@ -31,7 +31,7 @@ class CudaFaults : public testing::Test {
       memory_[i].write(std::vector<std::byte>(2 * mib, static_cast<std::byte>(i + 1)));
       copies_.push_back({.from = {memory_[i].data(), {2 * mib}, {1}, 1},
                          .to = arena_.data() + i * 2 * mib,
-                         .place = cuda::place_of(memory_[i].data()),
+                         .space = cuda::memory_space_of(memory_[i].data()),
                          .tensor = i == 0 ? "model/a" : "model/b"});
     }
     fake_cuda_reset();
@@ -76,10 +76,10 @@ TEST_F(CudaFaults, NoneLeavesOneCopyForEachLargeTensorIntoPinnedMemory) {
 
 TEST_F(CudaFaults, BeginCopiesNothingItself) {
   const auto kept = stager_.prepare(copies_, arena_);
-  const auto underway = stager_.begin(copies_, nullptr);
+  const auto pending = stager_.begin(copies_, nullptr);
   EXPECT_EQ(arena_.front(), std::byte{0});
   EXPECT_EQ(fake_cuda_calls("cuEventQuery"), 0) << "it does not wait";
-  underway->finish(Deadline(Seconds(60)));
+  pending->finish(Deadline(Seconds(60)));
   EXPECT_EQ(arena_.back(), std::byte{2});
 }
 
@@ -88,7 +88,7 @@ TEST_F(CudaFaults, SmallTensorsGoInOneCall) {
   for (std::size_t i = 0; i < 1000; ++i)
     small.push_back({.from = {memory_[0].data() + i * 1024, {1000}, {1}, 1},
                      .to = arena_.data() + i * 1000,
-                     .place = cuda::place_of(memory_[0].data()),
+                     .space = cuda::memory_space_of(memory_[0].data()),
                      .tensor = "small"});
   const auto kept = stager_.prepare(small, arena_);
   stager_.begin(small, nullptr)->finish(Deadline(Seconds(60)));
@@ -105,14 +105,14 @@ TEST_F(CudaFaults, TensorsOfOneAllocationAreLookedUpTogether) {
     local.items.push_back({.name = "t" + std::to_string(i), .global = {1024}, .box = {{0}, {1024}}});
     local.memory.push_back(replicated(static_cast<void*>(memory_[i / 50].data() + i * 1024), DType::u8, {1024}));
   }
-  EXPECT_TRUE(std::ranges::all_of(find_places(local), &cuda::Place::on_device));
+  EXPECT_TRUE(std::ranges::all_of(find_memory_spaces(local), &cuda::MemorySpace::on_device));
   EXPECT_EQ(fake_cuda_calls("cuPointerGetAttributes"), 2);
 }
 
 TEST_F(CudaFaults, RowsAndLayersGoInOneCall) {
   const Copy rows{.from = {memory_[0].data(), {4, 10, 100}, {20'000, 1000, 1}, 1},
                   .to = arena_.data(),
-                  .place = cuda::place_of(memory_[0].data()),
+                  .space = cuda::memory_space_of(memory_[0].data()),
                   .tensor = "rows"};
   stager_.begin({rows}, nullptr)->finish(Deadline(Seconds(60)));
   EXPECT_EQ(fake_cuda_calls("cuMemcpy3DAsync"), 1);
@@ -134,8 +134,9 @@ TEST_F(CudaFaults, NoMemoryForThoseBuffersEither) {
   fake_cuda_fail("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY, 2, -1);
   const Error error = failure();
   EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
-  EXPECT_EQ(error.where().tensor, "model/a");
-  EXPECT_THAT(error.sentence(), HasSubstr("device 0 (fake GPU): cuMemHostAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)"));
+  EXPECT_EQ(error.context().tensor, "model/a");
+  EXPECT_THAT(error.message(),
+              HasSubstr("device 0 (fake GPU): cuMemHostAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)"));
   expect_next_works();
 }
 
@@ -143,8 +144,8 @@ TEST_F(CudaFaults, ACopyThatIsRefusedNamesTensorAndDevice) {
   fake_cuda_fail("cuMemcpyAsync", CUDA_ERROR_INVALID_VALUE, 1, 1);
   const Error error = failure();
   EXPECT_EQ(error.code(), ErrorCode::device);
-  EXPECT_EQ(error.where().tensor, "model/b");
-  EXPECT_THAT(error.sentence(), HasSubstr("device 0 (fake GPU): cuMemcpyAsync"));
+  EXPECT_EQ(error.context().tensor, "model/b");
+  EXPECT_THAT(error.message(), HasSubstr("device 0 (fake GPU): cuMemcpyAsync"));
   EXPECT_EQ(arena_.front(), std::byte{1}) << "what was on its way before has ended";
   expect_next_works();
 }
@@ -154,18 +155,18 @@ TEST_F(CudaFaults, ABatchThatIsRefusedNamesTheTensorToBlame) {
   for (std::size_t i = 0; i < 10; ++i)
     small.push_back({.from = {memory_[0].data() + i * 1000, {1000}, {1}, 1},
                      .to = arena_.data() + i * 1000,
-                     .place = cuda::place_of(memory_[0].data()),
+                     .space = cuda::memory_space_of(memory_[0].data()),
                      .tensor = "small/" + std::to_string(i)});
   small[7].from.data = memory_[0].data() + 2 * mib - 10;  // reaches beyond its memory
   const auto kept = stager_.prepare(small, arena_);
-  const auto underway = stager_.begin(small, nullptr);
-  EXPECT_FALSE(underway->hold(nullptr));
+  const auto pending = stager_.begin(small, nullptr);
+  EXPECT_FALSE(pending->make_wait(nullptr));
   const int calls = fake_cuda_calls("cuMemcpyAsync");
   try {
-    underway->finish(Deadline(Seconds(60)));
+    pending->finish(Deadline(Seconds(60)));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_EQ(error.where().tensor, "small/7");
+    EXPECT_EQ(error.context().tensor, "small/7");
     EXPECT_EQ(fake_cuda_calls("cuMemcpyAsync"), calls) << "what failed was tried again";
   }
 }
@@ -174,9 +175,9 @@ TEST_F(CudaFaults, ADeviceThatFailsMeanwhileIsNamedUntilItIsWell) {
   fake_cuda_fail("cuEventQuery", CUDA_ERROR_ILLEGAL_ADDRESS, 0, -1);
   const Error error = failure();
   EXPECT_EQ(error.code(), ErrorCode::device);
-  EXPECT_EQ(error.where().tensor, "model/a");
-  EXPECT_THAT(error.sentence(), HasSubstr("device 0 (fake GPU)"));
-  EXPECT_THAT(error.sentence(), HasSubstr("CUDA_ERROR_ILLEGAL_ADDRESS"));
+  EXPECT_EQ(error.context().tensor, "model/a");
+  EXPECT_THAT(error.message(), HasSubstr("device 0 (fake GPU)"));
+  EXPECT_THAT(error.message(), HasSubstr("CUDA_ERROR_ILLEGAL_ADDRESS"));
   expect_next_works();
 }
 
@@ -185,7 +186,7 @@ TEST_F(CudaFaults, ADeviceThatIsLostIsAnErrorEachTime) {
   for (int i = 0; i < 2; ++i) {
     const Error error = failure();
     EXPECT_EQ(error.code(), ErrorCode::device);
-    EXPECT_EQ(error.where().tensor, "model/a");
+    EXPECT_EQ(error.context().tensor, "model/a");
   }
   expect_next_works();
 }
@@ -197,14 +198,15 @@ TEST_F(CudaFaults, AStreamThatNeverGetsThereIsATimeout) {
   pinned.write(std::vector<std::byte>(2 * mib, std::byte{1}));
   stream.write_later(memory_[0], pinned);
   const auto kept = stager_.prepare(copies_, arena_);
-  const auto underway = stager_.begin(copies_, stream.get());
+  const auto pending = stager_.begin(copies_, stream.get());
   std::optional<Error> error;
   std::jthread release([&](const std::stop_token& over) {  // so that the clean-up after the timeout comes to its end
-    while (fake_cuda_calls("cuEventRecord") < 3 && !over.stop_requested()) std::this_thread::yield();  // begin, end, clean-up
+    while (fake_cuda_calls("cuEventRecord") < 3 && !over.stop_requested())
+      std::this_thread::yield();  // begin, end, clean-up
     fake_cuda_hold(stream.get(), 0);
   });
   try {
-    underway->finish(Deadline(Seconds(0.05)));
+    pending->finish(Deadline(Seconds(0.05)));
   } catch (const Error& thrown) {
     error = thrown;
   }
@@ -212,7 +214,7 @@ TEST_F(CudaFaults, AStreamThatNeverGetsThereIsATimeout) {
   release.join();
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), ErrorCode::timeout);
-  EXPECT_EQ(error->where().tensor, "model/a");
+  EXPECT_EQ(error->context().tensor, "model/a");
   expect_next_works();
 }
 
@@ -229,14 +231,16 @@ TEST(CudaObjects, AreAllGivenBack) {
   {
     const GpuMemory memory(2 * mib);
     std::vector<std::byte> arena(4 * mib);
-    const Copy copy{
-        .from = {memory.data(), {2 * mib}, {1}, 1}, .to = arena.data(), .place = cuda::place_of(memory.data()), .tensor = "t"};
+    const Copy copy{.from = {memory.data(), {2 * mib}, {1}, 1},
+                    .to = arena.data(),
+                    .space = cuda::memory_space_of(memory.data()),
+                    .tensor = "t"};
     CudaStager stager(1);
     stager.begin({copy}, nullptr)->finish(Deadline(Seconds(60)));  // through the ring
     const auto kept = stager.prepare(std::span(&copy, 1), arena);
     stager.begin({copy}, nullptr)->finish(Deadline(Seconds(60)));
-    static_cast<void>(stager.begin({copy}, nullptr));                 // dropped
-    static_cast<void>(stager.begin({copy}, nullptr)->hold(nullptr));  // dropped while it copies
+    static_cast<void>(stager.begin({copy}, nullptr));                      // dropped
+    static_cast<void>(stager.begin({copy}, nullptr)->make_wait(nullptr));  // dropped while it copies
     EXPECT_GT(fake_cuda_objects(), before);
   }
   EXPECT_EQ(fake_cuda_objects(), before);

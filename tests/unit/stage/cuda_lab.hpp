@@ -19,7 +19,7 @@ class CudaLab final : public Lab {
     sources_.emplace_back(content.size(), kind_, device_).write(content);
     return sources_.back().data();
   }
-  [[nodiscard]] cuda::Place place() const override { return cuda::place_of(sources_.back().data()); }
+  [[nodiscard]] cuda::MemorySpace space() const override { return cuda::memory_space_of(sources_.back().data()); }
   std::span<std::byte> arena(std::size_t bytes) override { return arenas_.emplace_back(bytes); }
 
  private:
@@ -36,7 +36,7 @@ class Unprepared final : public Stager {
   std::shared_ptr<const void> prepare(std::span<const Copy> /*copies*/, std::span<std::byte> /*arena*/) override {
     return nullptr;
   }
-  std::shared_ptr<Underway> begin(std::vector<Copy> copies, cuda::Stream after) override {
+  std::shared_ptr<PendingCopy> begin(std::vector<Copy> copies, cuda::Stream after) override {
     return stager_.begin(std::move(copies), after);
   }
 
@@ -48,7 +48,7 @@ class BouncingLab final : public Lab {
  public:
   Stager& stager() override { return stager_; }
   std::byte* source(std::span<const std::byte> content) override { return lab_.source(content); }
-  [[nodiscard]] cuda::Place place() const override { return lab_.place(); }
+  [[nodiscard]] cuda::MemorySpace space() const override { return lab_.space(); }
   std::span<std::byte> arena(std::size_t bytes) override { return lab_.arena(bytes); }
 
  private:

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "cuda_lab.hpp"
-#include "stage/places.hpp"
+#include "stage/memory_spaces.hpp"
 
 namespace holdfast::stage {
 namespace {
@@ -15,7 +15,7 @@ TEST(NoDevice, IsSaidOnceAndAllMemoryIsTheHosts) {
   testing::internal::CaptureStderr();
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(cuda::present());
-    EXPECT_EQ(cuda::place_of(memory.data()).kind, cuda::Kind::pageable);
+    EXPECT_EQ(cuda::memory_space_of(memory.data()).kind, cuda::MemoryKind::pageable);
   }
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, testing::HasSubstr("cannot be used"));
@@ -32,12 +32,13 @@ TEST(NoDevice, LooksAtNoPointer) {
   plan::LocalPlan local;
   local.items.push_back({.name = "t", .global = {1}, .box = {{0}, {1}}});
   local.memory.push_back(replicated(static_cast<const void*>(&told), DType::u8, {1}));
-  EXPECT_FALSE(find_places(local).front().on_device());
+  EXPECT_FALSE(find_memory_spaces(local).front().on_device());
   EXPECT_EQ(fake_cuda_calls("cuPointerGetAttributes"), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(NoDevice, StagerConformance,
-                         testing::Values(LabKind{"host", [] { return std::make_unique<HostMemoryLab>(); }}), name_of_lab);
+                         testing::Values(LabKind{"host", [] { return std::make_unique<HostMemoryLab>(); }}),
+                         name_of_lab);
 
 }  // namespace
 }  // namespace holdfast::stage

@@ -6,7 +6,7 @@
 #include <holdfast/error.hpp>
 
 #include "cuda_lab.hpp"
-#include "stage/places.hpp"
+#include "stage/memory_spaces.hpp"
 #include "stage/upload.hpp"
 #include "support/gpu.hpp"
 
@@ -23,7 +23,8 @@ LabKind lab(std::string name, Args... args) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cuda, StagerConformance,
-                         testing::Values(lab<CudaLab>("device", GpuKind::device), lab<CudaLab>("managed", GpuKind::managed),
+                         testing::Values(lab<CudaLab>("device", GpuKind::device),
+                                         lab<CudaLab>("managed", GpuKind::managed),
                                          lab<CudaLab>("pinned", GpuKind::pinned), lab<BouncingLab>("bounced"),
                                          lab<HostMemoryLab>("host")),
                          name_of_lab);
@@ -38,19 +39,19 @@ std::vector<std::byte> filled(std::size_t bytes, int value) {
 }
 
 Copy packed(std::byte* from, std::size_t bytes, std::byte* to) {
-  return {.from = {from, {bytes}, {1}, 1}, .to = to, .place = cuda::place_of(from), .tensor = "model/w"};
+  return {.from = {from, {bytes}, {1}, 1}, .to = to, .space = cuda::memory_space_of(from), .tensor = "model/w"};
 }
 
 TEST(Places, AreToldFromThePointer) {
   const GpuMemory device(mib), managed(mib, GpuKind::managed), pinned(mib, GpuKind::pinned);
   const std::vector<std::byte> pageable(mib);
-  EXPECT_EQ(cuda::place_of(device.data()).kind, cuda::Kind::device);
-  EXPECT_EQ(cuda::place_of(device.data() + mib - 1).kind, cuda::Kind::device);
-  EXPECT_EQ(cuda::place_of(managed.data()).kind, cuda::Kind::managed);
-  EXPECT_EQ(cuda::place_of(pinned.data()).kind, cuda::Kind::pinned);
-  EXPECT_EQ(cuda::place_of(pageable.data()).kind, cuda::Kind::pageable);
-  EXPECT_EQ(cuda::place_of(device.data()).device, 0);
-  EXPECT_EQ(cuda::place_of(pageable.data()).device, -1);
+  EXPECT_EQ(cuda::memory_space_of(device.data()).kind, cuda::MemoryKind::device);
+  EXPECT_EQ(cuda::memory_space_of(device.data() + mib - 1).kind, cuda::MemoryKind::device);
+  EXPECT_EQ(cuda::memory_space_of(managed.data()).kind, cuda::MemoryKind::managed);
+  EXPECT_EQ(cuda::memory_space_of(pinned.data()).kind, cuda::MemoryKind::pinned);
+  EXPECT_EQ(cuda::memory_space_of(pageable.data()).kind, cuda::MemoryKind::pageable);
+  EXPECT_EQ(cuda::memory_space_of(device.data()).device, 0);
+  EXPECT_EQ(cuda::memory_space_of(pageable.data()).device, -1);
 }
 
 /// Adds a tensor of 1 MiB.
@@ -63,17 +64,17 @@ TEST(Places, AreFoundForTensorsThatShareAllocationsAndForOthers) {
   const GpuMemory device(4 * mib), pinned(4 * mib, GpuKind::pinned);
   std::vector<std::byte> pageable(4 * mib);
   plan::LocalPlan local;
-  std::vector<cuda::Kind> expected;
+  std::vector<cuda::MemoryKind> expected;
   for (const std::size_t at : {0, 3, 1})
-    for (const auto& [memory, kind] : {std::pair(device.data(), cuda::Kind::device),
-                                       {device.data() + mib / 2, cuda::Kind::device},
-                                       {pinned.data(), cuda::Kind::pinned},
-                                       {pageable.data(), cuda::Kind::pageable}}) {
+    for (const auto& [memory, kind] : {std::pair(device.data(), cuda::MemoryKind::device),
+                                       {device.data() + mib / 2, cuda::MemoryKind::device},
+                                       {pinned.data(), cuda::MemoryKind::pinned},
+                                       {pageable.data(), cuda::MemoryKind::pageable}}) {
       add(local, "t" + std::to_string(expected.size()), memory + at * mib);
       expected.push_back(kind);
     }
-  std::vector<cuda::Kind> found;
-  for (const cuda::Place& place : find_places(local)) found.push_back(place.kind);
+  std::vector<cuda::MemoryKind> found;
+  for (const cuda::MemorySpace& space : find_memory_spaces(local)) found.push_back(space.kind);
   EXPECT_EQ(found, expected);
 }
 
@@ -85,11 +86,11 @@ TEST(Places, NameTheTensorWhoseMemoryWasFreed) {
   add(local, "model/there", other->data());
   add(local, "model/gone", gone);
   try {
-    static_cast<void>(find_places(local));
+    static_cast<void>(find_memory_spaces(local));
     FAIL() << "freed memory was taken for memory";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-    EXPECT_EQ(error.where().tensor, "model/gone");
+    EXPECT_EQ(error.context().tensor, "model/gone");
   }
 }
 
@@ -99,10 +100,10 @@ TEST(CudaStager, PinsAnArenaForAsLongAsItIsAskedTo) {
   CudaStager stager(1);
   const Copy copy = packed(memory.data(), mib, arena.data());
   auto kept = stager.prepare(std::span(&copy, 1), arena);
-  EXPECT_EQ(cuda::place_of(arena.data()).kind, cuda::Kind::pinned);
-  EXPECT_EQ(cuda::place_of(arena.data() + mib - 1).kind, cuda::Kind::pinned);
+  EXPECT_EQ(cuda::memory_space_of(arena.data()).kind, cuda::MemoryKind::pinned);
+  EXPECT_EQ(cuda::memory_space_of(arena.data() + mib - 1).kind, cuda::MemoryKind::pinned);
   kept.reset();
-  EXPECT_EQ(cuda::place_of(arena.data()).kind, cuda::Kind::pageable);
+  EXPECT_EQ(cuda::memory_space_of(arena.data()).kind, cuda::MemoryKind::pageable);
 }
 
 TEST(CudaStager, PinsNothingForHostMemory) {
@@ -149,11 +150,11 @@ TEST(CudaStager, MakesAStreamWaitOnTheDevice) {
   const Copy copy = packed(memory.data(), arena.size(), arena.data());
   const auto kept = stager.prepare(std::span(&copy, 1), arena);
   GpuStream stream;
-  const auto underway = stager.begin({copy}, stream.get());
-  ASSERT_TRUE(underway->hold(stream.get()));
+  const auto pending = stager.begin({copy}, stream.get());
+  ASSERT_TRUE(pending->make_wait(stream.get()));
   stream.write_later(memory, later);  // the optimizer step
   stream.synchronize();
-  underway->finish(in_a_minute());
+  pending->finish(in_a_minute());
   EXPECT_EQ(arena, filled(32 * mib, 1));
   EXPECT_EQ(memory.read(), filled(32 * mib, 2));
 }
@@ -161,9 +162,9 @@ TEST(CudaStager, MakesAStreamWaitOnTheDevice) {
 TEST(CudaStager, CannotMakeAStreamWaitForWhatIsBounced) {
   const GpuMemory memory(mib);
   std::vector<std::byte> arena(mib);
-  const auto underway = CudaStager(1).begin({packed(memory.data(), mib, arena.data())}, nullptr);
-  EXPECT_FALSE(underway->hold(nullptr));
-  underway->finish(in_a_minute());
+  const auto pending = CudaStager(1).begin({packed(memory.data(), mib, arena.data())}, nullptr);
+  EXPECT_FALSE(pending->make_wait(nullptr));
+  pending->finish(in_a_minute());
 }
 
 TEST(CudaStager, CopiesFromHostAndDevicesTogether) {

@@ -34,8 +34,8 @@ LabKind threads(int count) {
   return {std::to_string(count), [count] { return std::make_unique<HostLab>(count); }};
 }
 
-INSTANTIATE_TEST_SUITE_P(HostThreads, StagerConformance, testing::Values(threads(1), threads(2), threads(3), threads(8)),
-                         name_of_lab);
+INSTANTIATE_TEST_SUITE_P(HostThreads, StagerConformance,
+                         testing::Values(threads(1), threads(2), threads(3), threads(8)), name_of_lab);
 
 class HostStagerTest : public testing::TestWithParam<int> {};
 
@@ -54,7 +54,7 @@ TEST_P(HostStagerTest, ThrowsWhatACopyThrew) {
 }
 
 TEST_P(HostStagerTest, CannotMakeAStreamWait) {
-  EXPECT_FALSE(HostStager(GetParam()).begin({}, nullptr)->hold(nullptr));
+  EXPECT_FALSE(HostStager(GetParam()).begin({}, nullptr)->make_wait(nullptr));
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, HostStagerTest, testing::Values(1, 2, 3, 8));
@@ -93,7 +93,8 @@ TEST(BindingInWords, IsSaidWhereABindingHoldsTheThreads) {
   EXPECT_EQ(binding_in_words(4, 4, 8, 2), "");
   EXPECT_EQ(binding_in_words(0, 1, 8, 8), "") << "no core is to spare";
   EXPECT_THAT(binding_in_words(0, 1, 8, 2), testing::HasSubstr("bound to one of 8 cores"));
-  EXPECT_THAT(binding_in_words(4, 2, 8, 2), testing::HasSubstr("stage_threads is 4, but the process is bound to 2 of 8 cores"));
+  EXPECT_THAT(binding_in_words(4, 2, 8, 2),
+              testing::HasSubstr("stage_threads is 4, but the process is bound to 2 of 8 cores"));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <holdfast/error.hpp>
 
 #include "stage/cuda_stager.hpp"
-#include "stage/places.hpp"
+#include "stage/memory_spaces.hpp"
 
 namespace holdfast::stage {
 namespace {
@@ -12,8 +12,8 @@ namespace {
 TEST(NoCuda, MeansThatAllMemoryIsTheHosts) {
   int number = 0;
   EXPECT_FALSE(cuda::present());
-  EXPECT_EQ(cuda::place_of(&number).kind, cuda::Kind::pageable);
-  EXPECT_EQ(cuda::place_of(&number).device, -1);
+  EXPECT_EQ(cuda::memory_space_of(&number).kind, cuda::MemoryKind::pageable);
+  EXPECT_EQ(cuda::memory_space_of(&number).device, -1);
 }
 
 TEST(NoCuda, RefusesAStreamWithTheReason) {
@@ -23,7 +23,7 @@ TEST(NoCuda, RefusesAStreamWithTheReason) {
     FAIL() << "a stream without CUDA was taken";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-    EXPECT_NE(error.sentence().find(cuda::built() ? "uses no CUDA device" : "built without CUDA"), std::string::npos);
+    EXPECT_NE(error.message().find(cuda::built() ? "uses no CUDA device" : "built without CUDA"), std::string::npos);
   }
 }
 

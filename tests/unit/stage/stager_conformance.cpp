@@ -28,8 +28,10 @@ class Pieces {
     expected_.resize(filled_ + packed_bytes(memory));
     pack(memory, expected_.data() + filled_);
     memory.data = source_ + taken_ + first;
-    copies_.push_back(
-        {.from = memory, .to = arena_.data() + filled_, .place = lab_.place(), .tensor = "t" + std::to_string(copies_.size())});
+    copies_.push_back({.from = memory,
+                       .to = arena_.data() + filled_,
+                       .space = lab_.space(),
+                       .tensor = "t" + std::to_string(copies_.size())});
     taken_ += bytes;
     filled_ = expected_.size();
     ASSERT_LE(taken_, content_.size());

@@ -10,8 +10,8 @@
 
 #include "stage/stager.hpp"
 
-/// One suite for every stager and every kind of memory. A program links stager_conformance.cpp and says what it runs on:
-/// INSTANTIATE_TEST_SUITE_P(…, StagerConformance, …).
+/// One suite for every stager and every kind of memory. A program links stager_conformance.cpp and says what it runs
+/// on: INSTANTIATE_TEST_SUITE_P(…, StagerConformance, …).
 namespace holdfast::stage {
 
 /// A stager and the memory it is tried on. All memory lives as long as the lab.
@@ -21,7 +21,7 @@ class Lab {
   [[nodiscard]] virtual Stager& stager() = 0;
   /// Memory of the kind in question with this content.
   virtual std::byte* source(std::span<const std::byte> content) = 0;
-  [[nodiscard]] virtual cuda::Place place() const { return {}; }
+  [[nodiscard]] virtual cuda::MemorySpace space() const { return {}; }
   /// Zeros.
   virtual std::span<std::byte> arena(std::size_t bytes) = 0;
 };

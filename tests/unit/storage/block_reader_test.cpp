@@ -1,4 +1,4 @@
-#include "storage/block_reader.hpp"
+#include "storage/read/block_reader.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -61,9 +61,11 @@ TEST_P(BlockReaderTest, PiecesOfAllSizesAndGaps) {
   const SourceFile file(path_);
   BlockReader reader(file, page_cache());
   std::mt19937_64 random(2);
-  const auto below = [&](std::uint64_t limit) { return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random); };
+  const auto below = [&](std::uint64_t limit) {
+    return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random);
+  };
   for (int round = 0; round < 5; ++round) {
-    std::vector<Piece> pieces;
+    std::vector<ReadPiece> pieces;
     for (std::uint64_t offset = below(10000); offset < file_bytes;) {
       const std::uint64_t bytes = std::min(below(2) == 0 ? below(300) : below(3 << 20), file_bytes - offset);
       pieces.push_back({offset, bytes});
@@ -72,7 +74,7 @@ TEST_P(BlockReaderTest, PiecesOfAllSizesAndGaps) {
     std::vector<std::byte> to(file_bytes, std::byte{0xee}), expected = to;
     std::vector<Checksum> sums(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      Piece& piece = pieces[i];
+      ReadPiece& piece = pieces[i];
       piece.sum = &sums[i];
       if (i % 3 == 2) continue;
       piece.to = to.data() + piece.offset;
@@ -82,7 +84,8 @@ TEST_P(BlockReaderTest, PiecesOfAllSizesAndGaps) {
     reader.read(pieces);
     reader.finish();
     ASSERT_EQ(to, expected);
-    for (std::size_t i = 0; i < pieces.size(); ++i) ASSERT_EQ(sums[i].value(), sum_of(pieces[i].offset, pieces[i].bytes));
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      ASSERT_EQ(sums[i].value(), sum_of(pieces[i].offset, pieces[i].bytes));
   }
 }
 
@@ -114,7 +117,7 @@ TEST_P(BlockReaderTest, OneReadAfterAnotherBeforeTheFirstIsFinished) {
   std::vector<std::byte> to(file_bytes);
   Checksum sum;
   for (std::uint64_t offset = 0; offset < file_bytes; offset += 700000) {
-    std::vector<Piece> pieces;
+    std::vector<ReadPiece> pieces;
     for (std::uint64_t begin = offset; begin < std::min(offset + 700000, file_bytes); begin += 1000)
       pieces.push_back({begin, std::min<std::uint64_t>(1000, file_bytes - begin), to.data() + begin, &sum});
     reader.read(std::move(pieces));

@@ -1,4 +1,4 @@
-#include "storage/catalog.hpp"
+#include "storage/directory/catalog.hpp"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 
-#include "storage/reader.hpp"
+#include "storage/read/checkpoint_reader.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace holdfast::storage {
@@ -28,9 +28,9 @@ TEST(Catalog, NamesGoThereAndBack) {
 }
 
 TEST(Catalog, OtherNamesAreNotCheckpoints) {
-  for (const char* name : {"", "step-.h5", "step-100.h5", "step-000000000100.h5~", "step-00000000010x.h5", "step--00000000001.h5",
-                           "step-0000000000001.h5", "step-99999999999999999999.h5", "latest", ".step-000000000100.h5.ab.partial",
-                           "STEP-000000000100.h5", "step-000000000100.h5.partial"})
+  for (const char* name : {"", "step-.h5", "step-100.h5", "step-000000000100.h5~", "step-00000000010x.h5",
+                           "step--00000000001.h5", "step-0000000000001.h5", "step-99999999999999999999.h5", "latest",
+                           ".step-000000000100.h5.ab.partial", "STEP-000000000100.h5", "step-000000000100.h5.partial"})
     EXPECT_EQ(parse_file_name(name), std::nullopt) << name;
 }
 
@@ -38,7 +38,8 @@ TEST(Catalog, PartialNamesAreHiddenAndRecognised) {
   EXPECT_EQ(partial_name(100, "ab12"), ".step-000000000100.h5.ab12.partial");
   EXPECT_TRUE(is_partial_name(partial_name(0, "x")));
   EXPECT_TRUE(is_partial_name(partial_name(0, "x") + ".locktest.3")) << "MPI-IO's, left behind by a crash";
-  for (const char* name : {".editor.partial", "step-000000000100.h5.partial", "step-000000000001.h5", ".holdfast.lock", "latest"})
+  for (const char* name :
+       {".editor.partial", "step-000000000100.h5.partial", "step-000000000001.h5", ".holdfast.lock", "latest"})
     EXPECT_FALSE(is_partial_name(name)) << name;
 }
 
@@ -60,8 +61,8 @@ TEST(Catalog, AnAbsentDirectoryHasNoStepsAndAFileIsAnError) {
     ADD_FAILURE() << "a file was listed as a directory";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::storage);
-    EXPECT_EQ(error.where().path, (directory.path() / "file").string());
-    EXPECT_THAT(error.sentence(), HasSubstr("ENOTDIR"));
+    EXPECT_EQ(error.context().path, (directory.path() / "file").string());
+    EXPECT_THAT(error.message(), HasSubstr("ENOTDIR"));
   }
 }
 
@@ -135,7 +136,8 @@ TEST(Catalog, WhatCouldNotBeReadIsReadAgain) {
 TEST(Catalog, KnownEntriesAreNotReadAgain) {
   const test::TemporaryDirectory directory;
   for (const std::int64_t step : {10, 20}) touch(directory.path() / file_name(step));
-  const std::vector<Entry> known = {{.step = 10, .lineage = {.sequence = 7, .parent = 6}, .is_own = true}, {.step = 15}};
+  const std::vector<Entry> known = {{.step = 10, .lineage = {.sequence = 7, .parent = 6}, .is_own = true},
+                                    {.step = 15}};
   const std::vector<Entry> found = entries_in(directory.path(), known);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].lineage.sequence, 7);

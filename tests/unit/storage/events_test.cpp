@@ -1,4 +1,4 @@
-#include "storage/events.hpp"
+#include "storage/directory/events.hpp"
 
 #include <gmock/gmock.h>
 
@@ -21,9 +21,9 @@ json parse(const std::string& line) {
 TEST(Events, ASaveTellsItsNumbers) {
   const std::vector<plan::Dataset> datasets(3);
   setenv("SLURM_JOB_ID", "4711", 1);
-  const json event =
-      parse(save_event({.step = 7, .world_size = 4, .datasets = datasets, .chunks = {}},
-                       {.path = "/run/step-000000000007.h5", .bytes = 1000, .write_s = 0.5, .fsync_s = 0.25, .total_s = 2}));
+  const json event = parse(
+      save_event({.step = 7, .world_size = 4, .datasets = datasets, .chunks = {}},
+                 {.path = "/run/step-000000000007.h5", .bytes = 1000, .write_s = 0.5, .fsync_s = 0.25, .total_s = 2}));
   unsetenv("SLURM_JOB_ID");
   EXPECT_EQ(event.at("event"), "save");
   EXPECT_EQ(event.at("step"), 7);

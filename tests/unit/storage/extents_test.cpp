@@ -1,4 +1,4 @@
-#include "storage/extents.hpp"
+#include "storage/format/extents.hpp"
 
 #include <gmock/gmock.h>
 
@@ -12,12 +12,13 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 MATCHER_P3(ExtentIs, offset, at, bytes, "") {
-  return arg.offset == static_cast<std::uint64_t>(offset) && arg.data == at && arg.bytes == static_cast<std::uint64_t>(bytes);
+  return arg.offset == static_cast<std::uint64_t>(offset) && arg.data == at &&
+         arg.bytes == static_cast<std::uint64_t>(bytes);
 }
 
 class ExtentsTest : public testing::Test {
  protected:
-  const plan::Dataset cube_{"cube", plan::Kind::tensor, DType::f32, {4, 3, 5}};
+  const plan::Dataset cube_{"cube", plan::DatasetKind::tensor, DType::f32, {4, 3, 5}};
   const Placed placed_{cube_, 1000};
   std::vector<std::byte> memory_ = std::vector<std::byte>(4096);
   const std::byte* const packed_ = memory_.data();
@@ -39,12 +40,12 @@ TEST_F(ExtentsTest, AColumnIsManyInTheOrderOfTheFile) {
 
 TEST_F(ExtentsTest, NothingOfAnEmptyBoxAllOfAScalar) {
   EXPECT_THAT(placed_.extents({{0, 0, 0}, {0, 3, 5}}, packed_), IsEmpty());
-  const plan::Dataset scalar{"scalar", plan::Kind::tensor, DType::c128, {}};
+  const plan::Dataset scalar{"scalar", plan::DatasetKind::tensor, DType::c128, {}};
   EXPECT_THAT((Placed{scalar, 64}.extents({{}, {}}, packed_)), ElementsAre(ExtentIs(64, packed_, 16)));
 }
 
 TEST_F(ExtentsTest, AStringCountsBytes) {
-  const plan::Dataset text{"text", plan::Kind::string, DType::u8, {40}};
+  const plan::Dataset text{"text", plan::DatasetKind::string, DType::u8, {40}};
   EXPECT_THAT((Placed{text, 64}.extents({{10}, {5}}, packed_)), ElementsAre(ExtentIs(74, packed_, 5)));
 }
 
@@ -52,7 +53,7 @@ TEST_F(ExtentsTest, AStringCountsBytes) {
 TEST_F(ExtentsTest, RandomBoxes) {
   std::mt19937 random(11);
   for (int round = 0; round < 200; ++round) {
-    plan::Dataset dataset{"w", plan::Kind::tensor, DType::u8, {}};
+    plan::Dataset dataset{"w", plan::DatasetKind::tensor, DType::u8, {}};
     Box box;
     for (auto d = 1 + random() % 4; d > 0; --d) {
       const std::uint64_t global = 1 + random() % 6, offset = random() % global;
@@ -72,7 +73,8 @@ TEST_F(ExtentsTest, RandomBoxes) {
       expected[position] = packed[i];
     }
     const auto extents = Placed{dataset, 0}.extents(box, packed.data());
-    for (const Extent& extent : extents) std::copy_n(extent.data, extent.bytes, file.begin() + static_cast<long>(extent.offset));
+    for (const Extent& extent : extents)
+      std::copy_n(extent.data, extent.bytes, file.begin() + static_cast<long>(extent.offset));
     ASSERT_EQ(file, expected) << to_string(box) << " of " << to_string(dataset.global);
     EXPECT_EQ((Placed{dataset, 0}.is_contiguous(box)), extents.size() == 1);
   }

@@ -1,4 +1,4 @@
-#include "storage/hdf5_types.hpp"
+#include "storage/format/hdf5_types.hpp"
 
 #include <gtest/gtest.h>
 
@@ -56,14 +56,15 @@ TEST(FileTypes, SmallFloatsMeanWhatTheirFormatsSay) {
 TEST(FileTypes, EveryBrainFloatIsTheTopHalfOfAFloat) {
   const FileTypes types;
   for (std::uint32_t bits = 0; bits < 0x7f80; bits += 7)
-    EXPECT_EQ(as_double(types, DType::bf16, static_cast<std::uint16_t>(bits)), double{std::bit_cast<float>(bits << 16)}) << bits;
+    EXPECT_EQ(as_double(types, DType::bf16, static_cast<std::uint16_t>(bits)), double{std::bit_cast<float>(bits << 16)})
+        << bits;
 }
 
 TEST(FileTypes, PathsFollowTheKind) {
-  EXPECT_EQ(path_of({"a/b", plan::Kind::tensor, DType::f32, {}}), "/state/a/b");
-  EXPECT_EQ(path_of({"a", plan::Kind::string, DType::u8, {}}), "/state/a");
-  EXPECT_EQ(path_of({"a", plan::Kind::per_rank, DType::u8, {}}), "/holdfast/per_rank/a");
-  EXPECT_EQ(path_of({"a", plan::Kind::per_rank_string, DType::u8, {}}), "/holdfast/per_rank/a");
+  EXPECT_EQ(path_of({"a/b", plan::DatasetKind::tensor, DType::f32, {}}), "/state/a/b");
+  EXPECT_EQ(path_of({"a", plan::DatasetKind::string, DType::u8, {}}), "/state/a");
+  EXPECT_EQ(path_of({"a", plan::DatasetKind::per_rank, DType::u8, {}}), "/holdfast/per_rank/a");
+  EXPECT_EQ(path_of({"a", plan::DatasetKind::per_rank_string, DType::u8, {}}), "/holdfast/per_rank/a");
 }
 
 }  // namespace

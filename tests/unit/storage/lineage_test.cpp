@@ -1,4 +1,4 @@
-#include "storage/lineage.hpp"
+#include "storage/format/lineage.hpp"
 
 #include <gmock/gmock.h>
 
@@ -51,7 +51,8 @@ TEST(Line, HasNoFileWhoseHeadCannotBeRead) {
 TEST(Line, StepsOfOlderFilesStandForSequences) {
   EXPECT_LT(sequence_of_step(10), sequence_of_step(20));
   EXPECT_LT(sequence_of_step(INT64_MAX), 0);
-  const auto entries = saves({{10, sequence_of_step(10)}, {15, 1}, {20, sequence_of_step(20)}}, {{sequence_of_step(10) + 1, 0}});
+  const auto entries =
+      saves({{10, sequence_of_step(10)}, {15, 1}, {20, sequence_of_step(20)}}, {{sequence_of_step(10) + 1, 0}});
   EXPECT_THAT(steps_of(line_of(entries)), ElementsAre(10, 15));
   EXPECT_EQ(newest_sequence(saves({{20, sequence_of_step(20)}})), 0);
 }
@@ -71,7 +72,8 @@ TEST(NewestSequence, LeavesRoomForFilesThatCannotBeRead) {
 
 TEST(NextLineage, GoesOnFromTheSaveBefore) {
   const auto entries = saves({{10, 1}, {20, 2}});
-  EXPECT_EQ(next_lineage(entries, entries.back().lineage, 3, 2), (Lineage{.sequence = 3, .parent = 2, .abandoned = {}}));
+  EXPECT_EQ(next_lineage(entries, entries.back().lineage, 3, 2),
+            (Lineage{.sequence = 3, .parent = 2, .abandoned = {}}));
 }
 
 TEST(NextLineage, AbandonsAllBehindTheOneThatWasLoaded) {
@@ -105,7 +107,8 @@ TEST(Trimmed, LeavesOutRangesWithoutFiles) {
 
 TEST(IsPossible, OnlyWhatASaveCanSay) {
   EXPECT_TRUE(is_possible({.sequence = 1, .parent = 0}));
-  EXPECT_TRUE(is_possible({.sequence = 9, .parent = sequence_of_step(3), .abandoned = {{sequence_of_step(3) + 1, 2}, {4, 8}}}));
+  EXPECT_TRUE(
+      is_possible({.sequence = 9, .parent = sequence_of_step(3), .abandoned = {{sequence_of_step(3) + 1, 2}, {4, 8}}}));
   for (const Lineage& lineage : std::vector<Lineage>{{.sequence = 0},
                                                      {.sequence = -3, .parent = -4},
                                                      {.sequence = INT64_MAX},
@@ -181,8 +184,8 @@ TEST(Retention, KeepsWhatTheRunWentOnFromUntilTwoOfItsOwnAreThere) {
   EXPECT_THAT(to_prune(entries, 2, 0), ElementsAre(70));
 }
 
-/// A directory and the runs that save there, go back, fail, prune and start anew; beside it the truth, which is known here: who
-/// was saved after whom.
+/// A directory and the runs that save there, go back, fail, prune and start anew; beside it the truth, which is known
+/// here: who was saved after whom.
 class History {
  public:
   explicit History(std::uint64_t seed) : random_(seed) {
@@ -216,12 +219,15 @@ class History {
     const std::vector<Entry> found = read();
     const Entry* head = head_of(found);
     std::set<std::int64_t> ancestors;
-    for (std::int64_t sequence = head != nullptr ? head->lineage.sequence : 0; sequence != 0; sequence = parents_.at(sequence))
+    for (std::int64_t sequence = head != nullptr ? head->lineage.sequence : 0; sequence != 0;
+         sequence = parents_.at(sequence))
       ancestors.insert(sequence);
-    for (const Entry& entry : line_of(found)) EXPECT_TRUE(ancestors.contains(entry.lineage.sequence)) << "step " << entry.step;
+    for (const Entry& entry : line_of(found))
+      EXPECT_TRUE(ancestors.contains(entry.lineage.sequence)) << "step " << entry.step;
     for (const std::int64_t step : abandoned_steps(found))
       EXPECT_FALSE(ancestors.contains(disk_.at(step).lineage.sequence)) << "step " << step;
-    for (const Entry& entry : found) EXPECT_TRUE(!entry.is_read() || entry.lineage.sequence < 0 || is_possible(entry.lineage));
+    for (const Entry& entry : found)
+      EXPECT_TRUE(!entry.is_read() || entry.lineage.sequence < 0 || is_possible(entry.lineage));
   }
 
  private:
@@ -230,11 +236,14 @@ class History {
     bool is_sound = true;
   };
 
-  std::int64_t pick(std::int64_t count) { return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(count)); }
+  std::int64_t pick(std::int64_t count) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(count));
+  }
 
   [[nodiscard]] std::vector<Entry> read() const {
     std::vector<Entry> found;
-    for (const auto& [step, file] : disk_) found.push_back({.step = step, .lineage = file.is_sound ? file.lineage : Lineage{}});
+    for (const auto& [step, file] : disk_)
+      found.push_back({.step = step, .lineage = file.is_sound ? file.lineage : Lineage{}});
     return found;
   }
 
@@ -261,7 +270,8 @@ class History {
     begin();
     disk_[step_] = {trimmed(memory_, last_), true};
     std::erase_if(memory_, [&](const Entry& entry) { return entry.step == step_; });
-    memory_.insert(std::ranges::upper_bound(memory_, step_, {}, &Entry::step), {.step = step_, .lineage = last_, .is_own = true});
+    memory_.insert(std::ranges::upper_bound(memory_, step_, {}, &Entry::step),
+                   {.step = step_, .lineage = last_, .is_own = true});
     prune();
   }
 
@@ -295,7 +305,8 @@ class History {
 
   /// The head of a file gets bad; a run that knows it from before does not see that.
   void spoil() {
-    if (!disk_.empty()) std::next(disk_.begin(), pick(static_cast<std::int64_t>(disk_.size())))->second.is_sound = false;
+    if (!disk_.empty())
+      std::next(disk_.begin(), pick(static_cast<std::int64_t>(disk_.size())))->second.is_sound = false;
   }
 
   /// A person may take any file away, but not the one that was loaded before it was gone on from.

@@ -1,4 +1,4 @@
-#include "storage/request_files.hpp"
+#include "storage/directory/request_files.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "storage/tables.hpp"
+#include "storage/format/tables.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,16 +9,16 @@ namespace holdfast::storage {
 namespace {
 
 using plan::Dataset;
-using plan::Kind;
+using plan::DatasetKind;
 using testing::ElementsAre;
 
 constexpr std::uint64_t file_bytes = 10000;
 
 std::vector<Dataset> sample_datasets() {
-  return {{"model/w", Kind::tensor, DType::f32, {4, 6}},
-          {"epoch", Kind::value, DType::i64, {}},
-          {"rng", Kind::per_rank, DType::u8, {5}},
-          {"name", Kind::string, DType::u8, {0}}};
+  return {{"model/w", DatasetKind::tensor, DType::f32, {4, 6}},
+          {"epoch", DatasetKind::value, DType::i64, {}},
+          {"rng", DatasetKind::per_rank, DType::u8, {5}},
+          {"name", DatasetKind::string, DType::u8, {0}}};
 }
 const std::vector<std::uint64_t> sample_addresses = {9000, 800, 9995, 0};
 
@@ -36,17 +36,18 @@ struct Tables : Index {
   /// Has the parts and their sums fit what is in the tables, as far as the parts reach.
   void sum_up() {
     parts.pop_back();
-    Place place;
+    RowPlace place;
     for (PartRow& part : parts) {
       part.xxh3 = segment(place, part.chunks, part.boxes).part().xxh3;
       place = {place.chunk + part.chunks, place.box + part.boxes};
     }
     parts = make_parts(parts, definitions.checksum());
   }
-  [[nodiscard]] Segment segment(const Place& place, std::uint64_t chunk_count, std::uint64_t box_count) const {
+  [[nodiscard]] Segment segment(const RowPlace& place, std::uint64_t chunk_count, std::uint64_t box_count) const {
     const auto chunk = chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk);
     const auto box = boxes.begin() + static_cast<std::ptrdiff_t>(place.box);
-    return {{chunk, chunk + static_cast<std::ptrdiff_t>(chunk_count)}, {box, box + static_cast<std::ptrdiff_t>(box_count)}};
+    return {{chunk, chunk + static_cast<std::ptrdiff_t>(chunk_count)},
+            {box, box + static_cast<std::ptrdiff_t>(box_count)}};
   }
 };
 
@@ -55,7 +56,7 @@ std::vector<ChunkRecord> read(const Tables& tables, const Interests& interests =
   index.sizes.chunks = tables.chunks.size();
   index.sizes.boxes = tables.boxes.size();
   check_index(index);
-  const auto rows = [&](const Place& place, Segment& segment) {
+  const auto rows = [&](const RowPlace& place, Segment& segment) {
     segment = tables.segment(place, segment.chunks.size(), segment.boxes.size());
   };
   return read_chunks(index, rows, sample_datasets(), interests);
@@ -97,13 +98,15 @@ TEST(Tables, ComeBackAsTheyWere) {
   const PlacedDatasets placed = parse_datasets(tables, file_bytes);
   EXPECT_EQ(placed.datasets, sample_datasets());
   EXPECT_EQ(placed.addresses, sample_addresses);
-  EXPECT_THAT(read(tables), ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33, 0}, ChunkRecord{1, 0, {{}, {}}, 44, 1},
-                                        ChunkRecord{2, 0, {{3}, {0}}, 55, 2}, ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22, 3},
-                                        ChunkRecord{2, 1, {{3}, {2}}, 11, 4}));
+  EXPECT_THAT(read(tables),
+              ElementsAre(ChunkRecord{0, 0, {{0, 0}, {2, 6}}, 33, 0}, ChunkRecord{1, 0, {{}, {}}, 44, 1},
+                          ChunkRecord{2, 0, {{3}, {0}}, 55, 2}, ChunkRecord{0, 1, {{2, 0}, {2, 6}}, 22, 3},
+                          ChunkRecord{2, 1, {{3}, {2}}, 11, 4}));
 }
 
 TEST(Tables, OnlyWantedChunksAreKept) {
-  const ChunkRecord first{0, 0, {{0, 0}, {2, 6}}, 33, 0}, second{0, 1, {{2, 0}, {2, 6}}, 22, 3}, empty{2, 0, {{3}, {0}}, 55, 2};
+  const ChunkRecord first{0, 0, {{0, 0}, {2, 6}}, 33, 0}, second{0, 1, {{2, 0}, {2, 6}}, 22, 3},
+      empty{2, 0, {{3}, {0}}, 55, 2};
   const auto wanted = [](std::size_t dataset, const Interest& interest) {
     Interests interests(4);
     interests[dataset] = interest;
@@ -195,8 +198,8 @@ TEST(Tables, PartsThatDoNotFitTheTablesAreRefused) {
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].chunks = 6; }));
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].boxes = ~std::uint64_t{0}; }));
   EXPECT_TRUE(refused([](Tables& t) { t.parts[0].chunks = 2, t.parts[1].chunks = 3; }));
-  EXPECT_TRUE(
-      refused([](Tables& t) { t.parts[1].chunks += std::uint64_t{1} << 63, t.parts[0].chunks += std::uint64_t{1} << 63; }));
+  EXPECT_TRUE(refused(
+      [](Tables& t) { t.parts[1].chunks += std::uint64_t{1} << 63, t.parts[0].chunks += std::uint64_t{1} << 63; }));
   EXPECT_TRUE(refused([](Tables& t) { t.chunks.push_back({}); }));
   EXPECT_TRUE(refused([](Tables& t) { t.boxes.push_back(0); }));
   EXPECT_TRUE(is_refused([](Tables& t) { t.parts.clear(); }, check));
@@ -233,7 +236,7 @@ TEST(Tables, DatasetsThatCannotBeAreRefused) {
   };
   constexpr std::uint64_t huge = ~std::uint64_t{0};
   EXPECT_FALSE(refused(0, [](DatasetRow&) {}));
-  EXPECT_TRUE(refused(0, [](DatasetRow& r) { r.kind = static_cast<std::uint8_t>(Kind::group); }));
+  EXPECT_TRUE(refused(0, [](DatasetRow& r) { r.kind = static_cast<std::uint8_t>(DatasetKind::group); }));
   EXPECT_TRUE(refused(0, [](DatasetRow& r) { r.dtype = dtype_count; }));
   EXPECT_TRUE(refused(0, [](DatasetRow& r) { r.dimensions = 5; })) << "there are four numbers in the shapes table";
   EXPECT_TRUE(refused(0, [](DatasetRow& r) { r.dimensions = 255; }));

@@ -131,8 +131,8 @@ void check_split(const Box& box, std::size_t pieces) {
 }
 
 TEST(Box, SplitKeepsThePackedOrder) {
-  for (const Box& box :
-       {Box{}, Box{{3}, {17}}, Box{{1, 2}, {3, 40}}, Box{{0, 0, 5}, {1, 7, 4}}, Box{{0, 0, 0}, {2, 2, 2}}, Box{{4}, {0}}})
+  for (const Box& box : {Box{}, Box{{3}, {17}}, Box{{1, 2}, {3, 40}}, Box{{0, 0, 5}, {1, 7, 4}},
+                         Box{{0, 0, 0}, {2, 2, 2}}, Box{{4}, {0}}})
     for (std::size_t pieces = 0; pieces < 20; ++pieces) check_split(box, pieces);
 }
 

@@ -130,7 +130,8 @@ TEST_P(NarrowFormat, IntegersRoundOnceNotTwice) {
   for (int i = 0; i < 20000; ++i) {
     const std::uint64_t number = hard_integer(random, i);
     std::uint16_t bits = 0;
-    convert(DType::u64, reinterpret_cast<const std::byte*>(&number), format.dtype, reinterpret_cast<std::byte*>(&bits), 1);
+    convert(DType::u64, reinterpret_cast<const std::byte*>(&number), format.dtype, reinterpret_cast<std::byte*>(&bits),
+            1);
     if (!std::isfinite(format.value(bits))) {
       ASSERT_GT(static_cast<double>(number), format.value(format.largest()));
       continue;
@@ -149,13 +150,14 @@ TEST(Convert, KnownPatterns) {
     unsigned pattern;
     double value;
   };
-  const Known table[] = {// from the standards' own tables
-                         {DType::f16, 0x3c00, 1.0},       {DType::f16, 0x7bff, 65504.0},   {DType::f16, 0x0001, 0x1p-24},
-                         {DType::f16, 0xc000, -2.0},      {DType::bf16, 0x3f80, 1.0},      {DType::bf16, 0x7f7f, 0x1.fep127},
-                         {DType::bf16, 0x0001, 0x1p-133}, {DType::bf16, 0x4049, 3.140625}, {DType::f8e4m3, 0x38, 1.0},
-                         {DType::f8e4m3, 0x7e, 448.0},    {DType::f8e4m3, 0x01, 0x1p-9},   {DType::f8e4m3, 0x08, 0x1p-6},
-                         {DType::f8e5m2, 0x3c, 1.0},      {DType::f8e5m2, 0x7b, 57344.0},  {DType::f8e5m2, 0x01, 0x1p-16},
-                         {DType::f8e5m2, 0xfc, -infinity}};
+  const Known table[] = {
+      // from the standards' own tables
+      {DType::f16, 0x3c00, 1.0},       {DType::f16, 0x7bff, 65504.0},   {DType::f16, 0x0001, 0x1p-24},
+      {DType::f16, 0xc000, -2.0},      {DType::bf16, 0x3f80, 1.0},      {DType::bf16, 0x7f7f, 0x1.fep127},
+      {DType::bf16, 0x0001, 0x1p-133}, {DType::bf16, 0x4049, 3.140625}, {DType::f8e4m3, 0x38, 1.0},
+      {DType::f8e4m3, 0x7e, 448.0},    {DType::f8e4m3, 0x01, 0x1p-9},   {DType::f8e4m3, 0x08, 0x1p-6},
+      {DType::f8e5m2, 0x3c, 1.0},      {DType::f8e5m2, 0x7b, 57344.0},  {DType::f8e5m2, 0x01, 0x1p-16},
+      {DType::f8e5m2, 0xfc, -infinity}};
   for (const Known& known : table) {
     const auto bits = static_cast<std::uint16_t>(known.pattern);
     EXPECT_EQ(to_double(known.dtype, reinterpret_cast<const std::byte*>(&bits)), known.value)
@@ -216,7 +218,8 @@ TEST(Convert, Complex) {
   using C64 = std::complex<float>;
   using C128 = std::complex<double>;
   EXPECT_EQ((converted<C128>(DType::c64, C64{1.5f, -2.0f}, DType::c128)), C128(1.5, -2.0));
-  EXPECT_EQ((converted<C64>(DType::c128, C128{0.1, 1e300}, DType::c64)), C64(0.1f, std::numeric_limits<float>::infinity()));
+  EXPECT_EQ((converted<C64>(DType::c128, C128{0.1, 1e300}, DType::c64)),
+            C64(0.1f, std::numeric_limits<float>::infinity()));
   EXPECT_EQ((converted<C64>(DType::i16, std::int16_t{-7}, DType::c64)), C64(-7.0f, 0.0f));
   EXPECT_EQ((converted<C128>(DType::bf16, std::uint16_t{0x3f80}, DType::c128)), C128(1.0, 0.0));
 }
@@ -237,7 +240,7 @@ TEST(Convert, RefusesWhatHasNoMeaning) {
       ADD_FAILURE() << to_string(from) << " to " << to_string(to) << " was converted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::mismatch);
-      EXPECT_NE(error.sentence().find(to_string(from)), std::string::npos);
+      EXPECT_NE(error.message().find(to_string(from)), std::string::npos);
     }
   };
   refused(DType::c64, DType::f32);
@@ -262,7 +265,8 @@ TEST(Convert, EveryOtherPairWorksOnManyUnalignedElements) {
       EXPECT_EQ(out[out.size() - 1], std::byte{0x5a}) << "wrote past the end";
       if (!convertible(to, DType::i64)) continue;
       convert(to, out.data() + 1, DType::i64, back.data(), count);
-      EXPECT_EQ(std::memcmp(back.data(), integers.data(), back.size()), 0) << to_string(from) << " to " << to_string(to);
+      EXPECT_EQ(std::memcmp(back.data(), integers.data(), back.size()), 0)
+          << to_string(from) << " to " << to_string(to);
     }
   }
 }

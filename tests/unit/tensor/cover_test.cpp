@@ -17,7 +17,8 @@ std::vector<int> counts(const Shape& global, const std::vector<Box>& boxes) {
   const std::vector<std::int64_t> stride = packed_strides(global);
   for (std::size_t element = 0; element < count.size(); ++element) {
     Box one{Shape(global.size()), Shape(global.size(), 1)};
-    for (std::size_t d = 0; d < global.size(); ++d) one.offset[d] = element / static_cast<std::uint64_t>(stride[d]) % global[d];
+    for (std::size_t d = 0; d < global.size(); ++d)
+      one.offset[d] = element / static_cast<std::uint64_t>(stride[d]) % global[d];
     for (const Box& box : boxes) count[element] += overlap(box, one) ? 1 : 0;
   }
   return count;
@@ -96,7 +97,8 @@ TEST(CoverSum, IsThatOfTheWholeOnlyForExactCovers) {
   EXPECT_GT(not_exact, 500);
 }
 
-// One box too far to the left and one too far to the right leave as many elements as there should be, and other sums of theirs.
+// One box too far to the left and one too far to the right leave as many elements as there should be, and other sums of
+// theirs.
 TEST(CoverSum, IsNotFooledByTheVolume) {
   EXPECT_NE(sum_of({{{0}, {4}}, {{3}, {4}}, {{8}, {4}}}), CoverSum(whole({12})));
   EXPECT_NE(sum_of({{{0, 0}, {2, 4}}, {{1, 0}, {2, 4}}}), CoverSum(whole({4, 4})));

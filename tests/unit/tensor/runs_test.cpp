@@ -25,11 +25,13 @@ std::size_t copy_blocks(const StridedMemory& memory, std::byte* packed) {
   return blocks;
 }
 
-/// The blocks of the memory, which lies inside `bytes` bytes from `first` on, carry what pack() carries. Returns their number.
+/// The blocks of the memory, which lies inside `bytes` bytes from `first` on, carry what pack() carries. Returns their
+/// number.
 std::size_t blocks_of(Shape extent, std::vector<std::int64_t> strides, std::size_t bytes, std::size_t first = 0) {
   std::vector<std::uint8_t> source(bytes);
   std::iota(source.begin(), source.end(), std::uint8_t{1});
-  const StridedMemory memory{reinterpret_cast<std::byte*>(source.data()) + first, std::move(extent), std::move(strides), 4};
+  const StridedMemory memory{reinterpret_cast<std::byte*>(source.data()) + first, std::move(extent), std::move(strides),
+                             4};
   std::vector<std::byte> expected(packed_bytes(memory)), packed(expected.size());
   pack(memory, expected.data());
   const std::size_t blocks = copy_blocks(memory, packed.data());

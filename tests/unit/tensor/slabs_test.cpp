@@ -20,7 +20,8 @@ void expect_cover(const Box& box, std::uint64_t element_bytes, std::uint64_t max
     EXPECT_LE(slab.bytes, std::max(max_bytes, element_bytes));
     // The first element's row-major position in the box is where the slab starts in packed memory.
     std::uint64_t position = 0;
-    for (std::size_t d = 0; d < box.dimensions(); ++d) position = position * box.extent[d] + (slab.box.offset[d] - box.offset[d]);
+    for (std::size_t d = 0; d < box.dimensions(); ++d)
+      position = position * box.extent[d] + (slab.box.offset[d] - box.offset[d]);
     EXPECT_EQ(position * element_bytes, at);
     at += slab.bytes;
   }
@@ -28,8 +29,8 @@ void expect_cover(const Box& box, std::uint64_t element_bytes, std::uint64_t max
 }
 
 TEST(Slabs, CoverBoxesOfAnyShape) {
-  for (const Box& box : {Box{{}, {}}, Box{{3}, {10}}, Box{{0, 2}, {7, 5}}, Box{{1, 1, 1}, {1, 6, 9}}, Box{{0, 0, 0}, {5, 1, 8}},
-                         Box{{2, 0}, {1, 100}}})
+  for (const Box& box : {Box{{}, {}}, Box{{3}, {10}}, Box{{0, 2}, {7, 5}}, Box{{1, 1, 1}, {1, 6, 9}},
+                         Box{{0, 0, 0}, {5, 1, 8}}, Box{{2, 0}, {1, 100}}})
     for (const std::uint64_t max_bytes : {1U, 4U, 16U, 40U, 64U, 100000U}) expect_cover(box, 4, max_bytes);
 }
 

@@ -24,15 +24,16 @@ void for_each_element(const StridedMemory& memory, const std::function<void(std:
   for (std::uint64_t i = 0; i < volume(memory.extent); ++i) {
     std::byte* element = memory.data;
     for (std::size_t d = 0; d < memory.extent.size(); ++d)
-      element += static_cast<std::int64_t>(i / static_cast<std::uint64_t>(order[d]) % memory.extent[d]) * memory.stride_bytes[d];
+      element += static_cast<std::int64_t>(i / static_cast<std::uint64_t>(order[d]) % memory.extent[d]) *
+                 memory.stride_bytes[d];
     visit(element);
   }
 }
 
 Bytes packed_naively(const StridedMemory& memory) {
   Bytes packed;
-  for_each_element(memory,
-                   [&](const std::byte* element) { packed.insert(packed.end(), element, element + memory.element_bytes); });
+  for_each_element(
+      memory, [&](const std::byte* element) { packed.insert(packed.end(), element, element + memory.element_bytes); });
   return packed;
 }
 
@@ -41,7 +42,8 @@ struct RandomMemory {
   Bytes block;
   StridedMemory memory;
 
-  explicit RandomMemory(std::mt19937& random) : RandomMemory(random, test::random_shape(random, 4, 6), random_size(random)) {}
+  explicit RandomMemory(std::mt19937& random)
+      : RandomMemory(random, test::random_shape(random, 4, 6), random_size(random)) {}
   RandomMemory(std::mt19937& random, const Shape& shape, std::size_t element_bytes) {
     memory.extent = shape;
     memory.element_bytes = element_bytes;
@@ -149,8 +151,8 @@ TEST(Strided, RunsAreAsLongAsTheyCanBe) {
 TEST(Strided, MemoryOfABoxInsideGhostCells) {
   std::vector<float> field(6 * 34);
   std::iota(field.begin(), field.end(), 0.0F);
-  const TensorView view =
-      shard(field.data() + 34 + 1, DType::f32, {.global = {100, 64}, .offset = {8, 32}, .extent = {4, 32}, .stride = {34, 1}});
+  const TensorView view = shard(field.data() + 34 + 1, DType::f32,
+                                {.global = {100, 64}, .offset = {8, 32}, .extent = {4, 32}, .stride = {34, 1}});
   const StridedMemory memory = memory_of(view, {{9, 40}, {2, 3}});
   std::vector<float> packed(6);
   pack(memory, reinterpret_cast<std::byte*>(packed.data()));
@@ -221,7 +223,8 @@ TEST(OverlapsItself, OfRandomViews) {
 }
 
 TEST(CountableStrides, ReachLessThan2To63Bytes) {
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(),
+                         least = std::numeric_limits<std::int64_t>::min();
   EXPECT_TRUE(has_countable_strides(with_strides({64, 32}, {34, 1}), 8));
   EXPECT_TRUE(has_countable_strides(with_strides({2}, {most / 8}), 8));
   EXPECT_TRUE(has_countable_strides(with_strides({2}, {-(most / 8)}), 8));

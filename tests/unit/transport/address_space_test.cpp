@@ -1,4 +1,5 @@
-// Processes that may have few addresses (RLIMIT_AS, `ulimit -v`): what cannot be mapped is an error, and the next thing works.
+// Processes that may have few addresses (RLIMIT_AS, `ulimit -v`): what cannot be mapped is an error, and the next thing
+// works.
 #include "support/address_space.hpp"
 
 #include <gmock/gmock.h>
@@ -21,7 +22,7 @@ void expect_no_room(Connection& connection, std::uint64_t bytes) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory) << error.what();
     EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(bytes)));
-    EXPECT_FALSE(error.where().host.empty());
+    EXPECT_FALSE(error.context().host.empty());
   }
 }
 

@@ -12,8 +12,8 @@
 #include <fstream>
 #include <thread>
 
+#include "base/shared_memory.hpp"
 #include "support/processes.hpp"
-#include "transport/shared_memory.hpp"
 #include "unit/transport/processes.hpp"
 
 namespace holdfast::transport::test {
@@ -40,8 +40,8 @@ std::string directory_name() {
   return arena_directory_of(unique_address().socket_name).filename().string();
 }
 
-/// Something in /dev/shm, which goes with the test. A helper of another test may sweep there at any moment, so a directory gets
-/// its name when it has its content.
+/// Something in /dev/shm, which goes with the test. A helper of another test may sweep there at any moment, so a
+/// directory gets its name when it has its content.
 class Left {
  public:
   explicit Left(const std::string& name) : path_(fs::path(shared_memory_path) / name) {}
@@ -114,7 +114,8 @@ TEST(Sweep, KeepsWhatIsNotOurs) {
   other_program.make_file(other_program.path());
   no_directory.make_file(no_directory.path());
   other_directory.make_directory_with_a_file();
-  other_content.make_directory_with_a_file([&](const fs::path& there) { other_content.make_file(there / "step-1.h5"); });
+  other_content.make_directory_with_a_file(
+      [&](const fs::path& there) { other_content.make_file(there / "step-1.h5"); });
   sweep_arena_directories();
   EXPECT_TRUE(other_program.there());
   EXPECT_TRUE(no_directory.there());
@@ -126,7 +127,8 @@ TEST(Sweep, KeepsWhatIsAnotherUsers) {
   constexpr uid_t somebody = 54321;
   const Left left(directory_name());
   bool given = false;
-  left.make_directory_with_a_file([&](const fs::path& there) { given = chown(there.c_str(), somebody, somebody) == 0; });
+  left.make_directory_with_a_file(
+      [&](const fs::path& there) { given = chown(there.c_str(), somebody, somebody) == 0; });
   if (!given) GTEST_SKIP() << "this process may not give files away (that needs root)";
   sweep_arena_directories();
   EXPECT_TRUE(left.there());
@@ -149,7 +151,8 @@ struct Making {
   /// UCX's name is there, and no memory has it.
   [[nodiscard]] bool hidden() const {
     std::error_code gone;
-    return fs::exists(directory, gone) && !fs::exists(directory / "stand-in", gone) && !fs::is_empty(directory, gone) && !gone;
+    return fs::exists(directory, gone) && !fs::exists(directory / "stand-in", gone) && !fs::is_empty(directory, gone) &&
+           !gone;
   }
 };
 

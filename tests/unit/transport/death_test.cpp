@@ -33,8 +33,8 @@ void expect_helper_lost(const std::function<void()>& call, pid_t pid) {
     ADD_FAILURE() << "the helper is dead";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::helper_lost) << error.what();
-    EXPECT_THAT(error.sentence(), HasSubstr(std::to_string(pid)));
-    EXPECT_EQ(error.where().host, host_name());
+    EXPECT_THAT(error.message(), HasSubstr(std::to_string(pid)));
+    EXPECT_EQ(error.context().host, host_name());
   }
 }
 
@@ -60,7 +60,8 @@ TEST_F(Death, OfTheHelperEndsASendUnderWay) {
   const auto connection = connect(address, 0, Transport::automatic, soon());
   const pid_t pid = helper->pid();
   helper->signal(SIGSTOP);  // so that the message gets stuck
-  std::thread sender([&] { expect_helper_lost([&] { connection->send(MessageType::plan, Bytes(8 << 20), soon()); }, pid); });
+  std::thread sender(
+      [&] { expect_helper_lost([&] { connection->send(MessageType::plan, Bytes(8 << 20), soon()); }, pid); });
   EXPECT_FALSE(connection->receive(Deadline(Seconds(0.1))));  // meanwhile, others can use the line
   const Stopwatch watch;
   helper->kill();

@@ -6,8 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "transport/channel.hpp"
 #include "transport/introduction.hpp"
-#include "transport/line.hpp"
 #include "unit/transport/processes.hpp"
 
 namespace holdfast::transport::test {
@@ -16,7 +16,8 @@ namespace {
 /// Memory that UCX knows but cannot share: plain pages of this process. Remote keys of it reach it by messages alone.
 class PlainMemory {
  public:
-  PlainMemory(std::shared_ptr<const ucx::Context> context, std::size_t bytes) : context_(std::move(context)), bytes_(bytes) {
+  PlainMemory(std::shared_ptr<const ucx::Context> context, std::size_t bytes)
+      : context_(std::move(context)), bytes_(bytes) {
     ucp_mem_map_params_t params{};
     params.field_mask = UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH;
     params.address = bytes_.data();
@@ -69,11 +70,11 @@ class PlainHelper {
     Bytes packet;
     receive_packet(socket.get(), packet);
     const Introduction rank = read_introduction(packet, peer_of(socket.get()));
-    Line line(context_);
-    line.connect(rank.worker_address);
-    send_packet(socket.get(), encode(introduce(address.nonce, rank.rank, line.address())));
+    Channel channel(context_);
+    channel.connect(rank.worker_address);
+    send_packet(socket.get(), encode(introduce(address.nonce, rank.rank, channel.address())));
     while (!stop_)
-      if (!line.worker().progress()) std::this_thread::yield();
+      if (!channel.worker().progress()) std::this_thread::yield();
   }
   static void await(int socket) {
     pollfd event{socket, POLLIN, 0};
@@ -111,7 +112,7 @@ TEST(Fallback, OfMappedIsNone) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::communication);
-    EXPECT_THAT(error.sentence(), testing::HasSubstr("cannot be mapped"));
+    EXPECT_THAT(error.message(), testing::HasSubstr("cannot be mapped"));
   }
 }
 

@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "transport/line.hpp"
+#include "transport/channel.hpp"
 #include "transport/socket.hpp"
 #include "unit/transport/processes.hpp"
 
@@ -41,7 +41,7 @@ class Introductions : public testing::Test {
     pollfd event{socket, POLLIN, 0};
     Bytes answer;
     if (poll(&event, 1, 20'000) != 1 || receive_packet(socket, answer) != Arrival::packet) return "no answer";
-    return decode<Introduction>(answer).refusal.sentence;
+    return decode<Introduction>(answer).refusal.message;
   }
   [[nodiscard]] bool serves() const {
     const auto connection = connect(address, 0, Transport::automatic, soon());
@@ -58,7 +58,7 @@ TEST_F(Introductions, WithAnotherNonceAreRefused) {
     static_cast<void>(connect({address.socket_name, "guess"}, 0, Transport::automatic, soon()));
   });
   EXPECT_EQ(error.code(), ErrorCode::launch);
-  EXPECT_THAT(error.sentence(), HasSubstr("nonce"));
+  EXPECT_THAT(error.message(), HasSubstr("nonce"));
   EXPECT_TRUE(serves());
 }
 
@@ -101,8 +101,9 @@ TEST_F(Introductions, OfRanksThatDiedSinceAreNothing) {
   helper->signal(SIGSTOP);
   for (int i = 0; i < 5; ++i) {
     const FileDescriptor socket = connect_to(address.socket_name, soon());
-    const Line line(std::make_shared<const ucx::Context>());  // gone with all its memory when the helper reads of it
-    ASSERT_TRUE(send_packet(socket.get(), encode(introduce(address.nonce, i, line.address()))));
+    const Channel channel(
+        std::make_shared<const ucx::Context>());  // gone with all its memory when the helper reads of it
+    ASSERT_TRUE(send_packet(socket.get(), encode(introduce(address.nonce, i, channel.address()))));
   }
   helper->signal(SIGCONT);
   EXPECT_TRUE(serves());
@@ -112,7 +113,7 @@ TEST(Introduction, OfAnotherUserIsRefused) {
   const Bytes packet = encode(introduce("n", 0, {}));
   const Error error = error_of([&] { static_cast<void>(read_introduction(packet, {.pid = 1, .uid = geteuid() + 1})); });
   EXPECT_EQ(error.code(), ErrorCode::launch);
-  EXPECT_THAT(error.sentence(), HasSubstr("belongs to user"));
+  EXPECT_THAT(error.message(), HasSubstr("belongs to user"));
 }
 
 /// The real thing, where this process may become somebody else.
@@ -141,7 +142,7 @@ TEST(Connect, GivesUpWhenNobodyListens) {
   const Error error =
       error_of([] { static_cast<void>(connect(unique_address(), 0, Transport::automatic, Deadline(Seconds(0.3)))); });
   EXPECT_EQ(error.code(), ErrorCode::launch);
-  EXPECT_THAT(error.sentence(), HasSubstr("nobody listens"));
+  EXPECT_THAT(error.message(), HasSubstr("nobody listens"));
   EXPECT_LT(watch.seconds(), 2.0);
 }
 
@@ -149,9 +150,10 @@ TEST(Connect, GivesUpOnAHelperThatNeverAnswers) {
   const Address address = unique_address();
   const auto helper = start_helper(address);
   helper->signal(SIGSTOP);
-  const Error error = error_of([&] { static_cast<void>(connect(address, 0, Transport::automatic, Deadline(Seconds(0.3)))); });
+  const Error error =
+      error_of([&] { static_cast<void>(connect(address, 0, Transport::automatic, Deadline(Seconds(0.3)))); });
   EXPECT_EQ(error.code(), ErrorCode::launch);
-  EXPECT_THAT(error.sentence(), HasSubstr("in time"));
+  EXPECT_THAT(error.message(), HasSubstr("in time"));
 }
 
 TEST(Connect, SaysWhenTheHelperDiesBeforeItAnswers) {
@@ -159,32 +161,15 @@ TEST(Connect, SaysWhenTheHelperDiesBeforeItAnswers) {
   const auto helper = start_helper(address);
   helper->signal(SIGSTOP);
   std::thread killer([&] { helper->kill(); });
-  const Error error = error_of([&] { static_cast<void>(connect(address, 0, Transport::automatic, Deadline(Seconds(2)))); });
+  const Error error =
+      error_of([&] { static_cast<void>(connect(address, 0, Transport::automatic, Deadline(Seconds(2)))); });
   killer.join();
   EXPECT_EQ(error.code(), ErrorCode::launch) << error.what();
 }
 
-class FromTheEnvironment : public Introductions {
- protected:
-  [[nodiscard]] Transport with(const char* value, Transport option) const {
-    setenv("HOLDFAST_TRANSPORT", value, 1);
-    const auto connection = connect(address, 0, option, soon());
-    unsetenv("HOLDFAST_TRANSPORT");
-    static_cast<void>(open_arena(*connection, 0, 100));
-    return connection->transport();
-  }
-};
-
-TEST_F(FromTheEnvironment, TheTransportIsTakenWhereTheProgramLeavesItOpen) {
-  EXPECT_EQ(with("put", Transport::automatic), Transport::put);
-  EXPECT_EQ(with("mapped", Transport::automatic), Transport::mapped);
-  EXPECT_EQ(with("", Transport::automatic), Transport::mapped);
-  EXPECT_EQ(with("put", Transport::mapped), Transport::mapped);
-  const Error error = error_of([&] { static_cast<void>(with("carrier-pigeon", Transport::automatic)); });
-  unsetenv("HOLDFAST_TRANSPORT");
-  EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-  decline(address, 0, error);
-  EXPECT_TRUE(helper->says("declined 0: HOLDFAST_TRANSPORT is \"carrier-pigeon\"; it can be mapped or put"));
+TEST_F(Introductions, AHelperHearsThatARankDoesNotCome) {
+  decline(address, 0, Error(ErrorCode::invalid_argument, "no such transport"));
+  EXPECT_TRUE(helper->says("declined 0: no such transport"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// What control groups leave: from files as the kernel shows them, and with a helper in a group that is really too small.
-#include "transport/memory_limit.hpp"
+// What control groups leave: from files as the kernel shows them, and with a helper in a group that is really too
+// small.
+#include "base/memory_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,7 +42,8 @@ class MemoryLimits : public testing::Test {
   [[nodiscard]] ControlGroupFiles files(const std::string& membership) const {
     write("mounts", "tmpfs " + root.string() + " tmpfs rw 0 0\ncgroup " + root.string() +
                         "/cpu cgroup rw,relatime,cpu 0 0\ncgroup " + root.string() +
-                        "/memory cgroup rw,relatime,memory 0 0\ncgroup2 " + root.string() + "/unified cgroup2 rw 0 0\n");
+                        "/memory cgroup rw,relatime,memory 0 0\ncgroup2 " + root.string() +
+                        "/unified cgroup2 rw 0 0\n");
     write("membership", membership);
     return {.mounts = root / "mounts", .membership = root / "membership"};
   }
@@ -101,8 +103,9 @@ TEST_F(MemoryLimits, TheErrorHasTheNumbersAndTheGroup) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("an arena"), HasSubstr("701"), HasSubstr("1000"), HasSubstr("700 are left")));
-    EXPECT_EQ(error.where().path, (root / "memory/job").string());
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("an arena"), HasSubstr("701"), HasSubstr("1000"), HasSubstr("700 are left")));
+    EXPECT_EQ(error.context().path, (root / "memory/job").string());
   }
 }
 
@@ -152,8 +155,8 @@ TEST(LimitedHelper, RefusesAnArenaBeyondItsLimitAndLives) {
       FAIL() << "128 MiB cannot fit into 100";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::out_of_memory) << error.what();
-      EXPECT_THAT(error.sentence(), HasSubstr(std::to_string(100 << 20)));
-      EXPECT_EQ(error.where().path, group.path());
+      EXPECT_THAT(error.message(), HasSubstr(std::to_string(100 << 20)));
+      EXPECT_EQ(error.context().path, group.path());
     }
     const auto arena = open_arena(*connection, 0, 40 << 20);
     std::fill(arena->memory().begin(), arena->memory().end(), std::byte{1});  // every page is really there

@@ -67,7 +67,8 @@ TEST_F(Messages, AThreadSendsWhileAnotherSleepsInReceive) {
   std::optional<Message> answer;
   std::thread receiver([&] { answer = connection->receive(soon()); });
   const Bytes payload = pattern(4 << 20, 5);
-  connection->send(MessageType::plan, payload, soon());  // whenever the receiver falls asleep, this must not wait for it
+  connection->send(MessageType::plan, payload,
+                   soon());  // whenever the receiver falls asleep, this must not wait for it
   receiver.join();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->payload, payload);
@@ -78,7 +79,8 @@ TEST_F(Messages, ManyThreadsShareALine) {
   std::vector<std::thread> threads;
   for (int t = 0; t < senders; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < each; ++i) connection->send(MessageType::plan, pattern(static_cast<std::size_t>(i) * 500, 1), soon());
+      for (int i = 0; i < each; ++i)
+        connection->send(MessageType::plan, pattern(static_cast<std::size_t>(i) * 500, 1), soon());
     });
   std::atomic<int> received = 0;
   for (int t = 0; t < 2; ++t)
@@ -172,7 +174,8 @@ TEST_P(Arenas, OfNoBytesAreNone) {
   EXPECT_THROW(static_cast<void>(connection->map(ready)), Error);
 }
 
-/// Making one takes as long as its pages take; an answer needs none. Where cores are few, the helper may be late for all that.
+/// Making one takes as long as its pages take; an answer needs none. Where cores are few, the helper may be late for
+/// all that.
 TEST_P(Arenas, AreMadeWhileTheHelperAnswers) {
   for (int round = 0; round < 20; ++round) {
     const std::uint32_t wish = send(*connection, OpenArena{.slot = 0, .bytes = 256 << 20}, soon());

@@ -47,7 +47,7 @@ class EchoServer {
                    .lost = [this](SessionId id) { say("lost {}", ranks_[id]); },
                    .arena_made = [this](const MadeArena& made) { on_arena_made(made); },
                    .woken = [] { say("woken"); },
-                   .declined = [](const Introduction& who) { say("declined {}: {}", who.rank, who.refusal.sentence); }});
+                   .declined = [](const Introduction& who) { say("declined {}: {}", who.rank, who.refusal.message); }});
     say("served");
   }
 
@@ -75,7 +75,8 @@ class EchoServer {
     }
   }
   void open_arena(SessionId id, const OpenArena& wish, std::uint32_t question) {
-    const Lent old = std::exchange(arenas_[{id, wish.slot}], {.number = ++last_arena_, .question = question, .memory = {}});
+    const Lent old =
+        std::exchange(arenas_[{id, wish.slot}], {.number = ++last_arena_, .question = question, .memory = {}});
     service_->replace_arena({.old = old.number, .number = last_arena_, .bytes = wish.bytes});
   }
   /// The arena's number for the rank is its slot and 1.
@@ -94,7 +95,8 @@ class EchoServer {
   }
   /// Answers with the checksum of the arena where Done has its bytes.
   void check(SessionId id, const Staged& staged) {
-    const Done done{.save = staged.save, .error = {}, .path = {}, .bytes = checksum(arenas_.at({id, staged.arena - 1}).memory)};
+    const Done done{
+        .save = staged.save, .error = {}, .path = {}, .bytes = checksum(arenas_.at({id, staged.arena - 1}).memory)};
     service_->send(id, MessageType::done, encode(done), 0);
   }
 
@@ -119,7 +121,8 @@ void flood(Connection& connection, std::size_t bytes) {
 
 /// Echoes of growing size come back whole and in order.
 void echo_all(Connection& connection) {
-  for (std::size_t i = 0; i < 200; ++i) connection.send(MessageType::plan, Bytes(i * 997, std::byte(i)), Deadline(Seconds(20)));
+  for (std::size_t i = 0; i < 200; ++i)
+    connection.send(MessageType::plan, Bytes(i * 997, std::byte(i)), Deadline(Seconds(20)));
   for (std::size_t i = 0; i < 200; ++i) {
     const auto echo = connection.receive(Deadline(Seconds(20)));
     if (!echo || echo->payload != Bytes(i * 997, std::byte(i))) throw Error(ErrorCode::internal, "a wrong echo");

@@ -133,7 +133,8 @@ Address unique_address() {
 }
 
 std::unique_ptr<Process> start_helper(const Address& address) {
-  auto helper = std::make_unique<Process>(std::vector<std::string>{TRANSPORT_PEER, "serve", address.socket_name, address.nonce});
+  auto helper =
+      std::make_unique<Process>(std::vector<std::string>{TRANSPORT_PEER, "serve", address.socket_name, address.nonce});
   if (!helper->says("listening")) throw std::runtime_error("the helper did not start");
   return helper;
 }

@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
+#include "base/shared_memory.hpp"
 #include "support/mappings.hpp"
-#include "transport/shared_memory.hpp"
 #include "unit/transport/processes.hpp"
 
 namespace holdfast::transport::test {
@@ -129,8 +129,8 @@ TEST_F(Resources, AnArenaBeyondTheSharedMemoryIsAnErrorWithNumbers) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory);
-    EXPECT_THAT(error.sentence(), HasSubstr(std::to_string(wish)));
-    EXPECT_FALSE(error.where().host.empty());
+    EXPECT_THAT(error.message(), HasSubstr(std::to_string(wish)));
+    EXPECT_FALSE(error.context().host.empty());
   }
   EXPECT_NO_THROW(static_cast<void>(open_arena(*connection, 0, 4096)));
 }
@@ -155,8 +155,8 @@ TEST(SmallSharedMemory, IsAnErrorForTheArenaAndTheHelperServesOn) {
       FAIL() << "64 MiB cannot fit into 40";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::out_of_memory) << error.what();
-      EXPECT_THAT(error.sentence(), HasSubstr("67108864"));
-      EXPECT_EQ(error.where().path, "/dev/shm");
+      EXPECT_THAT(error.message(), HasSubstr("67108864"));
+      EXPECT_EQ(error.context().path, "/dev/shm");
     }
     const auto arena = open_arena(*connection, 0, 16 << 20);
     std::fill(arena->memory().begin(), arena->memory().end(), std::byte{1});  // every page is really there
@@ -172,7 +172,7 @@ TEST(SmallSharedMemory, TooSmallForALineIsARefusalWithNumbers) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::out_of_memory) << error.what();
-    EXPECT_THAT(error.sentence(), HasSubstr("1048576"));
+    EXPECT_THAT(error.message(), HasSubstr("1048576"));
   }
 }
 

@@ -30,8 +30,8 @@ class Shared {
   explicit Shared(std::uint64_t bytes) : bytes_(bytes) {
     std::byte* at = Pages::allocate(bytes + 2 * large).bytes().data();  // free addresses, from a large page on
     at += sysconf(_SC_PAGESIZE);
-    memory_ =
-        static_cast<std::byte*>(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+    memory_ = static_cast<std::byte*>(
+        mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
   }
   ~Shared() { unmap(); }
   Shared(const Shared&) = delete;

@@ -1,0 +1,61 @@
+# What is built beside the library. Each part has an option HOLDFAST_<PART>: AUTO, where what it needs is found; ON,
+# else an error; OFF. The end of a configuration tells in one table what came of it.
+
+# holdfast_option(PART text): the option. In a project that includes this one, it is OFF for parts that are no use to
+# that project.
+function(holdfast_option part text)
+  set(default AUTO)
+  if(NOT PROJECT_IS_TOP_LEVEL AND NOT part MATCHES "^(CUDA|IO_URING)$")
+    set(default OFF)
+  endif()
+  set(HOLDFAST_${part} ${default} CACHE STRING "${text}: ON, OFF, or AUTO for whether what it needs is found")
+  set_property(CACHE HOLDFAST_${part} PROPERTY STRINGS AUTO ON OFF)
+  set_property(GLOBAL APPEND PROPERTY HOLDFAST_PARTS ${part})
+  set_property(GLOBAL PROPERTY HOLDFAST_TEXT_${part} "${text}")
+endfunction()
+
+# holdfast_decide(PART [need name]…): sets HOLDFAST_HAS_<PART>. A need is a target that exists or a variable that is
+# true, once it is found; its name says what to install.
+function(holdfast_decide part)
+  set(missing)
+  while(ARGN)
+    list(POP_FRONT ARGN need name)
+    if(NOT TARGET ${need} AND NOT ${need})
+      list(APPEND missing ${name})
+    endif()
+  endwhile()
+  list(JOIN missing ", " missing)
+  set(has OFF)
+  if(NOT HOLDFAST_${part})
+    set(outcome "no, HOLDFAST_${part} is ${HOLDFAST_${part}}")
+  elseif(NOT missing)
+    set(has ON)
+    set(outcome yes)
+  elseif(HOLDFAST_${part} STREQUAL AUTO)
+    set(outcome "no, not found: ${missing}")
+  else()
+    message(FATAL_ERROR "HOLDFAST_${part} is ${HOLDFAST_${part}}, but this was not found: ${missing}")
+  endif()
+  set(HOLDFAST_HAS_${part} ${has} PARENT_SCOPE)
+  set_property(GLOBAL PROPERTY HOLDFAST_OUTCOME_${part} "${outcome}")
+endfunction()
+
+# The table. Each line is padded to one column.
+function(holdfast_tell_line what outcome)
+  string(LENGTH "${what}" length)
+  math(EXPR padding "32 - ${length}")
+  string(REPEAT " " ${padding} padding)
+  message(STATUS "  ${what}${padding}${outcome}")
+endfunction()
+
+function(holdfast_tell)
+  get_property(parts GLOBAL PROPERTY HOLDFAST_PARTS)
+  message(STATUS "Holdfast ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE}")
+  holdfast_tell_line("MPI" "${HOLDFAST_MPI}: ${MPI_C_COMPILER}")
+  holdfast_tell_line("Parallel HDF5" "${HOLDFAST_HDF5}")
+  foreach(part ${parts})
+    get_property(text GLOBAL PROPERTY HOLDFAST_TEXT_${part})
+    get_property(outcome GLOBAL PROPERTY HOLDFAST_OUTCOME_${part})
+    holdfast_tell_line("${text}" "${outcome}")
+  endforeach()
+endfunction()

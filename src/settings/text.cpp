@@ -1,0 +1,32 @@
+#include "settings/text.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+namespace holdfast::settings {
+
+std::string parse(const std::string& text, std::vector<int>& value) {
+  std::vector<int> numbers;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');)
+    if (!parse(word, numbers.emplace_back()).empty()) return "it can be numbers with commas between them";
+  value = std::move(numbers);
+  return {};
+}
+
+std::string parse(const std::string& text, Hints& value) {
+  Hints hints = value;
+  std::istringstream stream(text);
+  for (std::string entry; std::getline(stream, entry, ';');) {
+    if (entry.empty()) continue;
+    const std::size_t equals = entry.find('=');
+    if (equals == 0 || equals == entry.npos) return fmt::format("it has \"{}\" where key=value should be", entry);
+    const std::string key = entry.substr(0, equals);
+    if (std::ranges::find(hints, key, &Hints::value_type::first) == hints.end())
+      hints.emplace_back(key, entry.substr(equals + 1));
+  }
+  value = std::move(hints);
+  return {};
+}
+
+}  // namespace holdfast::settings
