@@ -5,6 +5,13 @@
 
 namespace holdfast::settings {
 
+std::string in_words(const std::string& text) {
+  std::string printable = text;
+  std::ranges::replace_if(
+      printable, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
+  return '"' + printable + '"';
+}
+
 std::string parse(const std::string& text, std::vector<int>& value) {
   std::vector<int> numbers;
   std::istringstream stream(text);

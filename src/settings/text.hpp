@@ -57,9 +57,8 @@ std::string choices() {
 
 // --- to text: in_words(value) returns the value as it stands in an error or a table
 
-inline std::string in_words(const std::string& text) {
-  return '"' + text + '"';
-}
+/// In quotes, with a question mark for every control character.
+[[nodiscard]] std::string in_words(const std::string& text);
 inline std::string in_words(const std::filesystem::path& path) {
   return in_words(path.string());
 }

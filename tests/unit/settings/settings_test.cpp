@@ -164,6 +164,12 @@ TEST(Settings, AreReadFromText) {
   EXPECT_EQ(number, 3);
 }
 
+/// A sentence does not end where a text has a null character.
+TEST(Settings, ArePrintable) {
+  EXPECT_EQ(in_words(std::string("a\0b\n", 4)), "\"a?b?\"");
+  EXPECT_NE(text_without_null(std::string("a\0b", 3)), "");
+}
+
 TEST(Settings, FileModesAreThoseThatARunCanWorkWith) {
   for (const std::uint32_t bits : {0600U, 0664U}) EXPECT_EQ(file_mode(bits), "");
   for (const std::uint32_t bits : {0400U, 0700U, 04600U}) EXPECT_NE(file_mode(bits), "");
