@@ -119,7 +119,7 @@ void load_tables(benchmark::State& state) {
   storage::Interests interests(datasets.size());
   const Box wanted = box_of(1);
   for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = &wanted};
-  const auto read = [&](const storage::Place& place, storage::Segment& segment) {
+  const auto read = [&](const storage::RowPlace& place, storage::Segment& segment) {
     std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(),
                 segment.chunks.begin());
     std::copy_n(all.boxes.begin() + static_cast<std::ptrdiff_t>(place.box), segment.boxes.size(),

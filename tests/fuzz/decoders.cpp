@@ -44,8 +44,8 @@ void check_introduction(Input input) {
 
 void check_layout(Input input) {
   const auto layout = decode<plan::RankLayout>(input);
-  helper::check(layout);
-  helper::check_fits(layout, 1 << 20);
+  plan::check(layout);
+  plan::check_fits(layout, 1 << 20);
   for (const plan::Piece& piece : layout.pieces)
     if (piece.arena_offset + piece.bytes > 1 << 20) std::abort();
 }

@@ -8,6 +8,7 @@
 
 #include "base/checksum.hpp"
 #include "helper/server.hpp"
+#include "settings/settings.hpp"
 
 namespace holdfast::fuzz {
 namespace {
