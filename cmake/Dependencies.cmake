@@ -45,11 +45,17 @@ if(HOLDFAST_TESTS)
   # h5py comes from the system's package, so it takes the system's Python: another one that is first on PATH has no
   # h5py.
   find_program(HOLDFAST_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  if(HOLDFAST_SYSTEM_PYTHON)
+    execute_process(COMMAND ${HOLDFAST_SYSTEM_PYTHON} -c "import h5py" RESULT_VARIABLE no_h5py OUTPUT_QUIET ERROR_QUIET)
+    if(no_h5py EQUAL 0)
+      set(HOLDFAST_HAS_H5PY ON)
+    endif()
+  endif()
   find_program(H5DUMP h5dump)
   find_program(H5LS h5ls)
 endif()
 holdfast_decide(TESTS GTest::gmock "GoogleTest (Debian: libgtest-dev libgmock-dev)"
-                Python3_FOUND "Python (Debian: python3)" HOLDFAST_SYSTEM_PYTHON "/usr/bin/python3 (Debian: python3-h5py)"
+                Python3_FOUND "Python (Debian: python3)" HOLDFAST_HAS_H5PY "h5py of /usr/bin/python3 (Debian: python3-h5py)"
                 H5DUMP "h5dump (Debian: hdf5-tools)" H5LS "h5ls (Debian: hdf5-tools)")
 
 holdfast_option(BENCHMARKS "Benchmarks")

@@ -108,9 +108,10 @@ void Server::on_hello(Session& session, const transport::Hello& hello, std::uint
   require(!session.hello, "a rank said hello twice");
   require(hello.world_size > 0 && hello.rank >= 0 && hello.rank < hello.world_size && hello.helper_ranks > 0,
           "a rank said hello as one that cannot be");
+  Options options = settings::decode(hello.options);
   session.hello = number;
   if (!hello_) {
-    options_ = settings::decode(hello.options);
+    options_ = std::move(options);
     hello_ = hello;
   }
   const auto greeted = std::count_if(sessions_.begin(), sessions_.end(),

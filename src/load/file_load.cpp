@@ -144,9 +144,11 @@ void FileLoad::verify_all(const ReadAssignment& assignment) {
 }
 
 void FileLoad::read() {
-  choose_modes();
   ReadSink sink(*file_, targets_);
-  mpi::all_or_none(comm_, [&] { read_own(sink); });
+  mpi::all_or_none(comm_, [&] {
+    choose_modes();
+    read_own(sink);
+  });
   if (checks_on_the_way()) read_shared(sink);
   report_.bytes = sink.bytes();
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 
 #include "base/error_text.hpp"
 #include "base/log.hpp"
@@ -112,15 +113,13 @@ void Helpers::let_go(Deadline deadline) {
 
 /// Kills a lost helper that has not ended by itself, since a launcher would wait for it for ever. If the job ends with
 /// the helper, it is killed only when the program ends, so that the program can finish its work.
-void Helpers::disconnect() {
-  if (!was_let_go_ && client_->lost()) {
-    is_left_behind_ = !launcher_->why_irreplaceable().empty();
-    if (is_left_behind_)
-      mpi::remember_until_finalize(make_owned<LastKill>(client_));
-    else
-      client_->connection().kill_helper();
-  }
-  client_->disconnect();
+void Helpers::end_if_lost() {
+  if (was_let_go_ || !client_->lost()) return;
+  is_left_behind_ = !launcher_->why_irreplaceable().empty();
+  if (is_left_behind_)
+    mpi::remember_until_finalize(make_owned<LastKill>(client_));
+  else
+    client_->connection().kill_helper();
 }
 
 void Helpers::await_end() noexcept {

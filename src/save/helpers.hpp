@@ -39,9 +39,11 @@ class Helpers {
   // At the end, local, in this order:
   /// Tells the helper that no more saves come, and waits until it has finished. Does nothing if the helper is lost.
   void let_go(Deadline deadline);
-  /// Closes the connection, after let_go(), even one that failed. Kills a lost helper; if the job would end with the
-  /// helper, kills it when the program ends.
-  void disconnect();
+  /// After let_go(), even one that failed. Kills a lost helper, which ends what staging waits for; if the job would end
+  /// with the helper, kills it when the program ends.
+  void end_if_lost();
+  /// Closes the connection, when nothing of this rank uses arenas any more.
+  void disconnect() { client_->disconnect(); }
   /// Waits until the helper's process has ended, after disconnect() on all ranks. Bounded. The next helpers start only
   /// then (docs/decisions/0002-spawn.md).
   void await_end() noexcept;

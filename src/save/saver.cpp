@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <system_error>
 #include <utility>
 
@@ -89,6 +90,7 @@ std::optional<Error> Saver::close() {
   } catch (...) {
     problem = current_error();
   }
+  helpers_->end_if_lost();
   slots_ = {};
   helpers_->disconnect();
   return problem ? problem : unseen_failure_;
@@ -159,7 +161,7 @@ void Saver::for_plan(Function&& function) try {
 /// Local. Returns the state of this rank, with its error if there is one.
 Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options,
                         Deadline deadline) noexcept {
-  Proposal mine{.step = step, .settings = static_cast<std::int64_t>(settings::fingerprint(options)), .error = {}};
+  Proposal mine{.step = step, .settings = settings::fingerprint(options), .error = {}};
   try {
     if (step < 0)
       throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));

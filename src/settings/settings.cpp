@@ -87,7 +87,9 @@ std::string holders_in_words(const Holders& holders) {
   const auto first = std::ranges::mismatch(mine, of_rank_0, {}, &Setting::value, &Setting::value).in1;
   std::uint64_t place[] = {static_cast<std::uint64_t>(first - mine.begin())};
   comm.allreduce(std::span<std::uint64_t>(place), MPI_MIN);
-  const Setting& setting = mine.at(place[0]);
+  if (place[0] >= mine.size())
+    throw Error(ErrorCode::plan_conflict, fmt::format("ranks were given different {}", what));
+  const Setting& setting = mine[place[0]];
   std::vector<std::string> told;
   for (const Holders& holders : holders_of(comm.all_gather(holdfast::encode(setting.value))))
     if (told.size() < most_values) told.push_back(holders_in_words(holders));
@@ -159,8 +161,13 @@ void explain_difference(const mpi::Communicator& comm, const SaveOptions& mine) 
   explain(comm, "SaveOptions", all_settings(mine));
 }
 
-std::uint64_t fingerprint(const SaveOptions& options) {
-  return checksum(encode_all(options));
+std::int64_t fingerprint(const SaveOptions& options) noexcept {
+  constexpr std::int64_t most_values = 16;  // of a switch or an enumeration
+  std::int64_t number = 0;
+  for_each_field(options, [&](const Field&, const auto& value, const auto& /*limit*/) {
+    number = number * most_values + static_cast<std::int64_t>(value);
+  });
+  return number;
 }
 
 Bytes encode(const Options& options) {

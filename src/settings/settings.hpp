@@ -31,9 +31,9 @@ void require_same(const mpi::Communicator& comm, const LoadOptions& options);
 /// Collective. Throws as require_same() does; the fingerprints of the ranks' options are known to differ.
 [[noreturn]] void explain_difference(const mpi::Communicator& comm, const SaveOptions& mine);
 
-/// Pure. Returns a checksum of all settings.
-[[nodiscard]] std::uint64_t fingerprint(const SaveOptions& options);
-/// Pure. Encodes the options for a helper.
+/// Pure. Returns a number that is equal where all settings are.
+[[nodiscard]] std::int64_t fingerprint(const SaveOptions& options) noexcept;
+/// Pure. Encodes the options for a helper. A change of it is a change of transport::protocol_version.
 [[nodiscard]] Bytes encode(const Options& options);
 /// Pure. The inverse of encode(). Throws Error(communication) for more settings than this version has.
 [[nodiscard]] Options decode(std::span<const std::byte> bytes);

@@ -6,10 +6,14 @@
 namespace holdfast::settings {
 
 std::string in_words(const std::string& text) {
-  std::string printable = text;
-  std::ranges::replace_if(
-      printable, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
-  return '"' + printable + '"';
+  std::string printable = "\"";
+  for (const char c : text) {
+    if (const auto code = static_cast<unsigned char>(c); code < 0x20)
+      printable += fmt::format("\\x{:02x}", code);
+    else
+      printable += c;
+  }
+  return printable + '"';
 }
 
 std::string parse(const std::string& text, std::vector<int>& value) {

@@ -57,7 +57,7 @@ std::string choices() {
 
 // --- to text: in_words(value) returns the value as it stands in an error or a table
 
-/// In quotes, with a question mark for every control character.
+/// In quotes, with control characters as "\x0a".
 [[nodiscard]] std::string in_words(const std::string& text);
 inline std::string in_words(const std::filesystem::path& path) {
   return in_words(path.string());

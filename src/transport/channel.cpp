@@ -13,8 +13,8 @@ constexpr std::uint64_t channel_addresses = 16 << 20;
 }  // namespace
 
 void Channel::require_room() {
-  require_shared_memory(channel_bytes, "a line between rank and helper");
-  require_addresses(channel_addresses, "a line between rank and helper");
+  require_shared_memory(channel_bytes, "a channel between rank and helper");
+  require_addresses(channel_addresses, "a channel between rank and helper");
 }
 
 Channel::Channel(std::shared_ptr<const ucx::Context> context) {

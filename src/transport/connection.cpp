@@ -99,6 +99,7 @@ bool is_listening(const Address& address) {
 }
 
 std::unique_ptr<Connection> connect(const Address& address, int rank, Transport transport, Deadline deadline) {
+  // First of all, so that a helper listens to which the rank can decline().
   FileDescriptor socket = connect_to(address.socket_name, deadline);
   Channel::require_room();
   auto channel = std::make_unique<Channel>(std::make_shared<const ucx::Context>());
@@ -116,8 +117,8 @@ std::unique_ptr<Connection> connect(const Address& address, int rank, Transport 
 void take_leave(Connection& connection) noexcept {
   try {
     send(connection, Bye{}, Deadline(Seconds(0)));
-  } catch (const Error& error) {
-    log::debug("the helper is not told that this rank leaves it: {}", error.what());
+  } catch (...) {
+    log::debug("the helper is not told that this rank leaves it: {}", current_error().what());
   }
 }
 

@@ -12,7 +12,7 @@
 /// options travel encoded, and only plan/, helper/ and settings/ look into them.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 5;
+inline constexpr std::uint32_t protocol_version = 6;
 
 /// The first packet on the UNIX socket: from the rank, then from the helper.
 struct Introduction {

@@ -183,7 +183,7 @@ bool UcxService::serve(SessionId id, Session& session, const Callbacks& callback
   try {
     any = progress(session, lifeline_cut);
   } catch (const Error& error) {
-    log::warning("the line to rank {} failed: {}", session.rank, error.what());
+    log::warning("the channel to rank {} failed: {}", session.rank, error.what());
     session.cut = true;
   }
   hand_out(id, session, callbacks);

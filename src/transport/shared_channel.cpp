@@ -80,7 +80,7 @@ void SharedChannel::kill_helper() const noexcept {
 }
 
 void SharedChannel::require_channel() const {
-  if (closed_) throw Error(ErrorCode::invalid_state, "the line to the helper was closed", {.host = host_name()});
+  if (closed_) throw Error(ErrorCode::invalid_state, "the channel to the helper was closed", {.host = host_name()});
   if (is_cut(lifeline_.get()))
     throw Error(ErrorCode::helper_lost,
                 fmt::format("the helper (pid {}) is gone{}", helper_.pid, process::how_it_ended(process_.get())),

@@ -14,7 +14,7 @@ ControlMessages::~ControlMessages() {
     if (sent.request == MPI_REQUEST_NULL ||
         (MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done != 0))
       continue;
-    MPI_Request_free(&sent.request);
+    if (sent.request != MPI_REQUEST_NULL) MPI_Request_free(&sent.request);
     static_cast<void>(sent.numbers.release());
   }
 }

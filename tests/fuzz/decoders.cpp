@@ -8,6 +8,7 @@
 #include "fuzz/server_session.hpp"
 #include "plan/plan.hpp"
 #include "plan/rank_layout.hpp"
+#include "settings/settings.hpp"
 #include "storage/format/tables.hpp"
 #include "transport/introduction.hpp"
 #include "transport/messages.hpp"
@@ -40,6 +41,11 @@ void decode_message(Input input) {
 
 void check_introduction(Input input) {
   static_cast<void>(transport::read_introduction(Bytes(input.begin(), input.end()), {.pid = 1, .uid = geteuid()}));
+}
+
+void check_options(Input input) {
+  const Bytes again = settings::encode(settings::decode(input));
+  if (again.size() != input.size()) std::abort();
 }
 
 void check_layout(Input input) {
@@ -108,7 +114,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_introduction(input);
         break;
       case 2:
-        check_layout(input);
+        if (data[0] < 128)
+          check_layout(input);
+        else
+          check_options(input);
         break;
       case 3:
         parse_tables(input);

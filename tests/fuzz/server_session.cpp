@@ -97,14 +97,19 @@ class ScriptedService final : public Service {
     callbacks.received(id, message(what));
   }
 
+  /// Mostly good ones.
+  Bytes options() {
+    Bytes bytes = settings::encode(Options{});
+    if (const std::uint8_t cut = script_.next(); cut % 8 == 0) bytes.resize(cut);
+    return bytes;
+  }
+
   Message message(std::uint8_t what) {
     switch (what) {
       case 4: {
         const std::int32_t world = script_.next() % 4;
-        return packed(Hello{.rank = script_.next() % 4,
-                            .world_size = world,
-                            .helper_ranks = script_.next() % 3,
-                            .options = settings::encode(Options{})});
+        return packed(Hello{
+            .rank = script_.next() % 4, .world_size = world, .helper_ranks = script_.next() % 3, .options = options()});
       }
       case 5:
       case 6:

@@ -14,6 +14,7 @@ endif()
 set(holdfast_test_environment
   HOLDFAST_HELPER=$<TARGET_FILE:holdfast-helper>
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_MCA_plm_rsh_agent=/bin/true PRTE_MCA_plm_ssh_agent=/bin/true # everything runs on this machine, maybe without ssh
   OMPI_MCA_reachable=weighted # docs/decisions/0016-open-mpi-5.md
   EVENT_NOEPOLL=1 # a race in Open MPI 4.1.4 holds a spawn for ever now and then: docs/decisions/0002-spawn.md
   ASAN_OPTIONS=fast_unwind_on_malloc=0:quarantine_size_mb=8

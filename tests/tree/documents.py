@@ -15,7 +15,7 @@ DOCUMENT = re.compile(r"(?<![\w./-])(?:docs|slurm)/[\w./-]+\.md")
 
 
 def documents(root):
-    patterns = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "slurm/*.md")
+    patterns = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "slurm/*.md", "benchmarks/*.md", "tests/**/*.md")
     return sorted(path for pattern in patterns for path in root.glob(pattern))
 
 

@@ -194,6 +194,7 @@ class CheckpointReader::Impl {
       read_rows(*source_, tables_.boxes, place.box, std::span(segment.boxes));
     };
     guarded(path_, [&] { chunks_ = storage::read_chunks(tables_.index, read, datasets_, wanted); });
+    tables_ = {};
   }
 
   std::filesystem::path path_;

@@ -42,8 +42,7 @@ class CheckpointReader {
   [[nodiscard]] const CheckpointInfo& info() const noexcept;
   /// The datasets in the order of the datasets table.
   [[nodiscard]] const std::vector<plan::Dataset>& datasets() const noexcept;
-  /// Reads the chunk table and keeps the wanted rows, in place of those kept before. Verifies the checksums of all
-  /// rows.
+  /// Reads the chunk table and keeps the wanted rows, once, after open(). Verifies the checksums of all rows.
   void read_chunks(const Interests& wanted);
   /// The rows that read_chunks() kept, in the order of the table.
   [[nodiscard]] const std::vector<ChunkRecord>& chunks() const noexcept;

@@ -11,9 +11,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.hpp"
 #include "launch/launcher.hpp"
 #include "storage/directory/filesystem.hpp"
 #include "storage/format/format.hpp"
+#include "support/address_space.hpp"
 #include "support/locale.hpp"
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
@@ -177,6 +179,22 @@ TEST_F(ReservedRanks, ServeOneCheckpointerAtATime) {
                     [&] { Checkpointer(training, {.directory = directory_.path() / "another"}); });
   EXPECT_EQ(save(first, 1).step, 1);
   first.close();
+}
+
+/// The helper that waits for its ranks is told that none comes, and serves the next Checkpointer long before its time
+/// is over.
+TEST_F(ReservedRanks, AreFreeWhenNoRankCouldBeConnected) {
+  {
+    const LimitedAddressSpace limit(12 << 20);
+    expect_same_error(training, ErrorCode::out_of_memory, {"channel"}, [&] {
+      Checkpointer(training, {.directory = directory_.path() / "ckpt", .launch_timeout_s = 100});
+    });
+  }
+  const Stopwatch watch;
+  Checkpointer next(training, options());
+  EXPECT_EQ(save(next, 1).step, 1);
+  next.close();
+  EXPECT_LT(watch.seconds(), 60);
 }
 
 TEST_F(ReservedRanks, AreReservedOnce) {

@@ -120,6 +120,16 @@ class ServerTest : public testing::Test {
   Mailbox<Job> jobs;
 };
 
+TEST_F(ServerTest, DropsARankWhoseOptionsCannotBeRead) {
+  play([](FakeService& fake, Server&) {
+    fake.callbacks().connected(3, {.rank = 1, .worker_address = {}, .refusal = {}});
+    Bytes options = settings::encode(Options{});
+    options.pop_back();
+    fake.receive(3, Hello{.rank = 1, .world_size = 2, .helper_ranks = 2, .options = options}, 13);
+    EXPECT_THAT(fake.dropped, testing::ElementsAre(3U));
+  });
+}
+
 TEST_F(ServerTest, AnswersPingsWhileAnArenaIsMade) {
   play([](FakeService& fake, Server&) {
     fake.receive(1, OpenArena{.slot = 0, .bytes = 4096}, 21);

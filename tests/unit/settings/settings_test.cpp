@@ -70,6 +70,21 @@ TEST(Settings, AreThoseOfOptions) {
 }
 
 /// What a rank says of its options is what its helper hears.
+std::vector<std::string> names_of(const auto& options) {
+  std::vector<std::string> names;
+  for_each_field(options,
+                 [&](const Field& field, const auto&, const auto& /*limit*/) { names.emplace_back(field.name); });
+  return names;
+}
+
+TEST(Settings, AreThoseOfSaveOptionsAndLoadOptions) {
+  EXPECT_EQ(names_of(SaveOptions{}), (std::vector<std::string>{"when_busy", "overlap_staging"}));
+  EXPECT_EQ(names_of(LoadOptions{}), (std::vector<std::string>{"step", "saves_go_on_from", "strict", "convert",
+                                                               "verify", "verify_first", "exact_per_rank"}));
+  EXPECT_NE(fingerprint(SaveOptions{.when_busy = WhenBusy::skip}), fingerprint(SaveOptions{}));
+  EXPECT_NE(fingerprint(SaveOptions{.when_busy = WhenBusy::skip}), fingerprint(SaveOptions{.overlap_staging = true}));
+}
+
 TEST(Settings, TravelToHelpers) {
   const Options sent{.directory = "/a b",
                      .file_mode = 0640,
@@ -166,7 +181,7 @@ TEST(Settings, AreReadFromText) {
 
 /// A sentence does not end where a text has a null character.
 TEST(Settings, ArePrintable) {
-  EXPECT_EQ(in_words(std::string("a\0b\n", 4)), "\"a?b?\"");
+  EXPECT_EQ(in_words(std::string("a\0b\n", 4)), "\"a\\x00b\\x0a\"");
   EXPECT_NE(text_without_null(std::string("a\0b", 3)), "");
 }
 
