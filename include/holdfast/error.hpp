@@ -15,7 +15,7 @@ enum class ErrorCode {
   not_found,            ///< no checkpoint, no such step, or the file lacks a name that a strict load wants
   mismatch,             ///< the file has another dtype, global shape, or set of names than a load asks for
   corrupt,              ///< the file is truncated, has changed bytes, or is not a Holdfast file
-  unsupported_version,  ///< written by a newer format version
+  unsupported_version,  ///< written in a newer format version, or one too old
   storage,              ///< the file system failed: full, read-only, gone, I/O error
   out_of_memory,        ///< memory_limit_bytes, the node's shared memory or the job's memory limit is too small
   launch,               ///< the helper is missing, exited, or did not answer in time
