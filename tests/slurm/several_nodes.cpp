@@ -12,21 +12,10 @@
 
 #include "slurm/spread.hpp"
 #include "support/processes.hpp"
+#include "support/variable.hpp"
 
 namespace holdfast::test {
 namespace {
-
-/// A variable of the environment while it lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
 
 /// `holdfast verify` from outside: another process, which trusts nothing.
 bool verifies(const std::filesystem::path& path) {

@@ -9,9 +9,12 @@
 #include <iterator>
 
 #include "settings/fields.hpp"
+#include "support/variable.hpp"
 
 namespace holdfast::settings {
 namespace {
+
+using test::Variable;
 
 struct Change {
   const char* name;
@@ -102,18 +105,6 @@ TEST(Settings, TravelToHelpers) {
   EXPECT_THROW(static_cast<void>(decode(longer)), Error);
   EXPECT_THROW(static_cast<void>(decode(std::span(longer).first(8))), Error);
 }
-
-/// Sets a variable for as long as it lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-};
 
 TEST(Settings, AreTakenFromTheEnvironmentWhereTheProgramLeavesThemOpen) {
   const Variable transport("HOLDFAST_TRANSPORT", "put"), engine("HOLDFAST_ENGINE", "mpi_io"),
