@@ -117,8 +117,9 @@ void load_tables(benchmark::State& state) {
   }
   index.parts = storage::make_parts(std::move(parts), index.definitions.checksum());
   storage::Interests interests(datasets.size());
-  const Box wanted = box_of(1);
-  for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.box = &wanted};
+  const Box box = box_of(1);
+  const BoxIndex wanted({&box});
+  for (std::uint64_t tensor = 0; tensor < tensors; ++tensor) interests[tensor] = {.boxes = &wanted};
   const auto read = [&](const storage::RowPlace& place, storage::Segment& segment) {
     std::copy_n(all.chunks.begin() + static_cast<std::ptrdiff_t>(place.chunk), segment.chunks.size(),
                 segment.chunks.begin());

@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace holdfast {
@@ -72,7 +72,7 @@ class HOLDFAST_API ValueRef {
 /// Not thread-safe.
 class HOLDFAST_API StateDict {
  public:
-  /// An added tensor.
+  /// An added box of a tensor.
   struct Tensor {
     std::string name;  ///< name in the checkpoint
     TensorView view;   ///< memory and box
@@ -84,7 +84,8 @@ class HOLDFAST_API StateDict {
     bool per_rank;     ///< each rank has a value of its own
   };
 
-  /// Adds a tensor, made by shard() or replicated().
+  /// Adds a box of a tensor, made by shard() or replicated(). A rank may add any number of boxes of a tensor, under the
+  /// same name, each in memory of its own. In a save no two of them share an element; in a load they may.
   void add(std::string name, TensorView tensor);
 
   /// Adds a number, string, byte vector or vector of numbers that is the same on all ranks. Bound by reference.
@@ -99,7 +100,7 @@ class HOLDFAST_API StateDict {
   requires std::constructible_from<ValueRef, T&>
   void add_per_rank(std::string name, T& value) { add_value({std::move(name), ValueRef(value), true}); }
 
-  /// All tensors, in the order in which they were added.
+  /// All boxes of tensors, in the order in which they were added.
   [[nodiscard]] const std::vector<Tensor>& tensors() const noexcept { return tensors_; }
   /// All values, in the order in which they were added.
   [[nodiscard]] const std::vector<Value>& values() const noexcept { return values_; }
@@ -109,14 +110,16 @@ class HOLDFAST_API StateDict {
  private:
   friend std::uint64_t tensors_checksum(const StateDict& state) noexcept;
 
+  enum class Use : std::uint8_t { tensor, value };
+
   void add_value(Value value);
-  bool accept(const std::string& name);
+  bool accept(const std::string& name, Use use);
   void report(std::string sentence, const std::string& name);
 
   std::vector<Tensor> tensors_;
   std::uint64_t tensors_checksum_ = 0;  // changes with each tensor that is added
   std::vector<Value> values_;
-  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, Use> names_;
   std::optional<Error> problem_;
 };
 

@@ -87,8 +87,8 @@ using Shape = std::vector<std::uint64_t>;
 /// Largest number of dimensions of a tensor.
 inline constexpr std::size_t max_dimensions = 32;
 
-/// This rank's part of a tensor, as a box in the tensor's global shape, in elements.
-/// An extent of 0 in any dimension makes the part empty: the rank takes part in the call, but holds nothing.
+/// A box of a tensor that this rank holds, in elements of the tensor's global shape. A rank may hold several.
+/// An extent of 0 in any dimension makes the box empty: the rank takes part in the call, but holds nothing.
 struct Shard {
   Shape global = {};  ///< shape of the whole tensor, the same on every rank that names it
   Shape offset = {};  ///< first element of the box, per dimension
@@ -109,8 +109,9 @@ struct TensorView {
   bool writable = true;      ///< false for const memory, which can be saved but not loaded into
 };
 
-/// This rank's part of a tensor that is split over ranks. Boxes may be uneven or empty; together they must cover the
-/// global shape exactly. Equal boxes on several ranks are replicas, and are saved once.
+/// A box of a tensor that is split over ranks. Boxes may be uneven or empty; in a save, all boxes of all ranks together
+/// cover the global shape exactly. Equal boxes on several ranks are replicas, and are saved once. In a load boxes may
+/// overlap, leave gaps, and ask for a part of what was saved.
 [[nodiscard]] HOLDFAST_API TensorView shard(void* data, DType dtype, Shard box);
 /// As above, for memory that can only be saved.
 [[nodiscard]] HOLDFAST_API TensorView shard(const void* data, DType dtype, Shard box);

@@ -33,6 +33,7 @@ std::vector<Bid> in_order(const ByRank<std::vector<ChunkRequest>>& requests) {
 /// A chunk that no rank checks for itself, and what all ranks want of it.
 struct Chunk {
   std::uint64_t row = 0, address = 0, bytes = 0;
+  std::vector<std::int32_t> ranks = {};  ///< ascending
   std::vector<RankBox> wants = {};
   std::vector<HeldRange> held = {};
 };
@@ -41,8 +42,9 @@ Chunk chunk_of(std::span<const Bid> bids) {
   const ChunkRequest& first = *bids.front().request;
   Chunk chunk{first.row, first.address, first.bytes};
   for (const auto& [rank, request] : bids) {
-    chunk.wants.push_back({rank, request->part});
-    if (request->range.begin < request->range.end) chunk.held.push_back({rank, request->range});
+    chunk.ranks.push_back(rank);
+    for (const Box& part : request->parts) chunk.wants.push_back({rank, part});
+    for (const ByteRange& range : request->ranges) chunk.held.push_back({rank, range});
   }
   return chunk;
 }
@@ -50,10 +52,10 @@ Chunk chunk_of(std::span<const Bid> bids) {
 /// The readers of a chunk, from the ranks that want a part of it. Where the chunk begins in the file says which is the
 /// first, so that neighbours in the file have the same reader and are read together, and all ranks get their share.
 std::vector<std::int32_t> readers_of(const Chunk& chunk) {
-  const std::uint64_t ranks = chunk.wants.size(), first = chunk.address / reader_bytes;
+  const std::uint64_t ranks = chunk.ranks.size(), first = chunk.address / reader_bytes;
   const std::uint64_t count = std::clamp<std::uint64_t>(chunk.bytes / reader_bytes, 1, std::min(ranks, most_readers));
   std::vector<std::int32_t> readers;
-  for (std::uint64_t i = 0; i < count; ++i) readers.push_back(chunk.wants[(first + i) % ranks].rank);
+  for (std::uint64_t i = 0; i < count; ++i) readers.push_back(chunk.ranks[(first + i) % ranks]);
   return readers;
 }
 
@@ -70,9 +72,12 @@ void add_links(ByRank<ReadAssignment>& out, std::uint64_t row, const std::vector
 
 void add_shared(ByRank<ReadAssignment>& out, const Chunk& chunk) {
   const std::vector<std::int32_t> readers = readers_of(chunk);
-  for (const RankBox& want : chunk.wants) {
-    const bool is_reader = std::ranges::find(readers, want.rank) != readers.end();
-    out[want.rank].shared.push_back({chunk.row, readers, is_reader ? chunk.wants : std::vector<RankBox>{want}});
+  auto own = chunk.wants.begin();
+  for (const std::int32_t rank : chunk.ranks) {
+    const auto end = std::find_if(own, chunk.wants.end(), [&](const RankBox& want) { return want.rank != rank; });
+    const bool is_reader = std::ranges::find(readers, rank) != readers.end();
+    out[rank].shared.push_back({chunk.row, readers, is_reader ? chunk.wants : std::vector(own, end)});
+    own = end;
   }
 }
 

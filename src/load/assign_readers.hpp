@@ -14,14 +14,14 @@ using ByRank = std::map<int, T>;
 
 /// What a rank wants of a chunk. It goes to the rank that assigns the readers of the chunk.
 struct ChunkRequest {
-  std::uint64_t row = 0;      ///< row in the file's chunk table
-  std::uint64_t address = 0;  ///< byte offset in the file
-  std::uint64_t bytes = 0;    ///< bytes of the chunk
-  Box part = {};              ///< box that the rank wants; only where is_checked is false
-  bool is_checked = false;    ///< the rank reads the whole chunk for itself and checks it
-  ByteRange range = {};       ///< range that the rank can read for itself and checksum in its memory; empty if none
+  std::uint64_t row = 0;        ///< row in the file's chunk table
+  std::uint64_t address = 0;    ///< byte offset in the file
+  std::uint64_t bytes = 0;      ///< bytes of the chunk
+  bool is_checked = false;      ///< the rank reads the whole chunk for itself and checks it; nothing more is said then
+  std::vector<Box> parts = {};  ///< boxes that the rank wants
+  std::vector<ByteRange> ranges = {};  ///< ranges that the rank can read for itself and checksum in its memory
   static void fields(auto& codec, auto& self) {
-    codec(self.row, self.address, self.bytes, self.part, self.is_checked, self.range);
+    codec(self.row, self.address, self.bytes, self.is_checked, self.parts, self.ranges);
   }
 };
 
@@ -38,6 +38,7 @@ struct ChainLink {
   static void fields(auto& codec, auto& self) { codec(self.row, self.place, self.range, self.from, self.to); }
 };
 
+/// A box that a rank wants.
 struct RankBox {
   std::int32_t rank = -1;
   Box box;
@@ -50,7 +51,8 @@ struct RankBox {
 struct SharedRead {
   std::uint64_t row = 0;
   std::vector<std::int32_t> readers;  ///< ranks that read its slabs in turn
-  std::vector<RankBox> wants;         ///< on a reader the boxes of all ranks, elsewhere this rank's own; by rank
+  /// On a reader the boxes of all ranks, elsewhere this rank's own: by rank, each rank's in the order of its request.
+  std::vector<RankBox> wants;
 
   bool operator==(const SharedRead&) const = default;
   static void fields(auto& codec, auto& self) { codec(self.row, self.readers, self.wants); }
@@ -64,11 +66,11 @@ struct ReadAssignment {
   static void fields(auto& codec, auto& self) { codec(self.links, self.shared); }
 };
 
-/// Decides who reads and checks which chunk. Each rank reads its part of a chunk for itself if one of them checks the
+/// Decides who reads and checks which chunk. Each rank reads its parts of a chunk for itself if one of them checks the
 /// whole chunk, or if their ranges together cover it. Any other chunk is shared. Pure.
 [[nodiscard]] ByRank<ReadAssignment> assign_readers(const ByRank<std::vector<ChunkRequest>>& requests);
 
-/// Collective. The row of a chunk names the rank that assigns its readers. `requests` are of different chunks.
+/// Collective. The row of a chunk names the rank that assigns its readers. A rank's `requests` are of different chunks.
 [[nodiscard]] ReadAssignment agree_on_reading(const mpi::Communicator& comm, std::vector<ChunkRequest> requests);
 
 }  // namespace holdfast::load

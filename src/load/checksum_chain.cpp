@@ -25,14 +25,20 @@ void add(Checksum& sum, const LoadedRange& chunk, const ByteRange& wanted) {
 /// A link waits only for one with a lower place, and each rank takes its links in the order of places, so the wait has
 /// an end. Within a place both sides keep the order of rows, so two ranks need nothing to tell their messages apart.
 std::vector<ChunkSum> checksum_chain(const mpi::Communicator& comm, const std::vector<ChainLink>& links,
-                                     const std::map<std::uint64_t, LoadedRange>& loaded) {
+                                     const LoadedRanges& loaded) {
   std::vector<ChunkSum> sums;
+  std::map<std::uint64_t, Checksum> kept;  // by row: unfinished checksums that this rank hands on to itself
   mpi::SendQueue queue(comm, subject::sum);
   for (const ChainLink& link : links) {
     Checksum sum;
-    if (link.from >= 0) sum.resume(mpi::receive(comm, link.from, subject::sum, Checksum::state_bytes));
-    add(sum, loaded.at(link.row), link.range);
-    if (link.to >= 0)
+    if (link.from == comm.rank())
+      sum = std::move(kept.extract(link.row).mapped());
+    else if (link.from >= 0)
+      sum.resume(mpi::receive(comm, link.from, subject::sum, Checksum::state_bytes));
+    add(sum, loaded.at({link.row, link.range.end}), link.range);
+    if (link.to == comm.rank())
+      kept.emplace(link.row, std::move(sum));
+    else if (link.to >= 0)
       queue.send(link.to, sum.state());
     else
       sums.push_back({link.row, sum.value()});

@@ -48,15 +48,11 @@ std::set<std::string> FileLoad::overwritten() const {
 }
 
 void FileLoad::open(const std::filesystem::path& path) {
-  const std::vector<plan::Item>& items = targets_.local.items;
   file_.emplace(storage::CheckpointReader::open(path));
-  storage::Interests interests(file_->datasets().size());
-  for (const plan::Item& item : items)
-    if (const auto dataset = file_->names().find(item.name))
-      interests[*dataset] = interest_of(item, file_->datasets()[*dataset], file_->info().world_size, comm_.rank());
-  file_->read_chunks(interests);
-  const SavedContent saved{file_->datasets(), file_->names(), file_->chunks(), file_->info().world_size};
-  list_ = reshard(items, saved, comm_.rank(), options_);
+  const SavedContent saved{file_->datasets(), file_->names(), file_->info().world_size};
+  Resharding resharding(targets_.local.items, saved, comm_.rank(), options_);
+  file_->read_chunks(resharding.interests());
+  list_ = resharding.reads(file_->chunks());
   sums_.resize(file_->chunks().size());
   report_.step = file_->info().step;
   report_.sequence = file_->info().sequence;
@@ -101,13 +97,15 @@ void FileLoad::check_world(const std::string& name) {
         {.path = report_.path, .tensor = name});
 }
 
-/// A single rank needs no request for a chunk that it checks for itself.
+/// One request for each chunk. A single rank needs none for a chunk that it checks for itself.
 std::vector<ChunkRequest> FileLoad::requests() const {
-  std::vector<ChunkRequest> requests;
+  std::vector<ChunkRequest> by_chunk(file_->chunks().size());
   for (const BoxRead& read : list_.reads)
-    for (const ChunkPart& part : read.parts)
-      if (comm_.size() > 1 || !is_checked_on_the_way(part)) requests.push_back(request(read, part));
-  return requests;
+    for (const ChunkPart& part : read.parts) add_part(by_chunk[part.chunk], read, part);
+  std::erase_if(by_chunk, [&](const ChunkRequest& request) {
+    return request.bytes == 0 || (request.is_checked && comm_.size() == 1);
+  });
+  return by_chunk;
 }
 
 /// True if reading the part checks its chunk: the part is all of it, and nothing was verified first.
@@ -115,17 +113,19 @@ bool FileLoad::is_checked_on_the_way(const ChunkPart& part) const {
   return checks_on_the_way() && part.box == file_->chunks()[part.chunk].box;
 }
 
-ChunkRequest FileLoad::request(const BoxRead& read, const ChunkPart& part) const {
+/// Where all is verified first, a rank says only which chunks it wants.
+void FileLoad::add_part(ChunkRequest& request, const BoxRead& read, const ChunkPart& part) const {
   const storage::ChunkRecord& chunk = file_->chunks()[part.chunk];
-  ChunkRequest request{
-      .row = chunk.row, .address = address_of(chunk), .bytes = volume(chunk.box.extent) * element_bytes(chunk)};
-  request.is_checked = is_checked_on_the_way(part);
-  if (request.is_checked) return request;
-  request.part = part.box;
+  request.row = chunk.row;
+  request.address = address_of(chunk);
+  request.bytes = volume(chunk.box.extent) * element_bytes(chunk);
+  request.is_checked = request.is_checked || is_checked_on_the_way(part);
+  if (request.is_checked) request.parts = {}, request.ranges = {};
+  if (request.is_checked || !checks_on_the_way()) return;
+  request.parts.push_back(part.box);
   const DType saved = file_->datasets()[chunk.dataset].dtype, wanted = targets_.local.items[read.item].dtype;
-  if (checks_on_the_way() && is_direct(targets_.spaces[read.item], saved, wanted))
-    request.range = byte_range_of(part.box, chunk.box, size_of(saved)).value_or(ByteRange{});
-  return request;
+  if (!is_direct(targets_.spaces[read.item], saved, wanted)) return;
+  if (const auto range = byte_range_of(part.box, chunk.box, size_of(saved))) request.ranges.push_back(*range);
 }
 
 /// Each chunk is checked by one of the ranks that want a part of it, and left in the page cache for the read that
@@ -171,7 +171,7 @@ void FileLoad::choose_modes() {
     for (ChunkPart& part : read.parts) {
       part.mode.is_shared = shared_.contains(part.chunk);
       part.mode.page_cache = is_replica ? storage::PageCache::fill : storage::PageCache::avoid;
-      if (part.mode.is_shared || !is_checked_on_the_way(part)) continue;
+      if (part.mode.is_shared || !is_checked_on_the_way(part) || sums_[part.chunk]) continue;
       sums_[part.chunk] = std::make_unique<Checksum>();
       part.mode.sum = sums_[part.chunk].get();
     }
@@ -183,8 +183,10 @@ void FileLoad::remember_ranges(std::span<const ReadTask> tasks) {
   for (const ReadTask& task : tasks) {
     const storage::ChunkRecord& chunk = file_->chunks()[task.chunk];
     if (task.sum != nullptr) continue;
-    if (const auto range = byte_range_of(*task.box, chunk.box, element_bytes(chunk)))
-      loaded_.emplace(chunk.row, LoadedRange{*range, task.to});
+    const auto range = byte_range_of(*task.box, chunk.box, element_bytes(chunk));
+    if (!range) continue;
+    LoadedRange& loaded = loaded_.try_emplace({chunk.row, range->end}, LoadedRange{*range, task.to}).first->second;
+    if (range->begin < loaded.range.begin) loaded = {*range, task.to};
   }
 }
 

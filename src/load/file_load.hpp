@@ -54,7 +54,7 @@ class FileLoad {
   [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
   [[nodiscard]] bool is_checked_on_the_way(const ChunkPart& part) const;
   [[nodiscard]] std::vector<ChunkRequest> requests() const;
-  [[nodiscard]] ChunkRequest request(const BoxRead& read, const ChunkPart& part) const;
+  void add_part(ChunkRequest& request, const BoxRead& read, const ChunkPart& part) const;
   void verify_all(const ReadAssignment& assignment);
   void read();
   void read_own(ReadSink& sink);
@@ -76,7 +76,7 @@ class FileLoad {
   ReadAssignment assignment_;
   std::set<std::uint32_t> shared_;               ///< numbers of the chunks that shared_read() reads
   std::vector<std::unique_ptr<Checksum>> sums_;  ///< by number of the chunk; set for chunks that this rank reads whole
-  std::map<std::uint64_t, LoadedRange> loaded_;  ///< by row: ranges of chunks that others may have the rest of
+  LoadedRanges loaded_;                          ///< ranges of chunks that others may have the rest of
   bool is_writing_ = false;
   LoadReport report_;
 };

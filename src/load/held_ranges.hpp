@@ -28,8 +28,8 @@ struct HeldRange {
   bool operator==(const HeldRange&) const = default;
 };
 
-/// The fewest of the `held` ranges that together cover all `bytes` of a chunk, in their order, each cut to begin where
-/// the one before ends. Empty where they leave a gap.
+/// The fewest of the `held` ranges, of which a rank may have several, that together cover all `bytes` of a chunk, in
+/// their order, each cut to begin where the one before ends. Empty where they leave a gap.
 [[nodiscard]] std::vector<HeldRange> covering_ranges(std::vector<HeldRange> held, std::uint64_t bytes);
 
 }  // namespace holdfast::load

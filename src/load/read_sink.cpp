@@ -41,7 +41,7 @@ void ReadSink::add_into(const BoxRead& read, const TensorView& view, const cuda:
     }
     const Destination destination{read.item, saved, view, space};
     if (part.mode.is_shared)
-      destinations_.emplace(part.chunk, destination);
+      destinations_[part.chunk].push_back(destination);
     else
       through_buffer(destination, part.box, [&](const Box& box, std::byte* packed) {
         reader_.add(read.dataset, box, packed_memory(packed, box, size_of(saved)), part.mode.sum);
@@ -50,8 +50,8 @@ void ReadSink::add_into(const BoxRead& read, const TensorView& view, const cuda:
   }
 }
 
-void ReadSink::put(std::uint32_t chunk, const Box& box, const StridedMemory& from) {
-  const Destination& destination = destinations_.at(chunk);
+void ReadSink::put(std::uint32_t chunk, std::size_t part, const Box& box, const StridedMemory& from) {
+  const Destination& destination = destinations_.at(chunk).at(part);
   try {
     if (destination.is_direct()) return copy(from, memory_of(destination.view, box));
     through_buffer(destination, box, [&](const Box& slab, std::byte* packed) {

@@ -40,8 +40,9 @@ class ReadSink {
   void add(const BoxRead& read);
   /// The tasks, which are left to the caller.
   [[nodiscard]] std::span<const ReadTask> tasks() const noexcept { return tasks_; }
-  /// Puts a box of a shared chunk, of which a part was added, into its place. `from` is in the saved dtype.
-  void put(std::uint32_t chunk, const Box& box, const StridedMemory& from);
+  /// Puts a box of a shared chunk into its place: of the part of this chunk that was added as number `part`. `from` is
+  /// in the saved dtype.
+  void put(std::uint32_t chunk, std::size_t part, const Box& box, const StridedMemory& from);
   /// Waits until everything on its way to a device has arrived.
   void finish() { uploads_.finish(); }
 
@@ -70,7 +71,8 @@ class ReadSink {
   storage::BoxReader reader_;
   stage::Uploads uploads_;
   std::vector<ReadTask> tasks_;
-  std::map<std::uint32_t, Destination> destinations_;  ///< by number of the chunk; of shared chunks
+  /// By number of the chunk, in the order in which parts were added; of shared chunks.
+  std::map<std::uint32_t, std::vector<Destination>> destinations_;
   Bytes wanted_, unconverted_;
   std::uint64_t bytes_ = 0;
 };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "base/threads.hpp"
+#include "storage/format/extents.hpp"
 
 namespace holdfast::load {
 namespace {
@@ -17,13 +19,20 @@ std::uint64_t bytes_of(const storage::CheckpointReader& file, const ReadTask& ta
   return volume(task.box->extent) * size_of(file.datasets()[task.dataset].dtype);
 }
 
-/// The tasks that read something, in the order of their datasets in the file.
+/// Where the first byte of the task lies in the file.
+std::uint64_t offset_of(const storage::CheckpointReader& file, const ReadTask& task) {
+  return storage::Placed{file.datasets()[task.dataset], file.address_of(task.dataset)}.offset_of(task.box->offset);
+}
+
+/// The tasks that read something, in the order of the file.
 std::vector<const ReadTask*> in_order(const storage::CheckpointReader& file, std::span<const ReadTask> tasks) {
-  std::vector<const ReadTask*> ordered;
-  ordered.reserve(tasks.size());
+  std::vector<std::pair<std::uint64_t, const ReadTask*>> placed;
+  placed.reserve(tasks.size());
   for (const ReadTask& task : tasks)
-    if (!empty(*task.box)) ordered.push_back(&task);
-  std::ranges::sort(ordered, {}, [&](const ReadTask* task) { return file.address_of(task->dataset); });
+    if (!empty(*task.box)) placed.emplace_back(offset_of(file, task), &task);
+  std::ranges::sort(placed);
+  std::vector<const ReadTask*> ordered(placed.size());
+  std::ranges::transform(placed, ordered.begin(), [](const auto& one) { return one.second; });
   return ordered;
 }
 

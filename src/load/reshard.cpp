@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "tensor/convert.hpp"
@@ -22,35 +21,6 @@ using plan::Item;
 [[noreturn]] void corrupt(const std::string& name, std::string sentence) {
   throw Error(ErrorCode::corrupt, std::move(sentence), {.tensor = name});
 }
-
-/// The numbers of each dataset's chunks.
-class ChunkLists {
- public:
-  explicit ChunkLists(const SavedContent& saved) : begins_(saved.datasets.size() + 1), chunks_(saved.chunks.size()) {
-    for (std::uint32_t i = 0; i < chunks_.size(); ++i) ++begins_[checked(saved, i) + 1];
-    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
-    std::vector<std::uint32_t> ends = begins_;
-    for (std::uint32_t i = 0; i < chunks_.size(); ++i) chunks_[ends[saved.chunks[i].dataset]++] = i;
-  }
-
-  [[nodiscard]] std::span<const std::uint32_t> of(std::uint32_t dataset) const {
-    return std::span(chunks_).subspan(begins_[dataset], begins_[dataset + 1] - begins_[dataset]);
-  }
-
- private:
-  /// The dataset of chunk `i`. Throws Error(corrupt) if the chunk belongs to no dataset or lies outside it.
-  static std::uint32_t checked(const SavedContent& saved, std::uint32_t i) {
-    const storage::ChunkRecord& chunk = saved.chunks[i];
-    if (chunk.dataset >= saved.datasets.size()) corrupt({}, fmt::format("chunk {} belongs to no dataset", i));
-    const Dataset& dataset = saved.datasets[chunk.dataset];
-    if (!inside(chunk.box, dataset.global))
-      corrupt(dataset.name, fmt::format("chunk {} lies outside the tensor", to_string(chunk.box)));
-    return chunk.dataset;
-  }
-
-  std::vector<std::uint32_t> begins_;  ///< where each dataset begins in chunks_, and the end
-  std::vector<std::uint32_t> chunks_;  ///< numbers of chunks, dataset by dataset
-};
 
 void check_kind_and_dtype(const Item& item, const Dataset& dataset, const LoadOptions& options) {
   if (item.kind != dataset.kind)
@@ -75,82 +45,99 @@ int source_of(int rank, int world_size) {
   return world_size > 0 ? rank % world_size : rank;
 }
 
-class Resharder {
- public:
-  Resharder(const SavedContent& saved, int rank, const LoadOptions& options)
-      : saved_(saved), chunks_(saved), options_(options) {
-    source_rank_ = source_of(rank, saved.world_size);
-    list_.dataset_used.resize(saved.datasets.size());
-  }
-
-  void add(std::uint32_t number, const Item& item) {
-    const std::optional<std::uint32_t> found = saved_.names.find(item.name);
-    if (!found) return list_.missing.push_back(item.name);
-    const Dataset& dataset = saved_.datasets[*found];
-    list_.dataset_used[*found] = true;
-    check_kind_and_dtype(item, dataset, options_);
-    if (is_per_rank_kind(item.kind)) return add_per_rank({.item = number, .dataset = *found, .box = {}}, item);
-    check_shape(item, dataset);
-    if (item.kind == DatasetKind::tensor)
-      add_tensor({.item = number, .dataset = *found, .box = item.box});
-    else
-      add_read({.item = number, .dataset = *found, .box = whole(dataset.global)});
-  }
-
-  ReadList take() { return std::move(list_); }
-
- private:
-  void add_tensor(BoxRead read) {
-    if (!empty(read.box)) add_read(std::move(read));
-  }
-
-  /// A rank that saved a value has exactly one chunk of it.
-  void add_per_rank(BoxRead read, const Item& item) {
-    for (const std::uint32_t i : chunks_.of(read.dataset)) {
-      if (saved_.chunks[i].rank != source_rank_) continue;
-      read.box = saved_.chunks[i].box;
-      if (item.box.dimensions() == 0 && volume(read.box.extent) != 1)
-        mismatch(item, fmt::format("rank {} saved {} numbers, and the program wants one", source_rank_,
-                                   volume(read.box.extent)));
-      return add_read(std::move(read));
-    }
-    list_.missing.push_back(item.name);
-  }
-
-  /// Adds the read and its parts, which must cover it: no checksum guards what no chunk covers.
-  void add_read(BoxRead read) {
-    std::uint64_t covered = 0;
-    for (const std::uint32_t i : chunks_.of(read.dataset)) {
-      auto common = intersect(saved_.chunks[i].box, read.box);
-      if (!common) continue;
-      covered += volume(common->extent);
-      read.parts.push_back({i, *std::move(common)});
-    }
-    if (covered != volume(read.box.extent))
-      corrupt(saved_.datasets[read.dataset].name, fmt::format("the file has {} of the {} elements in {}", covered,
-                                                              volume(read.box.extent), to_string(read.box)));
-    list_.reads.push_back(std::move(read));
-  }
-
-  const SavedContent& saved_;
-  ChunkLists chunks_;
-  const LoadOptions& options_;
-  int source_rank_;
-  ReadList list_;
-};
-
 }  // namespace
 
-storage::Interest interest_of(const Item& item, const Dataset& dataset, int world_size, int rank) {
-  if (is_per_rank_kind(item.kind)) return {.rank = source_of(rank, world_size)};
-  if (item.kind == DatasetKind::tensor && item.box.dimensions() == dataset.global.size()) return {.box = &item.box};
-  return {};
+Resharding::Resharding(std::span<const Item> wanted, const SavedContent& saved, int rank, const LoadOptions& options)
+    : wanted_(wanted), saved_(saved), options_(options), source_rank_(source_of(rank, saved.world_size)) {
+  list_.dataset_used.resize(saved.datasets.size());
+  for (std::uint32_t i = 0; i < wanted.size(); ++i) add(i, wanted[i]);
+  std::vector<const Box*> boxes;
+  for (auto& [dataset, wish] : wishes_) {
+    boxes.clear();
+    for (const std::uint32_t read : wish.reads) boxes.push_back(&list_.reads[read].box);
+    wish.boxes = BoxIndex(boxes);
+  }
 }
 
-ReadList reshard(std::span<const Item> wanted, const SavedContent& saved, int rank, const LoadOptions& options) {
-  Resharder resharder(saved, rank, options);
-  for (std::uint32_t i = 0; i < wanted.size(); ++i) resharder.add(i, wanted[i]);
-  return resharder.take();
+/// The box of a per-rank value is that of its chunk, and has no dimensions until that is known.
+void Resharding::add(std::uint32_t number, const Item& item) {
+  const std::optional<std::uint32_t> found = saved_.names.find(item.name);
+  if (!found) {
+    if (missing_.insert(item.name).second) list_.missing.push_back(item.name);
+    return;
+  }
+  const Dataset& dataset = saved_.datasets[*found];
+  list_.dataset_used[*found] = true;
+  check_kind_and_dtype(item, dataset, options_);
+  BoxRead read{.item = number, .dataset = *found, .box = {}};
+  if (!is_per_rank_kind(item.kind)) {
+    check_shape(item, dataset);
+    read.box = item.kind == DatasetKind::tensor ? item.box : whole(dataset.global);
+    if (item.kind == DatasetKind::tensor && empty(read.box)) return;
+  }
+  wishes_[*found].reads.push_back(static_cast<std::uint32_t>(list_.reads.size()));
+  list_.reads.push_back(std::move(read));
+}
+
+storage::Interests Resharding::interests() const {
+  storage::Interests interests(saved_.datasets.size());
+  for (const auto& [dataset, wish] : wishes_) {
+    if (is_per_rank_kind(saved_.datasets[dataset].kind))
+      interests[dataset] = {.rank = source_rank_};
+    else
+      interests[dataset] = {.boxes = &wish.boxes};
+  }
+  return interests;
+}
+
+ReadList Resharding::reads(std::span<const storage::ChunkRecord> chunks) {
+  for (std::uint32_t i = 0; i < chunks.size(); ++i) add_parts(chunks[i], i);
+  finish_per_rank();
+  for (const BoxRead& read : list_.reads) check_cover(read);
+  return std::move(list_);
+}
+
+/// Adds what is wanted of a chunk to the reads.
+void Resharding::add_parts(const storage::ChunkRecord& chunk, std::uint32_t number) {
+  const auto wish = wishes_.find(chunk.dataset);
+  if (wish == wishes_.end()) return;
+  const std::vector<std::uint32_t>& reads = wish->second.reads;
+  if (!is_per_rank_kind(saved_.datasets[chunk.dataset].kind)) {
+    wish->second.boxes.find(chunk.box, found_);
+    for (const std::uint32_t i : found_) {
+      BoxRead& read = list_.reads[reads[i]];
+      read.parts.push_back({number, *intersect(chunk.box, read.box)});
+    }
+  } else if (chunk.rank == source_rank_) {  // a rank that saved a value has exactly one chunk of it
+    BoxRead& read = list_.reads[reads.front()];
+    read.box = chunk.box;
+    if (!empty(chunk.box)) read.parts = {{number, chunk.box}};
+  }
+}
+
+/// Takes out the reads of per-rank values that the source rank did not save.
+void Resharding::finish_per_rank() {
+  std::erase_if(list_.reads, [&](const BoxRead& read) {
+    const Item& item = wanted_[read.item];
+    if (!is_per_rank_kind(item.kind)) return false;
+    if (read.box.dimensions() == 0) {
+      list_.missing.push_back(item.name);
+      return true;
+    }
+    if (item.box.dimensions() == 0 && volume(read.box.extent) != 1)
+      mismatch(item, fmt::format("rank {} saved {} numbers, and the program wants one", source_rank_,
+                                 volume(read.box.extent)));
+    return false;
+  });
+}
+
+/// The parts of a read must cover it: no checksum guards what no chunk covers.
+void Resharding::check_cover(const BoxRead& read) const {
+  std::uint64_t covered = 0;
+  for (const ChunkPart& part : read.parts) covered += volume(part.box.extent);
+  if (covered != volume(read.box.extent))
+    corrupt(saved_.datasets[read.dataset].name, fmt::format("the file has {} of the {} elements in {}", covered,
+                                                            volume(read.box.extent), to_string(read.box)));
 }
 
 }  // namespace holdfast::load

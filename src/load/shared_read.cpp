@@ -29,10 +29,10 @@ struct Batch {
   mpi::SendQueue parts;       ///< parts of all its slabs, on their way to other ranks
 };
 
-Bytes packed(const StridedMemory& memory) {
-  Bytes bytes(packed_bytes(memory));
-  pack(memory, bytes.data());
-  return bytes;
+std::uint64_t bytes_of(std::span<const SlabPart> parts, std::size_t element_bytes) {
+  std::uint64_t elements = 0;
+  for (const SlabPart& part : parts) elements += volume(part.box.extent);
+  return elements * element_bytes;
 }
 
 class SharedReading {
@@ -53,6 +53,7 @@ class SharedReading {
   void add_batch(std::vector<ReadTask>& tasks);
   [[nodiscard]] ReadTask task_of(const OwnSlab& slab);
   void send_parts(const OwnSlab& slab, mpi::SendQueue& queue);
+  [[nodiscard]] Bytes packed(const OwnSlab& slab, std::span<const SlabPart> parts) const;
   void take_own();
   void add_to_sum(const OwnSlab& slab);
   void receive(const ScheduledSlab& scheduled);
@@ -145,16 +146,33 @@ ReadTask SharedReading::task_of(const OwnSlab& slab) {
   return task;
 }
 
-/// Ranks that want the same box, as replicas do, get the same message, which is in memory once.
+/// Each rank gets its parts in one message. Ranks that want the same boxes, as replicas do, get the same message, which
+/// is in memory once.
 void SharedReading::send_parts(const OwnSlab& slab, mpi::SendQueue& queue) {
-  std::map<Box, std::shared_ptr<const Bytes>> messages;
-  for (const RankBox& want : slab.scheduled.chunk->wants) {
-    const auto part = intersect(want.box, slab.scheduled.slab.box);
-    if (!part || want.rank == comm_.rank()) continue;
-    std::shared_ptr<const Bytes>& message = messages[*part];
-    if (!message) message = std::make_shared<const Bytes>(packed(memory_of(slab, *part)));
-    queue.send(want.rank, message);
+  std::map<std::vector<Box>, std::shared_ptr<const Bytes>> messages;
+  for (std::span<const SlabPart> left = slab.scheduled.parts; !left.empty();) {
+    const int rank = left.front().rank;
+    const std::span<const SlabPart> parts = slab.scheduled.parts_of(rank);
+    left = left.subspan(parts.size());
+    if (rank == comm_.rank()) continue;
+    std::vector<Box> boxes;
+    for (const SlabPart& part : parts) boxes.push_back(part.box);
+    std::shared_ptr<const Bytes>& message = messages[std::move(boxes)];
+    if (!message) message = std::make_shared<const Bytes>(packed(slab, parts));
+    queue.send(rank, message);
   }
+}
+
+/// The parts one after the other, each packed.
+Bytes SharedReading::packed(const OwnSlab& slab, std::span<const SlabPart> parts) const {
+  Bytes bytes(bytes_of(parts, element_bytes(slab.scheduled)));
+  std::byte* next = bytes.data();
+  for (const SlabPart& part : parts) {
+    const StridedMemory memory = memory_of(slab, part.box);
+    pack(memory, next);
+    next += packed_bytes(memory);
+  }
+  return bytes;
 }
 
 StridedMemory SharedReading::memory_of(const OwnSlab& slab, const Box& part) const {
@@ -175,8 +193,10 @@ void SharedReading::take_own() {
   if (!is_sole_reader) add_to_sum(slab);
   if (slab.scheduled.is_last()) result_.sums.push_back({slab.scheduled.chunk->row, unfinished_.at(number).value()});
   if (slab.scheduled.is_last() || !is_sole_reader) unfinished_.erase(number);
-  if (const auto part = slab.scheduled.part_of(comm_.rank()))
-    work_([&] { sink_.put(number, *part, memory_of(slab, *part)); });
+  work_([&] {
+    for (const SlabPart& part : slab.scheduled.parts_of(comm_.rank()))
+      sink_.put(number, part.number, part.box, memory_of(slab, part.box));
+  });
   if (!batch.slabs.empty()) return;
   leaving_.push_back(std::move(batch));
   ahead_.pop_front();
@@ -193,12 +213,17 @@ void SharedReading::add_to_sum(const OwnSlab& slab) {
 }
 
 void SharedReading::receive(const ScheduledSlab& scheduled) {
-  const Box part = *scheduled.part_of(comm_.rank());
-  const std::uint64_t bytes = volume(part.extent) * element_bytes(scheduled);
+  const std::span<const SlabPart> parts = scheduled.parts_of(comm_.rank());
+  const std::size_t element = element_bytes(scheduled);
+  const std::uint64_t bytes = bytes_of(parts, element);
   if (received_.size() < bytes) received_.resize(bytes);
   mpi::receive(comm_, scheduled.reader(), subject::part, std::span(received_).first(bytes));
   work_([&] {
-    sink_.put(scheduled.chunk->number, part, packed_memory(received_.data(), part, element_bytes(scheduled)));
+    std::byte* next = received_.data();
+    for (const SlabPart& part : parts) {
+      sink_.put(scheduled.chunk->number, part.number, part.box, packed_memory(next, part.box, element));
+      next += volume(part.box.extent) * element;
+    }
   });
 }
 

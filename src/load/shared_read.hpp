@@ -20,7 +20,7 @@ struct SharedReadResult {
   std::optional<Error> failure = {};  ///< the first failure; parts of some ranks, and sums, may be wrong then
 };
 
-/// Bytes of the largest slab of a shared chunk, and so of the longest message.
+/// Bytes of the largest slab of a shared chunk, and so of the longest message to a rank whose boxes do not overlap.
 constexpr std::uint64_t slab_bytes = 4 << 20;
 
 /// Collective among the ranks that share chunks; does nothing on other ranks. Reads the chunks, each byte once, and

@@ -146,6 +146,7 @@ bool has_per_rank_values(std::span<const Item> items) {
 
 RankPlan build_plan(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id, mpi::LocalWork& work) {
   const mpi::Communicator& comm = grid.comm();
+  work([&] { check_boxes(local.items); });
   const std::vector<HeldItem> held = meet_replicas(grid, local.items, work);
   std::vector<NameSummary> summaries;
   work([&] { summaries = summaries_of(local.items, held); });

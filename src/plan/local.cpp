@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <unordered_map>
 
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
+#include "tensor/cover.hpp"
 #include "tensor/state_dict.hpp"
 #include "tensor/strided.hpp"
 
@@ -122,7 +125,54 @@ void look_at_values(LocalPlan& plan, const StateDict& state) {
   }
 }
 
+using BoxesByName = std::map<std::string_view, std::vector<const Item*>>;
+
+/// The items of tensors that have several.
+BoxesByName several_boxes(const std::vector<Item>& items) {
+  std::unordered_map<std::string_view, const Item*> first;
+  first.reserve(items.size());
+  BoxesByName several;
+  for (const Item& item : items) {
+    if (item.kind != DatasetKind::tensor) continue;
+    const auto [known, is_new] = first.emplace(item.name, &item);
+    if (is_new) continue;
+    std::vector<const Item*>& boxes = several[item.name];
+    if (boxes.empty()) boxes.push_back(known->second);
+    boxes.push_back(&item);
+  }
+  return several;
+}
+
+void check_same(const Item& a, const Item& b) {
+  const auto differ = [&](std::string_view what, const auto& first, const auto& second) {
+    refuse(a.name, fmt::format("the {} is {} for its box {} and {} for its box {}", what, first, to_string(a.box),
+                               second, to_string(b.box)));
+  };
+  if (a.dtype != b.dtype) differ("dtype", to_string(a.dtype), to_string(b.dtype));
+  if (a.global != b.global) differ("global shape", to_string(a.global), to_string(b.global));
+}
+
+void check_disjoint(const std::vector<const Item*>& items) {
+  std::vector<Box> boxes;
+  for (const Item* item : items)
+    if (!empty(item->box)) boxes.push_back(item->box);
+  const auto pair = find_overlap(boxes);
+  if (!pair) return;
+  const Box &a = boxes[pair->first], &b = boxes[pair->second];
+  const std::string sentence = a == b ? fmt::format("the box {} was added twice", to_string(a))
+                                      : fmt::format("an overlap: its boxes {} and {} both have {}", to_string(a),
+                                                    to_string(b), to_string(*intersect(a, b)));
+  refuse(items.front()->name, sentence + "; in a save, boxes of one rank share no element");
+}
+
 }  // namespace
+
+void check_boxes(const std::vector<Item>& items) {
+  for (const auto& [name, boxes] : several_boxes(items)) {
+    for (const Item* item : boxes) check_same(*boxes.front(), *item);
+    check_disjoint(boxes);
+  }
+}
 
 LocalPlan make_local_plan(const StateDict& state) {
   LocalPlan plan;

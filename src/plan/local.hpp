@@ -25,6 +25,10 @@ struct LocalPlan {
 /// a box outside its global shape, an unknown dtype, sizes or strides that overflow, or more than max_dimensions.
 [[nodiscard]] LocalPlan make_local_plan(const StateDict& state);
 
+/// What a save wants of the items in addition: boxes of one name have the same dtype and global shape, and no two of
+/// them share an element. Throws Error(invalid_argument), naming the tensor and both boxes. Pure.
+void check_boxes(const std::vector<Item>& items);
+
 /// Updates `plan`, made for this state or another one, to what make_local_plan(state) returns. Looks only at the values
 /// where the tensors are the same, in the same memory: the work of a save in steady state. Leaves an empty plan if it
 /// throws.

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <vector>
+
+#include "tensor/box_index.hpp"
 
 namespace holdfast {
 namespace {
@@ -25,19 +26,11 @@ std::uint64_t hash(std::size_t dimension, std::uint64_t place) {
   return (z ^ (z >> 31)) % prime;
 }
 
-std::size_t distinct_offsets(std::span<const Box> boxes, std::size_t d) {
-  std::vector<std::uint64_t> offsets(boxes.size());
-  std::ranges::transform(boxes, offsets.begin(), [d](const Box& box) { return box.offset[d]; });
-  std::ranges::sort(offsets);
-  return static_cast<std::size_t>(std::unique(offsets.begin(), offsets.end()) - offsets.begin());
-}
-
-/// The dimension with the most cuts, so that a sweep along it meets few boxes at any position.
-std::size_t most_cut_dimension(std::span<const Box> boxes) {
-  std::size_t best = 0, most = 0;
-  for (std::size_t d = 0; d < boxes.front().dimensions(); ++d)
-    if (const std::size_t cuts = distinct_offsets(boxes, d); cuts > most) best = d, most = cuts;
-  return best;
+std::vector<const Box*> pointers(std::span<const Box> boxes) {
+  std::vector<const Box*> all;
+  all.reserve(boxes.size());
+  for (const Box& box : boxes) all.push_back(&box);
+  return all;
 }
 
 std::uint64_t end_of(const Box& box, std::size_t d) {
@@ -80,18 +73,12 @@ CoverSum& CoverSum::operator+=(CoverSum other) noexcept {
 }
 
 std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const Box> boxes) {
-  if (boxes.size() < 2) return std::nullopt;
-  if (boxes.front().dimensions() == 0) return std::pair<std::size_t, std::size_t>(0, 1);
-  const std::size_t d = most_cut_dimension(boxes);
-  std::vector<std::size_t> order(boxes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return boxes[i].offset[d]; });
-  std::vector<std::size_t> met;  // boxes that reach the position of the sweep
-  for (const std::size_t i : order) {
-    std::erase_if(met, [&](std::size_t other) { return end_of(boxes[other], d) <= boxes[i].offset[d]; });
-    for (const std::size_t other : met)
-      if (overlap(boxes[i], boxes[other])) return std::minmax(i, other);
-    met.push_back(i);
+  const BoxIndex index(pointers(boxes));
+  std::vector<std::uint32_t> found;
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    index.find(boxes[i], found);
+    for (const std::uint32_t other : found)
+      if (other > i) return std::pair<std::size_t, std::size_t>(i, other);
   }
   return std::nullopt;
 }
@@ -101,8 +88,7 @@ std::optional<Box> find_hole(const Shape& global, std::span<const Box> boxes) {
   for (const Box& box : boxes) covered += volume(box.extent);
   if (covered == volume(global)) return std::nullopt;  // without overlaps, counting is enough
   Box hole = whole(global);
-  std::vector<const Box*> around(boxes.size());
-  std::ranges::transform(boxes, around.begin(), [](const Box& box) { return &box; });
+  std::vector<const Box*> around = pointers(boxes);
   for (std::size_t d = 0; d < global.size(); ++d) {
     const std::uint64_t full = volume(Shape(global.begin() + static_cast<std::ptrdiff_t>(d) + 1, global.end()));
     const Range missing = first_deficit(around, d, global[d], full).value();

@@ -33,9 +33,7 @@ class CoverSum {
   std::uint64_t value_ = 0;
 };
 
-/// Indices of two boxes that share an element, if there are any. `boxes` must not contain empty boxes. find_overlap and
-/// find_hole take about N log N steps for boxes that are cut along one dimension, and far less than N squared for
-/// grids.
+/// The first two boxes that share an element, by their indices, if there are any. Takes about N log N steps.
 [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> find_overlap(std::span<const Box> boxes);
 
 /// A box inside `global` that `boxes` leave uncovered, if there is one. `boxes` must lie inside `global` and not

@@ -67,7 +67,7 @@ std::uint64_t tensors_checksum(const StateDict& state) noexcept {
 }
 
 void StateDict::add(std::string name, TensorView tensor) {
-  if (!accept(name)) return;
+  if (!accept(name, Use::tensor)) return;
   const Shard& shard = tensor.shard;
   Encoder encoder;
   encoder(tensors_checksum_, name, tensor.dtype, shard.global, shard.offset, shard.extent, shard.stride,
@@ -77,16 +77,17 @@ void StateDict::add(std::string name, TensorView tensor) {
 }
 
 void StateDict::add_value(Value value) {
-  if (accept(value.name)) values_.push_back(std::move(value));
+  if (accept(value.name, Use::value)) values_.push_back(std::move(value));
 }
 
-bool StateDict::accept(const std::string& name) {
+bool StateDict::accept(const std::string& name, Use use) {
   if (const char* fault = fault_of(name)) {
     report(std::string("the name ") + fault, name);
     return false;
   }
-  if (names_.insert(name).second) return true;
-  report("the name is used twice", name);
+  const auto [known, is_new] = names_.emplace(name, use);
+  if (is_new || (use == Use::tensor && known->second == use)) return true;
+  report(known->second == use ? "two values have this name" : "a tensor and a value have this name", name);
   return false;
 }
 

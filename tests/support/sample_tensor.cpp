@@ -114,4 +114,14 @@ std::vector<Box> random_partition(Random& random, const Shape& global, std::size
   return boxes;  // fewer than `parts` for a scalar, which cannot be cut
 }
 
+Box random_box(Random& random, const Shape& global) {
+  Box box = whole(global);
+  for (std::size_t d = 0; d < global.size(); ++d) {
+    if (global[d] == 0) continue;
+    box.offset[d] = draw(random, 0, global[d] - 1);
+    box.extent[d] = draw(random, 1, global[d] - box.offset[d]);
+  }
+  return box;
+}
+
 }  // namespace holdfast::test

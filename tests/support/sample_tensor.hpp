@@ -55,4 +55,7 @@ Shape random_shape(Random& random);
 /// `global` cut at random places into `parts` boxes that cover it exactly; some may be empty.
 std::vector<Box> random_partition(Random& random, const Shape& global, std::size_t parts);
 
+/// A box in `global`; empty only where `global` is.
+Box random_box(Random& random, const Shape& global);
+
 }  // namespace holdfast::test

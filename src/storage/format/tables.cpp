@@ -45,7 +45,7 @@ Error bad(const char* what) {
 
 bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest) {
   if (!interest || (interest->rank && *interest->rank != chunk.rank)) return false;
-  return !interest->box || overlap(chunk.box, *interest->box);
+  return interest->boxes == nullptr || interest->boxes->any(chunk.box);
 }
 
 /// Checks a row, stores it in `chunk`, whose memory is reused from row to row, and returns whether it is wanted.

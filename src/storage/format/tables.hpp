@@ -10,6 +10,7 @@
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
 #include "plan/plan.hpp"
+#include "tensor/box_index.hpp"
 
 /// The tables of a file: conversion between records and rows on disk. Uses no HDF5.
 namespace holdfast::storage {
@@ -112,10 +113,10 @@ struct PlacedDatasets {
 /// not checked, except that a dataset with bytes has one.
 [[nodiscard]] PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes);
 
-/// The chunks of a dataset that are wanted: all, or those of one rank, or those that share an element with a box.
+/// The chunks of a dataset that are wanted: all, or those of one rank, or those that share an element with some boxes.
 struct Interest {
   std::optional<int> rank = {};
-  const Box* box = nullptr;  ///< borrowed; has the dataset's number of dimensions
+  const BoxIndex* boxes = nullptr;  ///< borrowed; its boxes have the dataset's number of dimensions
 };
 /// One entry per dataset; empty if no chunk of it is wanted.
 using Interests = std::vector<std::optional<Interest>>;

@@ -23,14 +23,19 @@ std::uint64_t page_after(std::uint64_t offset) {
   return page_before(offset + page_bytes - 1);
 }
 
-/// Number of leading pieces that are read together: each begins in the page where the one before ends, or right after
-/// that page.
-std::size_t group_length(std::span<const ReadPiece> pieces) {
-  std::size_t count = 1;
-  while (count < pieces.size() && pieces[count].offset >= pieces[count - 1].end() &&
-         pieces[count].offset <= page_after(pieces[count - 1].end()))
-    ++count;
-  return count;
+/// Pieces that are read together, and where the last of them ends.
+struct Neighbours {
+  std::size_t count = 0;
+  std::uint64_t end = 0;
+};
+
+/// The leading pieces that are read together: each begins before those before it end, in the page where they end, or
+/// right after that page.
+Neighbours neighbours(std::span<const ReadPiece> pieces) {
+  Neighbours found{1, pieces.front().end()};
+  for (; found.count < pieces.size() && pieces[found.count].offset <= page_after(found.end); ++found.count)
+    found.end = std::max(found.end, pieces[found.count].end());
+  return found;
 }
 
 /// Passes `data`, which was read at `offset` in the file, to the pieces that it overlaps.
@@ -55,8 +60,8 @@ void BlockReader::read(std::vector<ReadPiece> pieces) {
   const auto owner = std::make_shared<const std::vector<ReadPiece>>(std::move(pieces));
   or_abandon([&] {
     for (std::span<const ReadPiece> left = *owner; !left.empty();) {
-      const std::size_t count = group_length(left);
-      read_group({owner, left.first(count)});
+      const auto [count, end] = neighbours(left);
+      read_group({owner, left.first(count)}, end);
       left = left.subspan(count);
     }
   });
@@ -78,9 +83,8 @@ void BlockReader::or_abandon(Function function) try {
   throw;
 }
 
-void BlockReader::read_group(ReadGroup group) {
+void BlockReader::read_group(ReadGroup group, std::uint64_t end) {
   std::span<const ReadPiece>& pieces = group.pieces;
-  const std::uint64_t end = pieces.back().end();
   for (std::uint64_t offset = pieces.front().offset; offset < end;) {
     while (pieces.front().end() <= offset) pieces = pieces.subspan(1);
     const std::uint64_t stop = std::min(end, page_before(offset) + block_bytes);

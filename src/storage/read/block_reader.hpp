@@ -39,9 +39,9 @@ class BlockReader {
   /// `file` is borrowed.
   BlockReader(const SourceFile& file, PageCache page_cache);
 
-  /// Reads pieces in their order, which should be that of the file. Pieces within a page of each other are read
-  /// together with the bytes between them; nothing else is read. The last blocks stay in flight, so that reading goes
-  /// on while the caller finds more pieces; finish() waits for them. Both throw Error(storage) if a read fails,
+  /// Reads pieces, sorted by offset. Pieces that overlap, or lie within a page of each other, are read together with
+  /// the bytes between them; nothing else is read, and no byte twice. The last blocks stay in flight, so that reading
+  /// goes on while the caller finds more pieces; finish() waits for them. Both throw Error(storage) if a read fails,
   /// Error(corrupt) if the file ends too early; nothing is in flight then.
   void read(std::vector<ReadPiece> pieces);
   void finish();
@@ -71,7 +71,7 @@ class BlockReader {
 
   template <class Function>
   void or_abandon(Function function);
-  void read_group(ReadGroup group);
+  void read_group(ReadGroup group, std::uint64_t end);
   void push(FileBlock block);
   [[nodiscard]] bool goes_around_cache(const FileBlock& block) const;
   void start(FileBlock& block);

@@ -1,7 +1,8 @@
-// What N ranks saved, M ranks load: N and M in 1..4, random shapes, shardings, dtypes and paddings, in one program of 4
-// ranks.
+// What N ranks saved, M ranks load: N and M in 1..4, random shapes, shardings, dtypes and paddings, one box of a tensor
+// on a rank or many, in one program of 4 ranks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <holdfast/checkpointer.hpp>
 #include <optional>
@@ -43,13 +44,40 @@ std::vector<SampleTensor> tensors_of(int number, int rank, int ranks, int shardi
   return tensors;
 }
 
+/// The same with 1 to 50 boxes of a tensor on each rank. Saved boxes cover the shape; some are on several ranks. Loaded
+/// boxes are anywhere, overlap, and need not cover anything.
+std::vector<SampleTensor> boxes_of(int number, int rank, int ranks, int sharding) {
+  Random content(static_cast<std::uint64_t>(number)), cuts(static_cast<std::uint64_t>(number * 100 + sharding));
+  std::vector<SampleTensor> tensors;
+  const std::uint64_t count = draw(content, 1, 3);
+  for (std::uint64_t t = 0; t < count; ++t) {
+    const Shape global = random_shape(content);
+    const auto dtype = static_cast<DType>(draw(content, 0, dtype_count - 1));
+    const std::uint64_t seed = draw(content, 0, 1000000);
+    const bool is_part = sharding > 0 && draw(cuts, 0, 2) != 0;
+    const std::uint64_t all = draw(cuts, 1, 50 * static_cast<std::uint64_t>(ranks));
+    const std::vector<Box> cut = random_partition(cuts, global, all);
+    for (std::uint64_t i = 0; i < (is_part ? all : cut.size()); ++i) {
+      const Box box = is_part ? random_box(cuts, global) : cut[i];
+      const std::uint64_t holder = draw(cuts, 0, static_cast<std::uint64_t>(ranks) - 1), ghosts = draw(cuts, 0, 1);
+      const bool is_on_all = draw(cuts, 0, 9) == 0;
+      if (is_on_all || holder == static_cast<std::uint64_t>(rank))
+        tensors.emplace_back("case/tensor" + std::to_string(t), dtype, global, box, seed, ghosts);
+    }
+  }
+  std::ranges::shuffle(tensors, cuts);  // boxes of different tensors in turn, in no order
+  return tensors;
+}
+
+using MakeTensors = std::vector<SampleTensor> (*)(int number, int rank, int ranks, int sharding);
+
 StateDict state_of(std::vector<SampleTensor>& tensors) {
   StateDict state;
   for (SampleTensor& tensor : tensors) state.add(tensor.name(), tensor.view());
   return state;
 }
 
-TEST(Reshard, WhatNRanksSavedMRanksLoad) {
+void expect_n_to_m(MakeTensors make) {
   const int rank = rank_in(MPI_COMM_WORLD);
   const SharedDirectory directory;
   for (int savers = 1; savers <= worlds; ++savers) {
@@ -57,7 +85,7 @@ TEST(Reshard, WhatNRanksSavedMRanksLoad) {
     if (MPI_Comm comm = first_ranks(savers); comm != MPI_COMM_NULL) {
       Checkpointer checkpointer(comm, {.directory = folder, .ranks_per_helper = savers == 4 ? 2 : 0});
       for (int number = 0; number < cases_per_world; ++number) {
-        auto tensors = tensors_of(savers * 1000 + number, rank, savers, 0);
+        auto tensors = make(savers * 1000 + number, rank, savers, 0);
         for (SampleTensor& tensor : tensors) tensor.fill();
         const SaveFuture save = checkpointer.async_save(number, state_of(tensors));
         if (number % 16 == 15) save.wait();
@@ -71,7 +99,7 @@ TEST(Reshard, WhatNRanksSavedMRanksLoad) {
       if (comm == MPI_COMM_NULL) continue;
       Checkpointer checkpointer(comm, {.directory = folder, .read_only = true});
       for (int number = 0; number < cases_per_world; ++number) {
-        auto tensors = tensors_of(savers * 1000 + number, rank, loaders, loaders);
+        auto tensors = make(savers * 1000 + number, rank, loaders, loaders);
         StateDict state = state_of(tensors);
         const LoadReport report = checkpointer.load(state, {.step = number, .verify_first = number % 2 == 0});
         EXPECT_EQ(report.saved_by_ranks, savers);
@@ -83,6 +111,14 @@ TEST(Reshard, WhatNRanksSavedMRanksLoad) {
     }
     MPI_Barrier(MPI_COMM_WORLD);
   }
+}
+
+TEST(Reshard, WhatNRanksSavedMRanksLoad) {
+  expect_n_to_m(tensors_of);
+}
+
+TEST(Reshard, SeveralBoxesOfATensorOnARank) {
+  expect_n_to_m(boxes_of);
 }
 
 }  // namespace

@@ -15,16 +15,17 @@ using testing::SizeIs;
 constexpr std::uint64_t MiB = 1 << 20;
 
 ChunkRequest columns(std::uint64_t row, std::uint64_t bytes = 64, std::uint64_t address = 0) {
-  return {.row = row, .address = address, .bytes = bytes, .part = {{0, row}, {4, 1}}};
+  return {.row = row, .address = address, .bytes = bytes, .parts = {{{0, row}, {4, 1}}}};
 }
 ChunkRequest range(std::uint64_t row, const ByteRange& range) {
   ChunkRequest request = columns(row);
-  request.range = range;
+  request.ranges = {range};
   return request;
 }
 ChunkRequest checked(std::uint64_t row) {
   ChunkRequest request = columns(row);
   request.is_checked = true;
+  request.parts = {};
   return request;
 }
 /// The same request by ranks 0 to `ranks` - 1.
@@ -53,12 +54,32 @@ TEST(Arrange, StretchesThatAreTheWholeMakeAChain) {
 TEST(Arrange, OthersAreSharedAndAReaderKnowsWhatAllWant) {
   const ByRank<ReadAssignment> assignment =
       assign_readers({{1, {columns(5)}}, {2, {columns(6)}}, {4, {range(5, {0, 32}), columns(6)}}});
-  const RankBox one{1, columns(5).part}, four{4, columns(5).part};
+  const RankBox one{1, columns(5).parts[0]}, four{4, columns(5).parts[0]};
   ASSERT_THAT(assignment, SizeIs(3));
   EXPECT_THAT(assignment.at(1).shared, ElementsAre(SharedRead{5, {1}, {one, four}}));
   EXPECT_THAT(assignment.at(4).shared,
-              ElementsAre(SharedRead{5, {1}, {four}}, SharedRead{6, {2}, {{4, columns(6).part}}}));
+              ElementsAre(SharedRead{5, {1}, {four}}, SharedRead{6, {2}, {{4, columns(6).parts[0]}}}));
   EXPECT_THAT(assignment.at(2).links, IsEmpty());
+}
+
+TEST(Arrange, ARankMayWantSeveralBoxesOfAChunk) {
+  ChunkRequest two = columns(5, 1000 * MiB);
+  two.parts.push_back({{0, 7}, {4, 1}});
+  const ByRank<ReadAssignment> assignment = assign_readers({{0, {two}}, {1, {columns(5, 1000 * MiB)}}});
+  const RankBox first{0, two.parts[0]}, second{0, two.parts[1]}, other{1, two.parts[0]};
+  EXPECT_THAT(readers(assignment), ElementsAre(0, 1));
+  EXPECT_THAT(assignment.at(0).shared, ElementsAre(SharedRead{5, {0, 1}, {first, second, other}}));
+  two.bytes = 64;  // one reader
+  EXPECT_THAT(assign_readers({{0, {columns(5)}}, {1, {two}}}).at(1).shared,
+              ElementsAre(SharedRead{5, {0}, {{1, two.parts[0]}, {1, two.parts[1]}}}));
+}
+
+TEST(Arrange, AChainMayHaveSeveralLinksOfARank) {
+  ChunkRequest outer = range(5, {0, 16});
+  outer.ranges.push_back({48, 64});
+  const ByRank<ReadAssignment> assignment = assign_readers({{0, {outer}}, {1, {range(5, {16, 48})}}});
+  EXPECT_THAT(assignment.at(0).links, ElementsAre(ChainLink{5, 0, {0, 16}, -1, 1}, ChainLink{5, 2, {48, 64}, 1, -1}));
+  EXPECT_THAT(assignment.at(1).links, ElementsAre(ChainLink{5, 1, {16, 48}, 0, 0}));
 }
 
 TEST(Arrange, ALargeChunkHasSeveralReadersEachOfItsOwn) {

@@ -45,44 +45,47 @@ std::vector<SharedChunk> random_chunks(std::mt19937& random) {
     SharedChunk chunk{number, number * 7, (random() % 1000) * 100 + number, Slabs(whole(shape), 4, 1 + random() % 200),
                       {},     {}};
     for (int rank = 0; rank < ranks; ++rank)
-      if (random() % 3 != 0 || (rank + 1 == ranks && chunk.wants.empty()))
-        chunk.wants.push_back({rank, test::random_box(random, shape)});
-    for (const RankBox& want : chunk.wants)
-      if (chunk.readers.empty() || random() % 2 == 0) chunk.readers.push_back(want.rank);
+      if (random() % 3 != 0 || (rank + 1 == ranks && chunk.wants.empty())) {
+        for (auto boxes = 1 + random() % 3; boxes > 0; --boxes)
+          chunk.wants.push_back({rank, test::random_box(random, shape)});
+        if (chunk.readers.empty() || random() % 2 == 0) chunk.readers.push_back(rank);
+      }
     std::ranges::shuffle(chunk.readers, random);
     chunks.push_back(std::move(chunk));
   }
   return chunks;
 }
 
-/// The reader of a slab sends each rank what that rank waits for, each element that anybody wants goes to him once, and
-/// nothing is read twice or by nobody.
+/// The reader of a slab sends each rank what that rank waits for, each element of each box that anybody wants goes to
+/// him once, and nothing is read twice or by nobody.
 TEST(SlabSchedule, BringEveryRankWhatItWants) {
   std::mt19937 random(3);
   for (int repeat = 0; repeat < 300; ++repeat) {
     const std::vector<SharedChunk> chunks = random_chunks(random);
-    std::map<std::tuple<std::uint32_t, std::uint64_t, int>, Box> sent, awaited;
+    std::map<std::tuple<std::uint32_t, std::uint64_t, int, std::uint32_t>, Box> sent, awaited;
     std::map<std::uint32_t, std::uint64_t> read;
     std::map<std::pair<std::uint32_t, int>, std::uint64_t> got;
     for (int rank = 0; rank < ranks; ++rank) {
       const std::vector<SharedChunk> known = as_known_to(rank, chunks);
       for (const ScheduledSlab& turn : all(known, rank, SlabSchedule::Of::all)) {
         const std::uint32_t chunk = turn.chunk->number;
-        if (const auto part = turn.part_of(rank)) {
-          awaited.emplace(std::tuple(chunk, turn.place, rank), *part);
-          got[{chunk, rank}] += volume(part->extent);
+        for (const SlabPart& part : turn.parts_of(rank)) {
+          awaited.emplace(std::tuple(chunk, turn.place, rank, part.number), part.box);
+          got[{chunk, rank}] += volume(part.box.extent);
         }
         if (turn.reader() != rank) continue;
         read[chunk] += turn.slab.bytes;
-        for (const RankBox& want : turn.chunk->wants)
-          if (const auto part = turn.part_of(want.rank)) sent.emplace(std::tuple(chunk, turn.place, want.rank), *part);
+        for (const SlabPart& part : turn.parts)
+          sent.emplace(std::tuple(chunk, turn.place, part.rank, part.number), part.box);
       }
     }
     EXPECT_EQ(sent, awaited);
     for (const SharedChunk& chunk : chunks) {
       const Slab last = chunk.slabs[chunk.slabs.count() - 1];
       EXPECT_EQ(read[chunk.number], last.begin_bytes + last.bytes);
-      for (const RankBox& want : chunk.wants) EXPECT_EQ((got[{chunk.number, want.rank}]), volume(want.box.extent));
+      std::map<int, std::uint64_t> wanted;
+      for (const RankBox& want : chunk.wants) wanted[want.rank] += volume(want.box.extent);
+      for (const auto& [rank, elements] : wanted) EXPECT_EQ((got[{chunk.number, rank}]), elements);
     }
   }
 }

@@ -88,8 +88,43 @@ TEST(LocalPlan, TakesEmptyPartsWithoutMemory) {
 TEST(LocalPlan, ThrowsTheStatesOwnProblem) {
   StateDict state;
   state.add("w", replicated(data, DType::f32, {4}));
-  state.add("w", replicated(data, DType::f32, {4}));
-  EXPECT_EQ(refusal(state), "the name is used twice");
+  state.add("/w", replicated(data, DType::f32, {4}));
+  EXPECT_EQ(refusal(state), "the name starts with '/'");
+}
+
+/// What check_boxes() says of boxes of the tensor "w", next to another tensor of the same boxes.
+std::string refusal_of_boxes(const std::vector<TensorView>& boxes) {
+  StateDict state;
+  state.add("a", replicated(data, DType::f32, {4}));
+  for (const TensorView& box : boxes) state.add("w", box);
+  try {
+    check_boxes(make_local_plan(state).items);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(error.context().tensor, "w");
+    return error.message();
+  }
+  return "taken";
+}
+
+TensorView rows(std::uint64_t begin, std::uint64_t end, DType dtype = DType::i32, std::uint64_t all = 8) {
+  return shard(data, dtype, {.global = {all, 2}, .offset = {begin, 0}, .extent = {end - begin, 2}});
+}
+
+TEST(LocalPlan, BoxesOfOneTensorFitTogetherInASave) {
+  EXPECT_EQ(refusal_of_boxes({rows(0, 2), rows(4, 8), rows(2, 4), rows(3, 3), rows(3, 3)}), "taken");
+  EXPECT_EQ(
+      refusal_of_boxes({rows(6, 8), rows(0, 4), rows(3, 6)}),
+      "an overlap: its boxes [0:4, 0:2] and [3:6, 0:2] both have [3:4, 0:2]; in a save, boxes of one rank share no "
+      "element");
+  EXPECT_EQ(refusal_of_boxes({rows(6, 8), rows(0, 4), rows(6, 8)}),
+            "the box [6:8, 0:2] was added twice; in a save, boxes of one rank share no element");
+  EXPECT_EQ(refusal_of_boxes({rows(0, 2), rows(4, 8, DType::f32)}),
+            "the dtype is i32 for its box [0:2, 0:2] and f32 for its box [4:8, 0:2]");
+  EXPECT_EQ(refusal_of_boxes({rows(0, 2), rows(4, 8, DType::i32, 9)}),
+            "the global shape is (8, 2) for its box [0:2, 0:2] and (9, 2) for its box [4:8, 0:2]");
+  EXPECT_EQ(refusal_of_boxes({replicated(data, DType::i32, {}), replicated(data, DType::i32, {})}),
+            "the box [] was added twice; in a save, boxes of one rank share no element");
 }
 
 /// Fingerprints of states that are all different in what a plan depends on.

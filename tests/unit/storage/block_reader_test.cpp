@@ -110,6 +110,28 @@ TEST_P(BlockReaderTest, PiecesMayOverlap) {
   EXPECT_EQ(second.value(), sum_of(10, 20));
 }
 
+/// Random pieces that overlap, some of them all of the file: each gets its bytes, and no page is read twice.
+TEST_P(BlockReaderTest, BytesOfSeveralPiecesAreReadOnce) {
+  std::mt19937 random(8);
+  const SourceFile file(path_);
+  for (int repeat = 0; repeat < 10; ++repeat) {
+    BlockReader reader(file, page_cache());
+    std::vector<ReadPiece> pieces;
+    for (int i = 0; i < 200; ++i) {
+      const std::uint64_t offset = i == 100 ? 0 : random() % file_bytes;
+      pieces.push_back({offset, i == 100 ? file_bytes : std::min(1 + random() % (1 << 20), file_bytes - offset)});
+    }
+    std::ranges::sort(pieces, {}, &ReadPiece::offset);
+    std::vector<Checksum> sums(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].sum = &sums[i];
+    reader.read(pieces);
+    reader.finish();
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      ASSERT_EQ(sums[i].value(), sum_of(pieces[i].offset, pieces[i].bytes));
+    EXPECT_LE(reader.bytes_read(), file_bytes + 4096);
+  }
+}
+
 /// As a load reads share after share: what came first may still be under way, and belongs to nobody else by then.
 TEST_P(BlockReaderTest, OneReadAfterAnotherBeforeTheFirstIsFinished) {
   const SourceFile file(path_);

@@ -114,7 +114,10 @@ TEST(Tables, OnlyWantedChunksAreKept) {
   };
   EXPECT_THAT(wanted(0, {}), ElementsAre(first, second));
   EXPECT_THAT(wanted(0, {.rank = 1}), ElementsAre(second));
-  const auto inside_of = [&](const Box& box) { return wanted(0, {.box = &box}); };
+  const auto inside_of = [&](const Box& box) {
+    const BoxIndex index({&box});
+    return wanted(0, {.boxes = &index});
+  };
   EXPECT_THAT(inside_of({{1, 5}, {1, 1}}), ElementsAre(first));
   EXPECT_THAT(inside_of({{1, 0}, {2, 1}}), ElementsAre(first, second));
   EXPECT_THAT(inside_of({{1, 0}, {0, 6}}), ElementsAre());

@@ -45,13 +45,27 @@ TEST(StateDict, TheErrorNamesTheTensor) {
   EXPECT_EQ(state.problem()->context().tensor, "a?b");
 }
 
-TEST(StateDict, RefusesANameTwice) {
-  EXPECT_EQ(problem_of(with_names({"a", "b", "a"})), "the name is used twice");
+TEST(StateDict, ATensorMayHaveSeveralBoxes) {
+  const StateDict state = with_names({"a", "b", "a"});
+  EXPECT_FALSE(state.problem());
+  EXPECT_EQ(state.tensors().size(), 3U);
+}
+
+TEST(StateDict, RefusesAValueWhoseNameIsTaken) {
+  int number = 0, other = 0;
   StateDict state = with_names({"a"});
-  int number = 0;
   state.add("a", number);
-  EXPECT_EQ(problem_of(state), "the name is used twice");
+  EXPECT_EQ(problem_of(state), "a tensor and a value have this name");
   EXPECT_TRUE(state.values().empty());
+  StateDict reverse;
+  reverse.add("a", number);
+  reverse.add("a", replicated(&other, DType::i32, {1}));
+  EXPECT_EQ(problem_of(reverse), "a tensor and a value have this name");
+  StateDict values;
+  values.add("a", number);
+  values.add_per_rank("a", other);
+  EXPECT_EQ(problem_of(values), "two values have this name");
+  EXPECT_EQ(values.values().size(), 1U);
 }
 
 TEST(StateDict, KeepsTheFirstProblem) {
