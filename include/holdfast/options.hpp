@@ -54,7 +54,7 @@ struct Options {
   /// disk. The newest checkpoint of this Checkpointer is never removed. Checkpoints that the program abandoned by going
   /// back (LoadOptions::step), and those that cannot be read, stay and do not count.
   ///
-  /// Retention does not verify data. After a partial load (strict = false) that fell back over damaged checkpoints,
+  /// Retention does not verify data. After a partial load (not Strict::exact) that fell back over damaged checkpoints,
   /// these count as newer, unless that load had GoOnFrom::loaded.
   int keep_last = 0;
   /// Steps divisible by this are kept besides keep_last, to archive every n-th; 0: none.
@@ -181,9 +181,16 @@ struct SaveOptions {
 /// Checkpoint that the saves after a load go on from. The next save abandons those that were committed after it and are
 /// not its predecessors: they stay, but are loaded only by their step (CheckpointInfo::is_abandoned).
 enum class GoOnFrom {
-  automatic,  ///< as `loaded` if the load is strict and the Checkpointer saves, else as `newest`
+  automatic,  ///< as `loaded` if the load is Strict::exact and the Checkpointer saves, else as `newest`
   loaded,     ///< the loaded checkpoint, even if only a part of it was loaded
   newest,     ///< as before the load: the last save, or the checkpoint of an earlier load
+};
+
+/// Which names the StateDicts of all ranks and the file must both have.
+enum class Strict {
+  exact,   ///< all names, both ways
+  mine,    ///< every name of the StateDicts is in the file; what else the file has is left alone
+  common,  ///< none: what both have is loaded
 };
 
 /// Settings of one load, the same on every rank except for the stream.
@@ -195,9 +202,9 @@ struct LoadOptions {
   /// that going back takes. A program that only looks at an earlier step, and goes on with its own state, sets
   /// `newest`.
   GoOnFrom saves_go_on_from = GoOnFrom::automatic;
-  /// Require that the StateDict and the file have the same names. false: load the names that both have, and report the
-  /// others in LoadReport. What is not loaded keeps its content.
-  bool strict = true;
+  /// Which names both sides must have. With `mine` and `common`, LoadReport has the names that only one side has. What
+  /// is not loaded keeps its content.
+  Strict strict = Strict::exact;
   /// Convert between numeric dtypes, rounding to nearest and saturating integers. false: a different dtype is an error.
   /// The processor converts between f32, f64 and integers: it rounds in the mode of the thread, loses denormals where
   /// they are switched off, and ends the program where it traps inexact, invalid or too large numbers.
@@ -242,8 +249,11 @@ struct LoadReport {
   std::uint64_t bytes = 0;              ///< size in the file of what this rank loaded
   std::uint64_t read_bytes = 0;         ///< tensor and value bytes that this rank read for it, verification included
   double seconds = 0;                   ///< duration of the load
-  std::vector<std::string> missing;     ///< names in this rank's StateDict, not in the file (strict = false)
-  std::vector<std::string> unexpected;  ///< names in the file, in no rank's StateDict (strict = false)
+  std::vector<std::string> missing;     ///< names in this rank's StateDict, not in the file (Strict::common)
+  std::vector<std::string> unexpected;  ///< names in the file, in no rank's StateDict (Strict::mine and common)
+  /// Names in the StateDicts of any ranks, not in the file, each once: how many, and the first 20 by name.
+  std::uint64_t missing_count = 0;
+  std::vector<std::string> first_missing;
   /// Checkpoints of the line, newer or of larger steps, that were passed over, each with the reason.
   std::vector<std::string> skipped;
 };

@@ -107,8 +107,8 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     settings::require_same(comm_, options);
     LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
     if (!saver_) return report;
-    const bool goes_on =
-        options.saves_go_on_from == GoOnFrom::automatic ? options.strict : options.saves_go_on_from == GoOnFrom::loaded;
+    const bool goes_on = options.saves_go_on_from == GoOnFrom::automatic ? options.strict == Strict::exact
+                                                                         : options.saves_go_on_from == GoOnFrom::loaded;
     if (goes_on) saver_->go_on_from(report.sequence);
     if (comm_.rank() == 0) load::note(report, comm_.size(), options_.file_mode);
     return report;

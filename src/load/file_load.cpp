@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hpp"
+#include "load/missing_names.hpp"
 #include "load/same_file.hpp"
 #include "stage/memory_spaces.hpp"
 #include "storage/format/extents.hpp"
@@ -15,8 +17,6 @@ namespace {
 
 /// Limit for the program's own work on its stream.
 constexpr Seconds stream_timeout{600};
-
-constexpr char part_is_an_option[] = "; with LoadOptions::strict = false, what both have is loaded";
 
 /// The names, or the first ones and their number where there are many.
 std::string listed(std::span<const std::string> names) {
@@ -58,29 +58,43 @@ void FileLoad::open(const std::filesystem::path& path) {
   report_.sequence = file_->info().sequence;
   report_.path = path.string();
   report_.saved_by_ranks = file_->info().world_size;
-  if (options_.strict && !list_.missing.empty())
-    throw Error(ErrorCode::not_found,
-                fmt::format("not in the checkpoint: {}{}", listed(list_.missing), part_is_an_option),
-                {.path = path.string(), .tensor = list_.missing.front()});
   report_.missing = list_.missing;
 }
 
-/// Only all ranks together know the datasets that no rank asked for. Every rank comes to the same answer.
+/// Only all ranks together know the names that one side alone has. Every rank comes to the same answer.
 void FileLoad::check_names() {
-  Marks used(file_->datasets().size());
-  for (std::size_t dataset = 0; dataset < list_.dataset_used.size(); ++dataset)
-    if (list_.dataset_used[dataset]) used.set(dataset);
-  used.unite(comm_);
-  for (std::size_t dataset = 0; dataset < file_->datasets().size(); ++dataset)
-    if (!used.test(dataset)) report_.unexpected.push_back(file_->datasets()[dataset].name);
-  if (options_.strict && !report_.unexpected.empty())
+  const std::vector<plan::Dataset>& datasets = file_->datasets();
+  Marks marks(datasets.size() + 1);  // datasets that some rank names, and whether any rank misses a name
+  for (std::size_t dataset = 0; dataset < datasets.size(); ++dataset)
+    if (list_.dataset_used[dataset]) marks.set(dataset);
+  if (!list_.missing.empty()) marks.set(datasets.size());
+  marks.unite(comm_);
+  if (marks.test(datasets.size())) check_missing();
+  for (std::size_t dataset = 0; dataset < datasets.size(); ++dataset)
+    if (!marks.test(dataset)) report_.unexpected.push_back(datasets[dataset].name);
+  if (options_.strict == Strict::exact && !report_.unexpected.empty())
     throw Error(ErrorCode::mismatch,
-                fmt::format("in the checkpoint, but not in the state dict of any rank: {}{}",
-                            listed(report_.unexpected), part_is_an_option),
+                fmt::format("in the checkpoint, but not in the state dict of any rank: {}; LoadOptions::strict = "
+                            "Strict::mine leaves them alone",
+                            listed(report_.unexpected)),
                 {.path = report_.path, .tensor = report_.unexpected.front()});
-  for (std::size_t dataset = 0; dataset < file_->datasets().size(); ++dataset)
-    if (used.test(dataset) && plan::is_per_rank_kind(file_->datasets()[dataset].kind))
-      return check_world(file_->datasets()[dataset].name);
+  for (std::size_t dataset = 0; dataset < datasets.size(); ++dataset)
+    if (marks.test(dataset) && plan::is_per_rank_kind(datasets[dataset].kind))
+      return check_world(datasets[dataset].name);
+}
+
+void FileLoad::check_missing() {
+  MissingNames missing = unite_missing(comm_, list_.missing);
+  const std::string words = in_words(missing, file_->datasets());
+  if (options_.strict != Strict::common)
+    throw Error(ErrorCode::not_found,
+                fmt::format("not in the checkpoint: {}; with LoadOptions::strict = Strict::common, what both have is "
+                            "loaded",
+                            words),
+                {.path = report_.path, .tensor = missing.first.front()});
+  if (comm_.rank() == 0) log::info("not in the checkpoint {}: {}", report_.path, words);
+  report_.missing_count = missing.count;
+  report_.first_missing = std::move(missing.first);
 }
 
 /// Counts the ranks whose per-rank values are left out or loaded twice. `name` is one of these values, for the error.

@@ -50,6 +50,7 @@ class FileLoad {
  private:
   void open(const std::filesystem::path& path);
   void check_names();
+  void check_missing();
   void check_world(const std::string& name);
   [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
   [[nodiscard]] bool is_checked_on_the_way(const ChunkPart& part) const;

@@ -79,7 +79,7 @@ void for_each_field(T& options, Visit&& visit) {
   static_cast<void>(stream);
   visit(Field{"step", "the step to load; -1: the newest"}, step, step_or_newest);
   visit(Field{"saves_go_on_from", "what the saves after the load go on from"}, saves_go_on_from, enumerator);
-  visit(Field{"strict", "every name is in the file and the other way round"}, strict, anything);
+  visit(Field{"strict", "which names the program and the file must both have"}, strict, enumerator);
   visit(Field{"convert", "convert between numeric dtypes"}, convert, anything);
   visit(Field{"verify", "check the checksums of what is read"}, verify, anything);
   visit(Field{"verify_first", "check all before the first byte is written"}, verify_first, anything);

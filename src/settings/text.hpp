@@ -43,6 +43,10 @@ template <>
 struct Enumerators<GoOnFrom> {
   static constexpr std::array<std::string_view, 3> names{"automatic", "loaded", "newest"};
 };
+template <>
+struct Enumerators<Strict> {
+  static constexpr std::array<std::string_view, 3> names{"exact", "mine", "common"};
+};
 
 template <class T>
 concept Number = (std::integral<T> && !std::same_as<T, bool>) || std::floating_point<T>;

@@ -140,8 +140,8 @@ TEST_F(BadFiles, WhatADamagedFileOverwroteAndTheOneBeforeHasNot) {
   if (rank_in(MPI_COMM_WORLD) == 0) overwrite(third, data_offset(third) + 1000, "!");
   MPI_Barrier(MPI_COMM_WORLD);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {"none of the 3 checkpoints", "tensors may hold parts"},
-                    [&] { checkpointer_->load(state_, {.strict = false}); });
-  EXPECT_EQ(checkpointer_->load(state_, {.strict = false, .verify_first = true}).step, 2);
+                    [&] { checkpointer_->load(state_, {.strict = Strict::common}); });
+  EXPECT_EQ(checkpointer_->load(state_, {.strict = Strict::common, .verify_first = true}).step, 2);
 }
 
 /// As where each node has a disk of its own under the path.

@@ -1,7 +1,9 @@
 // Wrong input gets one clear error, the same on all ranks; nobody hangs, and the next save works.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -227,7 +229,35 @@ TEST_F(BadInput, AStrictLoadOfAPartNamesTheOption) {
                     [&] { checkpointer_->load(part); });
   expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"c", "LoadOptions::strict"},
                     [&] { checkpointer_->load(more); });
-  EXPECT_EQ(checkpointer_->load(part, {.strict = false}).unexpected, std::vector<std::string>{"b"});
+  EXPECT_EQ(checkpointer_->load(part, {.strict = Strict::common}).unexpected, std::vector<std::string>{"b"});
+  EXPECT_EQ(checkpointer_->load(part, {.strict = Strict::mine}).unexpected, std::vector<std::string>{"b"});
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"c", "LoadOptions::strict"},
+                    [&] { checkpointer_->load(more, {.strict = Strict::mine}); });
+}
+
+/// Rank r misses the names 0 to 12 and 5 r + 13 to 5 r + 17, in descending order.
+TEST_F(BadInput, WhatIsMissingIsToldForAllRanksTogether) {
+  const int ranks = size_of_comm(MPI_COMM_WORLD), own = 13 + 5 * rank_in(MPI_COMM_WORLD);
+  const auto name_of = [](int number) { return fmt::format("model/{:02}/wieght", number); };
+  StateDict saved, wanted;
+  saved.add("model/weight", replicated(memory_.data(), DType::f32, {4}));
+  saved.add("unlike", replicated(memory_.data(), DType::f32, {4}));
+  for (int number = own + 4; number >= own; --number)
+    wanted.add(name_of(number), replicated(memory_.data(), DType::f32, {4}));
+  for (int number = 12; number >= 0; --number) wanted.add(name_of(number), replicated(memory_.data(), DType::f32, {4}));
+  checkpointer_->async_save(1, saved).wait();
+  const int all = 13 + 5 * ranks;
+  const std::string count = all > 20 ? fmt::format(", … {} in all;", all) : ";";
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found,
+                    {"not in the checkpoint: model/00/wieght (the file has model/weight), model/01/wieght", count},
+                    [&] { checkpointer_->load(wanted); });
+  const LoadReport report = checkpointer_->load(wanted, {.strict = Strict::common});
+  EXPECT_EQ(report.missing_count, static_cast<std::uint64_t>(all));
+  EXPECT_EQ(report.missing.size(), 18U);
+  ASSERT_EQ(report.first_missing.size(), static_cast<std::size_t>(std::min(all, 20)));
+  for (std::size_t i = 0; i < report.first_missing.size(); ++i)
+    EXPECT_EQ(report.first_missing[i], name_of(static_cast<int>(i)));
+  EXPECT_EQ(report.unexpected, (std::vector<std::string>{"model/weight", "unlike"}));
 }
 
 TEST_F(BadInput, OptionsOfOneCallOnOneRankOnly) {

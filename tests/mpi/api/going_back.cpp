@@ -123,7 +123,7 @@ TEST_F(GoingBack, AFallbackStaysUntilTwoNewOnesAreThere) {
 TEST_F(GoingBack, OnlyAnExactLoadGoesBack) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options(0));
   save(checkpointer, {10, 20, 30});
-  checkpointer.load(state_, {.step = 10, .strict = false});
+  checkpointer.load(state_, {.step = 10, .strict = Strict::common});
   save(checkpointer, {31});
   checkpointer.load(state_, {.step = 10, .saves_go_on_from = GoOnFrom::newest});
   save(checkpointer, {32});
@@ -132,7 +132,7 @@ TEST_F(GoingBack, OnlyAnExactLoadGoesBack) {
   reader.close();
   save(checkpointer, {33});
   EXPECT_THAT(found(), ElementsAre("10", "20", "30", "31", "32", "33"));
-  checkpointer.load(state_, {.step = 20, .saves_go_on_from = GoOnFrom::loaded, .strict = false});
+  checkpointer.load(state_, {.step = 20, .saves_go_on_from = GoOnFrom::loaded, .strict = Strict::common});
   save(checkpointer, {34});
   EXPECT_THAT(found(), ElementsAre("10", "20", "30 abandoned", "31 abandoned", "32 abandoned", "33 abandoned", "34"));
   checkpointer.close();
@@ -196,7 +196,7 @@ TEST_F(GoingBack, PerRankValuesForAnotherWorldAreCountedOrRefused) {
                     [&] { reader.load(state_, {.exact_per_rank = true}); });
   StateDict without;
   without.add("epoch", epoch_);
-  EXPECT_EQ(reader.load(without, {.strict = false, .exact_per_rank = true}).per_rank_left_out, 0)
+  EXPECT_EQ(reader.load(without, {.strict = Strict::common, .exact_per_rank = true}).per_rank_left_out, 0)
       << "it asked for none";
   reader.close();
   MPI_Barrier(MPI_COMM_WORLD);

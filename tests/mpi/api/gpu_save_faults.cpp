@@ -87,7 +87,7 @@ TEST_F(GpuSaveFaults, ALoadByColumnsThatFailsOnOneRankFailsOnAll) {
   GpuMemory columns(bytes, GpuKind::device, gpu_.device());
   StateDict state;
   state.add("weight", gpu_.weight_columns(columns.data(), DType::f64));
-  const LoadOptions options{.strict = false, .convert = true};
+  const LoadOptions options{.strict = Strict::common, .convert = true};
   if (last_) fake_cuda_fail("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY, 0, -1);
   expect_same_error(MPI_COMM_WORLD, ErrorCode::out_of_memory, {"\"weight\": ", "fake GPU", "cuMemHostAlloc"},
                     [&] { checkpointer.load(state, options); });

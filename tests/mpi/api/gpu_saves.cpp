@@ -84,7 +84,7 @@ TEST_P(GpuSaves, AreLoadedIntoHostMemoryAndBack) {
   std::vector<double> weight(gpu_.weight_floats());
   StateDict host;
   host.add("weight", gpu_.weight_view(weight.data(), DType::f64));
-  checkpointer.load(host, {.strict = false, .convert = true});
+  checkpointer.load(host, {.strict = Strict::common, .convert = true});
   EXPECT_EQ(std::vector<double>(gpu_.weight_floats(), 5), weight);
   std::ranges::fill(weight, 6);
   checkpointer.async_save(6, host).wait();

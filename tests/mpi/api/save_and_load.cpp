@@ -331,8 +331,10 @@ TEST_F(SaveAndLoad, PartialLoadReportsWhatIsMissingAndUnexpected) {
   checkpointer.async_save(1, saved).wait();
   kept.clear();
   expect_same_error(MPI_COMM_WORLD, ErrorCode::not_found, {"fresh"}, [&] { checkpointer.load(wanted); });
-  const LoadReport report = checkpointer.load(wanted, {.strict = false});
+  const LoadReport report = checkpointer.load(wanted, {.strict = Strict::common});
   EXPECT_EQ(report.missing, std::vector<std::string>{"fresh"});
+  EXPECT_EQ(report.first_missing, report.missing);
+  EXPECT_EQ(report.missing_count, 1U);
   EXPECT_EQ(report.unexpected, std::vector<std::string>{"gone"});
   EXPECT_EQ(kept.mistake(), "");
   EXPECT_EQ(fresh.mistake(), "");

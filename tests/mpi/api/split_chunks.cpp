@@ -92,7 +92,7 @@ class SplitChunks : public testing::Test {
   std::uint64_t load(std::initializer_list<SampleTensor*> tensors) {
     StateDict state;
     for (SampleTensor* tensor : tensors) state.add(tensor->name(), tensor->view());
-    std::uint64_t bytes = checkpointer_->load(state, {.strict = false}).read_bytes;
+    std::uint64_t bytes = checkpointer_->load(state, {.strict = Strict::common}).read_bytes;
     for (const SampleTensor* tensor : tensors) EXPECT_EQ(tensor->mistake(), "");
     return sum(bytes);
   }
@@ -138,7 +138,7 @@ class SplitChunks : public testing::Test {
     for (const std::uint64_t byte : {std::uint64_t{0}, bytes / 2, bytes - 1}) {
       damage(loaded.name(), byte);
       expect_same_error(MPI_COMM_WORLD, ErrorCode::corrupt, {loaded.name()},
-                        [&] { checkpointer_->load(state, {.step = 1, .strict = false}); });
+                        [&] { checkpointer_->load(state, {.step = 1, .strict = Strict::common}); });
       damage(loaded.name(), byte);  // flips it back
       load({&loaded});
     }
@@ -182,7 +182,7 @@ TEST_F(SplitChunks, PartsOfAnotherDtypeAreReadOnce) {
     StateDict state;
     state.add("columns", shard(static_cast<void*>(loaded.data()), DType::f64,
                                {.global = saved.at("columns").shape, .offset = box.offset, .extent = box.extent}));
-    const LoadReport report = checkpointer_->load(state, {.strict = false, .convert = true});
+    const LoadReport report = checkpointer_->load(state, {.strict = Strict::common, .convert = true});
     EXPECT_EQ(sum(report.read_bytes), saved.at("columns").bytes());
     EXPECT_EQ(loaded, as_doubles(expected, box));
   }
@@ -268,7 +268,7 @@ TEST_F(SplitChunks, ADamagedFileIsPassedOverForTheOneBefore) {
   SampleTensor loaded = cut("large", 1);
   StateDict state;
   state.add(loaded.name(), loaded.view());
-  const LoadReport report = checkpointer_->load(state, {.strict = false});
+  const LoadReport report = checkpointer_->load(state, {.strict = Strict::common});
   EXPECT_EQ(report.step, 1);
   ASSERT_EQ(report.skipped.size(), 1U);
   EXPECT_EQ(loaded.mistake(), "");
@@ -290,7 +290,7 @@ TEST_F(SplitChunks, AReadThatFailsOnOneRankFailsOnAll) {
       });
       std::optional<Error> error;
       try {
-        checkpointer_->load(state, {.step = 1, .strict = false});
+        checkpointer_->load(state, {.step = 1, .strict = Strict::common});
       } catch (const Error& thrown) {
         error = thrown;
       }

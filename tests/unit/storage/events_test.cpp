@@ -53,7 +53,8 @@ TEST(Events, AFailureTellsWhatAndWhere) {
 
 TEST(Events, ALoadTellsWhatWasLeftOut) {
   LoadReport report{.step = 3, .path = "/run/step-000000000003.h5", .saved_by_ranks = 2, .bytes = 10, .seconds = 0};
-  report.missing = {"a"};
+  report.first_missing = {"a"};
+  report.missing_count = 21;
   report.sequence = 12;
   report.per_rank_doubled = 6;
   report.skipped = {"step 4: truncated"};
@@ -65,6 +66,7 @@ TEST(Events, ALoadTellsWhatWasLeftOut) {
   EXPECT_EQ(event.at("per_rank_left_out"), 0);
   EXPECT_EQ(event.at("per_rank_doubled"), 6);
   EXPECT_EQ(event.at("missing"), json({"a"}));
+  EXPECT_EQ(event.at("missing_count"), 21);
   EXPECT_EQ(event.at("unexpected"), json::array());
   EXPECT_EQ(event.at("skipped"), json({"step 4: truncated"}));
   EXPECT_EQ(event.at("bytes_per_s"), 0.0);
