@@ -240,20 +240,19 @@ struct Requests {
 /// Result of a load. `missing`, `bytes`, `read_bytes` and `seconds` are this rank's; all else is the same on every
 /// rank.
 struct LoadReport {
-  std::int64_t step = -1;               ///< step of the loaded checkpoint
-  std::string path;                     ///< path of the loaded file
-  std::int64_t sequence = 0;            ///< number of the save (CheckpointInfo::sequence)
-  int saved_by_ranks = 0;               ///< number of ranks that saved it
-  int per_rank_left_out = 0;            ///< ranks of the save whose per-rank values no rank got: there are fewer now
-  int per_rank_doubled = 0;             ///< ranks that got per-rank values of another number: there are more now
-  std::uint64_t bytes = 0;              ///< size in the file of what this rank loaded
-  std::uint64_t read_bytes = 0;         ///< tensor and value bytes that this rank read for it, verification included
-  double seconds = 0;                   ///< duration of the load
-  std::vector<std::string> missing;     ///< names in this rank's StateDict, not in the file (Strict::common)
-  std::vector<std::string> unexpected;  ///< names in the file, in no rank's StateDict (Strict::mine and common)
-  /// Names in the StateDicts of any ranks, not in the file, each once: how many, and the first 20 by name.
-  std::uint64_t missing_count = 0;
-  std::vector<std::string> first_missing;
+  std::int64_t step = -1;                  ///< step of the loaded checkpoint
+  std::string path;                        ///< path of the loaded file
+  std::int64_t sequence = 0;               ///< number of the save (CheckpointInfo::sequence)
+  int saved_by_ranks = 0;                  ///< number of ranks that saved it
+  int per_rank_left_out = 0;               ///< ranks of the save whose per-rank values no rank got: there are fewer now
+  int per_rank_doubled = 0;                ///< ranks that got per-rank values of another number: there are more now
+  std::uint64_t bytes = 0;                 ///< size in the file of what this rank loaded
+  std::uint64_t read_bytes = 0;            ///< tensor and value bytes that this rank read for it, verification included
+  double seconds = 0;                      ///< duration of the load
+  std::vector<std::string> missing;        ///< names in this rank's StateDict, not in the file (Strict::common)
+  std::vector<std::string> unexpected;     ///< names in the file, in no rank's StateDict (Strict::mine and common)
+  std::uint64_t missing_count = 0;         ///< number of names in the StateDicts of all ranks, not in the file
+  std::vector<std::string> first_missing;  ///< the first 20 of these, by name
   /// Checkpoints of the line, newer or of larger steps, that were passed over, each with the reason.
   std::vector<std::string> skipped;
 };

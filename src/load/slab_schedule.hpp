@@ -65,17 +65,17 @@ class SlabSchedule {
 
  private:
   /// A chunk and what is wanted of it.
-  struct Entry {
+  struct Pending {
     const SharedChunk* chunk = nullptr;
     std::vector<std::uint32_t> numbers;  ///< of each want: its position among those of its rank
     BoxIndex index;                      ///< of the wants
   };
-  static Entry entry_of(const SharedChunk& chunk);
-  [[nodiscard]] std::vector<SlabPart> parts_in(const Entry& entry, const Box& slab);
+  static Pending pending_of(const SharedChunk& chunk);
+  [[nodiscard]] std::vector<SlabPart> parts_in(const Pending& pending, const Box& slab);
 
   const int rank_;
   const Of which_;
-  std::vector<Entry> left_;  ///< chunks that have a slab at place_
+  std::vector<Pending> left_;  ///< chunks that have a slab at place_
   std::vector<std::uint32_t> found_;
   std::uint64_t place_ = 0;
   std::size_t next_ = 0;  ///< index in left_

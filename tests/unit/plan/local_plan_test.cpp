@@ -87,9 +87,10 @@ TEST(LocalPlan, TakesEmptyPartsWithoutMemory) {
 
 TEST(LocalPlan, ThrowsTheStatesOwnProblem) {
   StateDict state;
+  int number = 0;
   state.add("w", replicated(data, DType::f32, {4}));
-  state.add("/w", replicated(data, DType::f32, {4}));
-  EXPECT_EQ(refusal(state), "the name starts with '/'");
+  state.add("w", number);
+  EXPECT_EQ(refusal(state), "a tensor and a value have this name");
 }
 
 /// What check_boxes() says of boxes of the tensor "w", next to another tensor of the same boxes.

@@ -69,7 +69,7 @@ TEST(StateDict, RefusesAValueWhoseNameIsTaken) {
 }
 
 TEST(StateDict, KeepsTheFirstProblem) {
-  const StateDict state = with_names({"good", "", "good"});
+  const StateDict state = with_names({"good", "", "/bad"});
   EXPECT_EQ(problem_of(state), "the name is empty");
   EXPECT_EQ(state.tensors().size(), 1U);
 }
