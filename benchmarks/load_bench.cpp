@@ -21,7 +21,7 @@
 #include "stage/host_stager.hpp"
 #include "storage/directory/catalog.hpp"
 #include "storage/directory/checkpoint_store.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "storage/write/hdf5_file.hpp"
 
 namespace holdfast::benchmarks {
@@ -73,9 +73,10 @@ class LoadedState {
     static_cast<void>(directory());  // collective when first called
     if (rank() == 0) save(savers);
     MPI_Barrier(MPI_COMM_WORLD);
-    const storage::CheckpointReader file(path());
+    const auto file_source = storage::open_whole(path());
+    const storage::Source& file = *file_source;
     for (std::uint64_t i = 0; i < tensors; ++i)
-      addresses_.push_back(file.address_of(file.names().find(name(i)).value()) +
+      addresses_.push_back(file.position_of(file.names().find(name(i)).value()) +
                            rank() * rows / ranks() * columns * sizeof(float));
   }
 

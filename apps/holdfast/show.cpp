@@ -1,20 +1,16 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "commands.hpp"
 #include "inspect/inspect.hpp"
 #include "locate.hpp"
 #include "output.hpp"
+#include "tensor/box.hpp"
 #include "value_json.hpp"
 
 namespace holdfast::cli {
 namespace {
-
-using plan::DatasetKind;
-using storage::CheckpointReader;
 
 struct Options {
   std::string checkpoint;
@@ -22,21 +18,12 @@ struct Options {
 };
 
 /// "i64", "string".
-std::string type_of(const plan::Dataset& dataset) {
-  const bool text = dataset.kind == DatasetKind::string || dataset.kind == DatasetKind::per_rank_string;
-  return std::string(text ? "string" : to_string(dataset.dtype));
+std::string type_of(const SavedEntry& entry) {
+  return std::string(entry.kind == SavedKind::string ? "string" : to_string(entry.dtype));
 }
 
-/// Indices of the datasets, by name. The file has them in the order in which they were planned.
-std::vector<std::uint32_t> by_name(const CheckpointReader& file) {
-  std::vector<std::uint32_t> order(file.datasets().size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::sort(order, {}, [&](std::uint32_t i) -> const std::string& { return file.datasets()[i].name; });
-  return order;
-}
-
-std::uint64_t bytes_of(const plan::Dataset& dataset) {
-  return volume(dataset.global) * size_of(dataset.dtype);
+std::uint64_t bytes_of(const SavedEntry& entry) {
+  return volume(entry.shape) * size_of(entry.dtype);
 }
 
 void print_header(const CheckpointInfo& info) {
@@ -49,13 +36,11 @@ void print_header(const CheckpointInfo& info) {
 void print(const CheckpointReader& file) {
   Table tensors({{"TENSOR"}, {"DTYPE"}, {"SHAPE"}, {"SIZE", Table::Align::right}});
   Table values({{"VALUE"}, {"TYPE"}, {"CONTENT"}});
-  for (const std::uint32_t i : by_name(file)) {
-    const plan::Dataset& dataset = file.datasets()[i];
-    if (dataset.kind == DatasetKind::tensor)
-      tensors.add({dataset.name, type_of(dataset), to_string(dataset.global), human_bytes(bytes_of(dataset))});
+  for (const SavedEntry& entry : file.entries()) {
+    if (entry.kind == SavedKind::tensor)
+      tensors.add({entry.name, type_of(entry), to_string(entry.shape), human_bytes(bytes_of(entry))});
     else
-      values.add({dataset.name, type_of(dataset) + (plan::is_per_rank_kind(dataset.kind) ? " per rank" : ""),
-                  inspect::value_text(file, i)});
+      values.add({entry.name, type_of(entry) + (entry.per_rank ? " per rank" : ""), inspect::value_text(file, entry)});
   }
   print_header(file.info());
   for (const Table* table : {&tensors, &values}) {
@@ -68,16 +53,15 @@ void print(const CheckpointReader& file) {
 void print_as_json(const CheckpointReader& file) {
   const CheckpointInfo& info = file.info();
   nlohmann::json tensors = nlohmann::json::array(), values = nlohmann::json::array();
-  for (const std::uint32_t i : by_name(file)) {
-    const plan::Dataset& dataset = file.datasets()[i];
-    nlohmann::json entry{
-        {"name", dataset.name}, {"type", type_of(dataset)}, {"shape", dataset.global}, {"bytes", bytes_of(dataset)}};
-    if (dataset.kind == DatasetKind::tensor) {
-      tensors.push_back(std::move(entry));
+  for (const SavedEntry& entry : file.entries()) {
+    nlohmann::json object{
+        {"name", entry.name}, {"type", type_of(entry)}, {"shape", entry.shape}, {"bytes", bytes_of(entry)}};
+    if (entry.kind == SavedKind::tensor) {
+      tensors.push_back(std::move(object));
     } else {
-      entry["per_rank"] = plan::is_per_rank_kind(dataset.kind);
-      entry["value"] = value_json(file, i);
-      values.push_back(std::move(entry));
+      object["per_rank"] = entry.per_rank;
+      object["value"] = value_json(file, entry);
+      values.push_back(std::move(object));
     }
   }
   print_json(nlohmann::json{{"path", info.path.string()},
@@ -90,8 +74,9 @@ void print_as_json(const CheckpointReader& file) {
                             {"values", std::move(values)}});
 }
 
+/// Reads the beginnings of values alone, which no checksum covers.
 int show(const Options& options) {
-  const CheckpointReader file(locate(options.checkpoint));
+  const CheckpointReader file(locate(options.checkpoint), {.verify = false});
   if (options.json)
     print_as_json(file);
   else

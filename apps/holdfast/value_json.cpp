@@ -1,11 +1,11 @@
 #include "value_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
-#include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/codec.hpp"
+#include "tensor/box.hpp"
 #include "tensor/convert.hpp"
 #include "tensor/stored_type.hpp"
 #include "tensor/text.hpp"
@@ -14,7 +14,6 @@ namespace holdfast::cli {
 namespace {
 
 using nlohmann::json;
-using plan::DatasetKind;
 
 json number_json(DType dtype, const std::byte* element) {
   return visit(dtype, [&]<class T>(T) -> json {
@@ -32,31 +31,24 @@ json number_json(DType dtype, const std::byte* element) {
   });
 }
 
-json part_json(const storage::CheckpointReader& file, std::uint32_t dataset, const Box& box) {
-  const plan::Dataset& definition = file.datasets()[dataset];
-  const std::size_t size = size_of(definition.dtype);
-  Bytes bytes(volume(box.extent) * size);
-  file.read(dataset, box, bytes.data());
-  if (definition.kind == DatasetKind::string || definition.kind == DatasetKind::per_rank_string)
-    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+json value_of(const SavedEntry& entry, const std::vector<std::byte>& bytes) {
+  if (entry.kind == SavedKind::string) return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   json numbers = json::array();
-  for (std::size_t at = 0; at < bytes.size(); at += size)
-    numbers.push_back(number_json(definition.dtype, bytes.data() + at));
-  return box.extent.empty() ? numbers.front() : numbers;
+  for (std::size_t at = 0; at < bytes.size(); at += size_of(entry.dtype))
+    numbers.push_back(number_json(entry.dtype, bytes.data() + at));
+  return entry.shape.empty() ? numbers.front() : numbers;
 }
 
 }  // namespace
 
-json value_json(const storage::CheckpointReader& file, std::uint32_t dataset) {
-  const plan::Dataset& definition = file.datasets()[dataset];
-  if (volume(definition.global) * size_of(definition.dtype) > 64 * 1024) return nullptr;
-  if (definition.kind != DatasetKind::per_rank && definition.kind != DatasetKind::per_rank_string)
-    return part_json(file, dataset, whole(definition.global));
-  std::map<int, json> by_rank;
-  for (const auto& chunk : file.chunks())
-    if (chunk.dataset == dataset) by_rank[chunk.rank] = part_json(file, dataset, chunk.box);
+json value_json(const CheckpointReader& file, const SavedEntry& entry) {
+  if (volume(entry.shape) * size_of(entry.dtype) > 64 * 1024) return nullptr;
+  if (!entry.per_rank) return value_of(entry, file.bytes(entry.name));
+  std::vector<SavedBox> parts = file.boxes(entry.name);
+  std::ranges::stable_sort(parts, {}, &SavedBox::rank);
   json all = json::array();
-  for (auto& [rank, value] : by_rank) all.push_back({{"rank", rank}, {"value", std::move(value)}});
+  for (const SavedBox& part : parts)
+    all.push_back({{"rank", part.rank}, {"value", value_of(entry, file.bytes(entry.name, part.rank))}});
   return all;
 }
 

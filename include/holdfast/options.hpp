@@ -198,6 +198,11 @@ struct LoadOptions {
   /// The step to load. -1: the newest valid checkpoint that the program has not abandoned by going back. A given step
   /// has no fallback: it is an error if its checkpoint is bad.
   std::int64_t step = -1;
+  /// A file to load instead: a checkpoint of this or another directory, under its own name or by a link; one that
+  /// h5repack has compressed; tensors in the safetensors format, with or without an index (a folder means the
+  /// `model.safetensors` or `model.safetensors.index.json` in it). A relative path begins in Options::directory. No
+  /// step is given then, and there is no fallback. Saves go on from a checkpoint of this directory only.
+  std::filesystem::path file;
   /// What the saves after this load go on from. A load of an earlier step, such as `load(state, {.step = 80})`, is all
   /// that going back takes. A program that only looks at an earlier step, and goes on with its own state, sets
   /// `newest`.
@@ -216,6 +221,8 @@ struct LoadOptions {
   /// Verify everything before the first byte of the program's memory is written. This reads everything twice, or more
   /// often where ranks cut tensors by columns. Meant for a program that goes on with its own state when a load throws.
   bool verify_first = false;
+  /// Let HDF5 load the filters that a file was compressed with (ReaderOptions::filter_plugins).
+  bool filter_plugins = false;
   /// Throw ErrorCode::mismatch if per-rank values would stay in the file or go to several ranks, because the number of
   /// ranks is not that of the save (LoadReport::per_rank_left_out, per_rank_doubled).
   bool exact_per_rank = false;
@@ -240,10 +247,11 @@ struct Requests {
 /// Result of a load. `missing`, `bytes`, `read_bytes` and `seconds` are this rank's; all else is the same on every
 /// rank.
 struct LoadReport {
-  std::int64_t step = -1;                  ///< step of the loaded checkpoint
+  std::int64_t step = -1;                  ///< step of the loaded checkpoint; -1: the file has none
   std::string path;                        ///< path of the loaded file
   std::int64_t sequence = 0;               ///< number of the save (CheckpointInfo::sequence)
-  int saved_by_ranks = 0;                  ///< number of ranks that saved it
+  bool verified = false;                   ///< whether all that was loaded was held against checksums
+  int saved_by_ranks = 0;                  ///< number of ranks that saved it; 0: the file does not say
   int per_rank_left_out = 0;               ///< ranks of the save whose per-rank values no rank got: there are fewer now
   int per_rank_doubled = 0;                ///< ranks that got per-rank values of another number: there are more now
   std::uint64_t bytes = 0;                 ///< size in the file of what this rank loaded

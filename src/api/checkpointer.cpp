@@ -12,7 +12,7 @@
 #include "settings/settings.hpp"
 #include "stage/host_stager.hpp"
 #include "storage/directory/catalog.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "wrap/hdf5_library.hpp"
 #include "wrap/mpi.hpp"
 #include "wrap/mpi_finalize.hpp"
@@ -55,7 +55,7 @@ std::int64_t newest_step(const std::filesystem::path& directory) {
   for (const storage::Candidate& candidate : storage::candidates_in(directory)) {
     try {
       if (candidate.problem) throw Error(*candidate.problem);
-      return storage::CheckpointReader(directory / storage::file_name(candidate.step)).info().step;
+      return storage::open_whole(directory / storage::file_name(candidate.step))->info().step;
     } catch (const Error& error) {
       log::warning("the checkpoint of step {} is passed over: {}", candidate.step, error.what());
     }
@@ -105,13 +105,28 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     check_open();
     mpi::all_or_none(comm_, [&] { settings::check(options); });
     settings::require_same(comm_, options);
+    const bool goes_on = goes_on_from_loaded(options);
     LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
-    if (!saver_) return report;
-    const bool goes_on = options.saves_go_on_from == GoOnFrom::automatic ? options.strict == Strict::exact
-                                                                         : options.saves_go_on_from == GoOnFrom::loaded;
     if (goes_on) saver_->go_on_from(report.sequence);
-    if (comm_.rank() == 0) load::note(report, comm_.size(), options_.file_mode);
+    if (saver_ && comm_.rank() == 0) load::note(options_.directory, report, comm_.size(), options_.file_mode);
     return report;
+  }
+
+  /// Collective. Whether the saves after this load go on from what it loads, which has to be of this directory.
+  bool goes_on_from_loaded(const LoadOptions& options) {
+    if (!saver_ || options.saves_go_on_from == GoOnFrom::newest) return false;
+    const bool is_wanted = options.saves_go_on_from == GoOnFrom::loaded;
+    if (!is_wanted && options.strict != Strict::exact) return false;
+    if (options.file.empty()) return true;
+    const std::filesystem::path file = options_.directory / options.file;
+    bool is_own = comm_.rank() == 0 && storage::is_checkpoint_of(options_.directory, file);
+    mpi::broadcast_value(comm_, is_own, 0);
+    if (is_wanted && !is_own)
+      throw Error(
+          ErrorCode::invalid_argument,
+          "saves cannot go on from a file that is no checkpoint of the directory (LoadOptions::saves_go_on_from)",
+          {.path = file.string()});
+    return is_own;
   }
 
   /// Collective on the first call. Returns the number of threads that stage a save.

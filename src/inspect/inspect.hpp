@@ -2,17 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <holdfast/checkpoint_reader.hpp>
 #include <string>
 #include <vector>
 
-#include "storage/read/checkpoint_reader.hpp"
-
 /// What the command line does, without its output. Local; no MPI.
 namespace holdfast::inspect {
-
-/// Called with bytes done and bytes in all.
-using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 struct VerifyReport {
   std::filesystem::path path;
@@ -23,7 +18,7 @@ struct VerifyReport {
 /// Checks that every chunk of a file has its checksum, that the chunks cover every element of every dataset exactly
 /// once, and that HDF5 sees every dataset with the type, shape and place of our tables. Reports a bad file and never
 /// throws for one. `progress` may be empty.
-[[nodiscard]] VerifyReport verify(const std::filesystem::path& file, const Progress& progress);
+[[nodiscard]] VerifyReport verify(const std::filesystem::path& file, const CheckpointReader::Progress& progress);
 
 struct Difference {
   std::string name;
@@ -40,8 +35,8 @@ struct DiffReport {
 /// Per-rank values are compared only if both files have the same number of ranks. Throws what the reader throws.
 [[nodiscard]] DiffReport diff(const std::filesystem::path& first, const std::filesystem::path& second);
 
-/// A value (kinds value, string, per_rank) in words: "7", "0.5", "\"text\"", "[1, 2, 3, … 100 in all]", "rank 0: [1,
+/// A value in words: "7", "0.5", "\"text\"", "[1, 2, 3, … 100 in all]", "rank 0: [1,
 /// 2], 1: [3]". Long values are cut; only the part that is shown is read.
-[[nodiscard]] std::string value_text(const storage::CheckpointReader& file, std::uint32_t dataset);
+[[nodiscard]] std::string value_text(const CheckpointReader& file, const SavedEntry& entry);
 
 }  // namespace holdfast::inspect

@@ -32,9 +32,8 @@ LoadReport FileLoad::run(const std::filesystem::path& path) {
   work([&] { open(path); });
   require_same_file(comm_, path, file_ ? &file_->info() : nullptr, work.error());
   check_names();
-  if (options_.verify) assignment_ = agree_on_reading(comm_, requests());
-  if (options_.verify && !checks_on_the_way())
-    mpi::all_or_none(comm_, [&] { verify_all(std::exchange(assignment_, {})); });
+  if (verifies()) assignment_ = agree_on_reading(comm_, requests());
+  if (verifies() && !checks_on_the_way()) mpi::all_or_none(comm_, [&] { verify_all(std::exchange(assignment_, {})); });
   is_writing_ = true;
   read();
   return report_;
@@ -48,7 +47,7 @@ std::set<std::string> FileLoad::overwritten() const {
 }
 
 void FileLoad::open(const std::filesystem::path& path) {
-  file_.emplace(storage::CheckpointReader::open(path));
+  file_ = storage::open_source(path, storage::FilterPlugins{options_.filter_plugins});
   const SavedContent saved{file_->datasets(), file_->names(), file_->info().world_size};
   Resharding resharding(targets_.local.items, saved, comm_.rank(), options_);
   file_->read_chunks(resharding.interests());
@@ -57,6 +56,7 @@ void FileLoad::open(const std::filesystem::path& path) {
   report_.step = file_->info().step;
   report_.sequence = file_->info().sequence;
   report_.path = path.string();
+  report_.verified = verifies();
   report_.saved_by_ranks = file_->info().world_size;
   report_.missing = list_.missing;
 }
@@ -241,7 +241,7 @@ std::uint32_t FileLoad::number_of(std::uint64_t row) const {
 }
 
 std::uint64_t FileLoad::address_of(const storage::ChunkRecord& chunk) const {
-  return storage::Placed{file_->datasets()[chunk.dataset], file_->address_of(chunk.dataset)}.offset_of(
+  return storage::Placed{file_->datasets()[chunk.dataset], file_->position_of(chunk.dataset)}.offset_of(
       chunk.box.offset);
 }
 

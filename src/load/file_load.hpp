@@ -14,7 +14,7 @@
 #include "load/read_sink.hpp"
 #include "load/reshard.hpp"
 #include "load/shared_read.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::load {
@@ -52,7 +52,8 @@ class FileLoad {
   void check_names();
   void check_missing();
   void check_world(const std::string& name);
-  [[nodiscard]] bool checks_on_the_way() const { return options_.verify && !options_.verify_first; }
+  [[nodiscard]] bool verifies() const { return options_.verify && file_->has_checksums(); }
+  [[nodiscard]] bool checks_on_the_way() const { return verifies() && !options_.verify_first; }
   [[nodiscard]] bool is_checked_on_the_way(const ChunkPart& part) const;
   [[nodiscard]] std::vector<ChunkRequest> requests() const;
   void add_part(ChunkRequest& request, const BoxRead& read, const ChunkPart& part) const;
@@ -72,7 +73,7 @@ class FileLoad {
   const Targets targets_;
   const LoadOptions& options_;
   const int threads_;
-  std::optional<storage::CheckpointReader> file_;
+  std::unique_ptr<storage::Source> file_;
   ReadList list_;
   ReadAssignment assignment_;
   std::set<std::uint32_t> shared_;               ///< numbers of the chunks that shared_read() reads

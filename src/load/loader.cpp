@@ -40,22 +40,40 @@ plan::LocalPlan writable_plan(const StateDict& state) {
 
 /// A checkpoint to try, or one that is only reported as bad. The same on all ranks.
 struct Candidate {
+  std::string path;
   std::int64_t step = -1;
   bool is_bad = false;
   ErrorRecord problem = {};
-  static void fields(auto& codec, auto& self) { codec(self.step, self.is_bad, self.problem); }
+  static void fields(auto& codec, auto& self) { codec(self.path, self.step, self.is_bad, self.problem); }
 };
 
-std::vector<Candidate> find_candidates(const std::filesystem::path& directory, std::int64_t step) {
-  if (step >= 0) {
-    if (!std::ranges::binary_search(storage::steps_in(directory), step))
-      throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", step),
+/// Whether the options say which checkpoint it has to be.
+bool is_given(const LoadOptions& options) {
+  return options.step >= 0 || !options.file.empty();
+}
+
+/// The checkpoint that the options give.
+Candidate given_candidate(const std::filesystem::path& directory, const LoadOptions& options) {
+  if (options.file.empty()) {
+    if (!std::ranges::binary_search(storage::steps_in(directory), options.step))
+      throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", options.step),
                   {.path = directory.string()});
-    return {{.step = step}};
+    return {.path = directory / storage::file_name(options.step), .step = options.step};
   }
+  if (options.step >= 0)
+    throw Error(ErrorCode::invalid_argument, "LoadOptions::step and LoadOptions::file cannot both be given");
+  const std::filesystem::path path = directory / options.file;  // an absolute path replaces the directory
+  if (!std::filesystem::exists(path))
+    throw Error(ErrorCode::not_found, "there is no such file (LoadOptions::file)", {.path = path.string()});
+  return {.path = path};
+}
+
+std::vector<Candidate> find_candidates(const std::filesystem::path& directory, const LoadOptions& options) {
+  if (is_given(options)) return {given_candidate(directory, options)};
   std::vector<Candidate> candidates;
   for (const storage::Candidate& found : storage::candidates_in(directory))
-    candidates.push_back({.step = found.step,
+    candidates.push_back({.path = directory / storage::file_name(found.step),
+                          .step = found.step,
                           .is_bad = found.problem.has_value(),
                           .problem = found.problem ? to_record(*found.problem) : ErrorRecord{}});
   if (candidates.empty())
@@ -65,10 +83,10 @@ std::vector<Candidate> find_candidates(const std::filesystem::path& directory, s
 
 /// Collective. The candidates that rank 0 finds, newest first.
 std::vector<Candidate> agree_on_candidates(const mpi::Communicator& comm, const std::filesystem::path& directory,
-                                           std::int64_t step) {
+                                           const LoadOptions& options) {
   std::vector<Candidate> candidates;
   mpi::all_or_none(comm, [&] {
-    if (comm.rank() == 0) candidates = find_candidates(directory, step);
+    if (comm.rank() == 0) candidates = find_candidates(directory, options);
   });
   mpi::broadcast_value(comm, candidates, 0);
   return candidates;
@@ -111,17 +129,17 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   std::optional<Error> newest_problem;
   bool is_spoiled = false;
   Spoiled spoiled;
-  for (const auto& [step, is_bad, problem] : agree_on_candidates(comm, directory, options.step)) {
+  for (const auto& [path, step, is_bad, problem] : agree_on_candidates(comm, directory, options)) {
     FileLoad file(comm, {state, local, spaces}, options, threads);
     try {
       if (is_bad) throw to_error(problem);
-      LoadReport report = file.run(directory / storage::file_name(step));
+      LoadReport report = file.run(path);
       require_replaced(comm, spoiled, report);
       report.skipped = std::move(skipped);
       report.seconds = watch.seconds();
       return report;
     } catch (const Error& error) {  // the same on all ranks, so all go on to the same file
-      if (!damaged(error) || options.step >= 0) throw;
+      if (!damaged(error) || is_given(options)) throw;
       if (!newest_problem) newest_problem = error;
       is_spoiled = is_spoiled || file.is_writing();
       spoiled.merge(file.overwritten());
@@ -135,8 +153,8 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
               newest_problem->context());
 }
 
-void note(const LoadReport& report, int world_size, std::uint32_t file_mode) {
-  const std::filesystem::path log = std::filesystem::path(report.path).parent_path() / storage::format::events_file;
+void note(const std::filesystem::path& directory, const LoadReport& report, int world_size, std::uint32_t file_mode) {
+  const std::filesystem::path log = directory / storage::format::events_file;
   try {
     storage::make_posix_filesystem(file_mode)->append(log, storage::load_event(report, world_size));
   } catch (const Error& error) {

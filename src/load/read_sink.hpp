@@ -12,7 +12,7 @@
 #include "plan/local.hpp"
 #include "stage/upload.hpp"
 #include "storage/read/box_reader.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 
 namespace holdfast::load {
 
@@ -33,7 +33,7 @@ struct Targets {
 /// to its place by put().
 class ReadSink {
  public:
-  ReadSink(const storage::CheckpointReader& file, const Targets& targets)
+  ReadSink(const storage::Source& file, const Targets& targets)
       : file_(file), targets_(targets), reader_(file, storage::PageCache::fill) {}
 
   /// Adds a read, which is borrowed. A value takes the length that it has in the file.
@@ -66,7 +66,7 @@ class ReadSink {
   void add_into(const BoxRead& read, const TensorView& view, const cuda::MemorySpace& space);
   void through_buffer(const Destination& destination, const Box& box, const Fill& fill);
 
-  const storage::CheckpointReader& file_;
+  const storage::Source& file_;
   const Targets targets_;
   storage::BoxReader reader_;
   stage::Uploads uploads_;

@@ -15,17 +15,17 @@ constexpr std::uint64_t share_bytes = 16 << 20;
 
 using Share = std::span<const ReadTask* const>;
 
-std::uint64_t bytes_of(const storage::CheckpointReader& file, const ReadTask& task) {
+std::uint64_t bytes_of(const storage::Source& file, const ReadTask& task) {
   return volume(task.box->extent) * size_of(file.datasets()[task.dataset].dtype);
 }
 
 /// Where the first byte of the task lies in the file.
-std::uint64_t offset_of(const storage::CheckpointReader& file, const ReadTask& task) {
-  return storage::Placed{file.datasets()[task.dataset], file.address_of(task.dataset)}.offset_of(task.box->offset);
+std::uint64_t offset_of(const storage::Source& file, const ReadTask& task) {
+  return storage::Placed{file.datasets()[task.dataset], file.position_of(task.dataset)}.offset_of(task.box->offset);
 }
 
 /// The tasks that read something, in the order of the file.
-std::vector<const ReadTask*> in_order(const storage::CheckpointReader& file, std::span<const ReadTask> tasks) {
+std::vector<const ReadTask*> in_order(const storage::Source& file, std::span<const ReadTask> tasks) {
   std::vector<std::pair<std::uint64_t, const ReadTask*>> placed;
   placed.reserve(tasks.size());
   for (const ReadTask& task : tasks)
@@ -36,7 +36,7 @@ std::vector<const ReadTask*> in_order(const storage::CheckpointReader& file, std
   return ordered;
 }
 
-std::vector<Share> share_out(const storage::CheckpointReader& file, Share tasks) {
+std::vector<Share> share_out(const storage::Source& file, Share tasks) {
   std::vector<Share> shares;
   while (!tasks.empty()) {
     std::size_t count = 0;
@@ -64,7 +64,7 @@ void BoxReaders::run() {
   avoid_.run();
 }
 
-std::uint64_t carry_out(const storage::CheckpointReader& file, std::span<const ReadTask> tasks, int threads) {
+std::uint64_t carry_out(const storage::Source& file, std::span<const ReadTask> tasks, int threads) {
   const std::vector<const ReadTask*> ordered = in_order(file, tasks);
   const std::vector<Share> shares = share_out(file, ordered);
   std::atomic<std::size_t> next = 0;

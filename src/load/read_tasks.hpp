@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "storage/read/box_reader.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 
 namespace holdfast::load {
 
@@ -16,14 +16,14 @@ struct ReadTask {
   StridedMemory to = {};
   Checksum* sum = nullptr;
   storage::PageCache page_cache = storage::PageCache::avoid;
-  std::uint32_t chunk = 0;  ///< number of the chunk in CheckpointReader::chunks(), where the caller needs it
+  std::uint32_t chunk = 0;  ///< number of the chunk in Source::chunks(), where the caller needs it
 };
 
 /// The readers of one thread, one for each storage::PageCache.
 class BoxReaders {
  public:
   /// `file` outlives this.
-  explicit BoxReaders(const storage::CheckpointReader& file)
+  explicit BoxReaders(const storage::Source& file)
       : fill_(file, storage::PageCache::fill), avoid_(file, storage::PageCache::avoid) {}
 
   /// As the functions of storage::BoxReader.
@@ -38,7 +38,6 @@ class BoxReaders {
 
 /// Carries out tasks with up to `threads` threads. No task shares its checksum or memory with another one. Returns the
 /// bytes that were read.
-[[nodiscard]] std::uint64_t carry_out(const storage::CheckpointReader& file, std::span<const ReadTask> tasks,
-                                      int threads);
+[[nodiscard]] std::uint64_t carry_out(const storage::Source& file, std::span<const ReadTask> tasks, int threads);
 
 }  // namespace holdfast::load

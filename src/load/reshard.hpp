@@ -12,7 +12,7 @@
 #include "base/checksum.hpp"
 #include "plan/names.hpp"
 #include "storage/read/block_reader.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "tensor/box_index.hpp"
 
 namespace holdfast::load {

@@ -37,8 +37,8 @@ std::uint64_t bytes_of(std::span<const SlabPart> parts, std::size_t element_byte
 
 class SharedReading {
  public:
-  SharedReading(const mpi::Communicator& comm, const storage::CheckpointReader& file,
-                const std::vector<SharedChunk>& chunks, ReadSink& sink)
+  SharedReading(const mpi::Communicator& comm, const storage::Source& file, const std::vector<SharedChunk>& chunks,
+                ReadSink& sink)
       : comm_(comm),
         file_(file),
         sink_(sink),
@@ -68,7 +68,7 @@ class SharedReading {
   [[nodiscard]] StridedMemory memory_of(const OwnSlab& slab, const Box& part) const;
 
   const mpi::Communicator& comm_;
-  const storage::CheckpointReader& file_;
+  const storage::Source& file_;
   ReadSink& sink_;
   SlabSchedule schedule_, own_schedule_;
   std::optional<ScheduledSlab> next_own_ = own_schedule_.next();  ///< next slab to read
@@ -140,7 +140,7 @@ ReadTask SharedReading::task_of(const OwnSlab& slab) {
   ReadTask task{.dataset = dataset_of(slab.scheduled), .box = &slab.scheduled.slab.box};
   task.to = packed_memory(slab.packed, *task.box, element_bytes(slab.scheduled));
   if (slab.scheduled.chunk->readers.size() == 1) task.sum = &unfinished_[slab.scheduled.chunk->number];
-  const storage::Placed dataset{file_.datasets()[task.dataset], file_.address_of(task.dataset)};
+  const storage::Placed dataset{file_.datasets()[task.dataset], file_.position_of(task.dataset)};
   task.page_cache = dataset.is_contiguous(file_.chunks()[slab.scheduled.chunk->number].box) ? storage::PageCache::avoid
                                                                                             : storage::PageCache::fill;
   return task;
@@ -229,7 +229,7 @@ void SharedReading::receive(const ScheduledSlab& scheduled) {
 
 }  // namespace
 
-SharedReadResult shared_read(const mpi::Communicator& comm, const storage::CheckpointReader& file,
+SharedReadResult shared_read(const mpi::Communicator& comm, const storage::Source& file,
                              const std::vector<SharedChunk>& chunks, ReadSink& sink) {
   if (chunks.empty()) return {};
   return SharedReading(comm, file, chunks, sink).run();

@@ -8,7 +8,7 @@
 #include "load/checksum_chain.hpp"
 #include "load/read_sink.hpp"
 #include "load/slab_schedule.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "wrap/mpi.hpp"
 
 namespace holdfast::load {
@@ -38,7 +38,7 @@ constexpr std::uint64_t slab_bytes = 4 << 20;
 /// before it are over. So their parts have been taken, its reader has memory for it and has received the checksum, and
 /// the ranks that want a part of it have come to it. (A checksum may be taken later: its sender does not wait for that
 /// before the end.) A rank that fails goes on sending bytes that no longer matter.
-[[nodiscard]] SharedReadResult shared_read(const mpi::Communicator& comm, const storage::CheckpointReader& file,
+[[nodiscard]] SharedReadResult shared_read(const mpi::Communicator& comm, const storage::Source& file,
                                            const std::vector<SharedChunk>& chunks, ReadSink& sink);
 
 }  // namespace holdfast::load

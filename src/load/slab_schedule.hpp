@@ -14,7 +14,7 @@ namespace holdfast::load {
 
 /// A shared chunk, as a rank that wants a part of it knows it.
 struct SharedChunk {
-  std::uint32_t number = 0;           ///< number in CheckpointReader::chunks()
+  std::uint32_t number = 0;           ///< number in Source::chunks()
   std::uint64_t row = 0;              ///< row in the file's chunk table
   std::uint64_t address = 0;          ///< byte offset in the file
   Slabs slabs;                        ///< slabs, which are read and sent one by one

@@ -75,14 +75,17 @@ void for_each_field(T& options, Visit&& visit) {
 /// Leaves out the stream, which is each rank's own.
 template <class Visit, SameStruct<LoadOptions> T>
 void for_each_field(T& options, Visit&& visit) {
-  auto& [step, saves_go_on_from, strict, convert, verify, verify_first, exact_per_rank, stream] = options;
+  auto& [step, file, saves_go_on_from, strict, convert, verify, verify_first, filter_plugins, exact_per_rank, stream] =
+      options;
   static_cast<void>(stream);
   visit(Field{"step", "the step to load; -1: the newest"}, step, step_or_newest);
+  visit(Field{"file", "a file to load instead; a relative path begins in the directory"}, file, path_or_none);
   visit(Field{"saves_go_on_from", "what the saves after the load go on from"}, saves_go_on_from, enumerator);
   visit(Field{"strict", "which names the program and the file must both have"}, strict, enumerator);
   visit(Field{"convert", "convert between numeric dtypes"}, convert, anything);
   visit(Field{"verify", "check the checksums of what is read"}, verify, anything);
   visit(Field{"verify_first", "check all before the first byte is written"}, verify_first, anything);
+  visit(Field{"filter_plugins", "let HDF5 load filters, which is code"}, filter_plugins, anything);
   visit(Field{"exact_per_rank", "refuse a world of another size for per-rank values"}, exact_per_rank, anything);
 }
 

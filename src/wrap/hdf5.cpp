@@ -55,6 +55,10 @@ std::vector<hsize_t> to_hsize(const Shape& shape) {
   return {shape.begin(), shape.end()};
 }
 
+PropertiesId creation_of(const DatasetId& dataset) {
+  return PropertiesId(call("H5Dget_create_plist", H5Dget_create_plist, dataset.get()));
+}
+
 SpaceId new_space(const Shape& shape) {
   if (shape.empty()) return SpaceId(call("H5Screate", H5Screate, H5S_SCALAR));
   const auto extents = to_hsize(shape);
@@ -299,6 +303,15 @@ DatasetId DatasetAccess::open(hid_t file, const std::string& path) const {
   return DatasetId(call("H5Dopen2", H5Dopen2, file, path.c_str(), access_.get()));
 }
 
+DatasetId DatasetAccess::open_to_decode(hid_t file, const std::string& path, std::size_t cache_bytes) const {
+  constexpr std::size_t places = 521;  // HDF5's default
+  constexpr double first_out = 1;      // chunks that were read in full go first
+  const PropertiesId access = new_properties(H5P_DATASET_ACCESS);
+  call("H5Pset_elink_cb", H5Pset_elink_cb, access.get(), refuse_external_link, nullptr);
+  call("H5Pset_chunk_cache", H5Pset_chunk_cache, access.get(), places, cache_bytes, first_out);
+  return DatasetId(call("H5Dopen2", H5Dopen2, file, path.c_str(), access.get()));
+}
+
 TypeId type_of(const DatasetId& dataset) {
   return TypeId(call("H5Dget_type", H5Dget_type, dataset.get()));
 }
@@ -316,8 +329,39 @@ Shape shape_of(const DatasetId& dataset) {
 }
 
 bool is_plain(const DatasetId& dataset) {
-  const PropertiesId creation(call("H5Dget_create_plist", H5Dget_create_plist, dataset.get()));
+  const PropertiesId creation = creation_of(dataset);
   return H5Pget_layout(creation.get()) == H5D_CONTIGUOUS && H5Pget_external_count(creation.get()) == 0;
+}
+
+bool is_encoded(const DatasetId& dataset) {
+  const PropertiesId creation = creation_of(dataset);
+  const H5D_layout_t layout = H5Pget_layout(creation.get());
+  return (layout == H5D_CHUNKED || layout == H5D_COMPACT) && H5Pget_external_count(creation.get()) == 0;
+}
+
+std::uint64_t chunk_bytes(const DatasetId& dataset) {
+  const PropertiesId creation = creation_of(dataset);
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return 0;
+  std::array<hsize_t, H5S_MAX_RANK> extents{};
+  const int dimensions = call("H5Pget_chunk", H5Pget_chunk, creation.get(), H5S_MAX_RANK, extents.data());
+  std::uint64_t bytes = size_of(type_of(dataset));
+  for (int d = 0; d < dimensions; ++d) bytes *= extents[static_cast<std::size_t>(d)];
+  return bytes;
+}
+
+std::vector<std::pair<int, std::string>> filters_of(const DatasetId& dataset) {
+  const PropertiesId creation = creation_of(dataset);
+  const int count = call("H5Pget_nfilters", H5Pget_nfilters, creation.get());
+  std::vector<std::pair<int, std::string>> filters;
+  for (int i = 0; i < count; ++i) {
+    unsigned flags = 0, configuration = 0;
+    std::size_t numbers = 0;
+    std::array<char, 64> name{};
+    const H5Z_filter_t filter = call("H5Pget_filter2", H5Pget_filter2, creation.get(), static_cast<unsigned>(i), &flags,
+                                     &numbers, nullptr, name.size() - 1, name.data(), &configuration);
+    filters.emplace_back(filter, name.data());
+  }
+  return filters;
 }
 
 std::optional<std::uint64_t> address_of(const DatasetId& dataset) {

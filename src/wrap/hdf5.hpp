@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/unique_handle.hpp"
@@ -141,6 +142,8 @@ class DatasetAccess {
   DatasetId create(hid_t file, const std::string& path, hid_t type, const Shape& shape) const;
   /// Opens a dataset. Does not follow links into other files.
   [[nodiscard]] DatasetId open(hid_t file, const std::string& path) const;
+  /// The same with room in memory for `cache_bytes` of decoded chunks.
+  [[nodiscard]] DatasetId open_to_decode(hid_t file, const std::string& path, std::size_t cache_bytes) const;
 
  private:
   PropertiesId creation_, link_, access_;
@@ -150,6 +153,12 @@ class DatasetAccess {
 [[nodiscard]] Shape shape_of(const DatasetId& dataset);
 /// Whether the dataset is contiguous, in this file and without filters.
 [[nodiscard]] bool is_plain(const DatasetId& dataset);
+/// Whether the dataset lies in this file in HDF5's chunks, or inside of its header.
+[[nodiscard]] bool is_encoded(const DatasetId& dataset);
+/// Bytes of an HDF5 chunk; 0 without chunks.
+[[nodiscard]] std::uint64_t chunk_bytes(const DatasetId& dataset);
+/// The numbers and names of the filters that the dataset's chunks went through.
+[[nodiscard]] std::vector<std::pair<int, std::string>> filters_of(const DatasetId& dataset);
 /// Offset of the dataset's bytes in the file; none if it has no bytes.
 [[nodiscard]] std::optional<std::uint64_t> address_of(const DatasetId& dataset);
 

@@ -22,7 +22,7 @@
 #include "storage/directory/catalog.hpp"
 #include "storage/directory/checkpoint_store.hpp"
 #include "storage/format/hdf5_types.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "storage/write/hdf5_file.hpp"
 #include "wrap/hdf5.hpp"
 #include "wrap/hdf5_buffered_file.hpp"
@@ -177,7 +177,7 @@ std::uint64_t status_bytes(const std::string& field) {
 /// A load needs our tables and the tensors' bytes. What other programs need besides may be damaged: `verify` alone
 /// looks at that.
 bool is_only_hdf5s(const inspect::VerifyReport& report, const fs::path& path) {
-  return storage::CheckpointReader(path).differences_from_hdf5().size() == report.problems.size();
+  return storage::open_whole(path)->other_views().size() == report.problems.size();
 }
 
 /// What is wrong with how the damaged file was taken; empty if nothing is.

@@ -9,7 +9,7 @@
 
 #include "base/error_text.hpp"
 #include "storage/format/format.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/head.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -50,6 +50,14 @@ bool is_partial_name(std::string_view name) {
                     name.starts_with(std::string(".") + format::latest_link);
   // MPI-IO tests the file system with files beside ours, "….partial.locktest.0", which a crash leaves behind.
   return ours && name.find(format::partial_suffix) != name.npos;
+}
+
+bool is_checkpoint_of(const std::filesystem::path& directory, const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::canonical(directory, error);
+  if (error) return false;
+  const std::filesystem::path file = std::filesystem::canonical(path, error);
+  return !error && file.parent_path() == folder && parse_file_name(file.filename().string()).has_value();
 }
 
 std::vector<std::int64_t> steps_in(const std::filesystem::path& directory) {

@@ -20,6 +20,10 @@ namespace holdfast::storage {
 [[nodiscard]] std::optional<std::int64_t> parse_file_name(std::string_view name);
 [[nodiscard]] bool is_partial_name(std::string_view name);
 
+/// Whether the path leads to a checkpoint file of the directory, under its name or by links. False where that cannot be
+/// told.
+[[nodiscard]] bool is_checkpoint_of(const std::filesystem::path& directory, const std::filesystem::path& path);
+
 /// Steps that have a committed file, ascending. Reads names only. An absent directory has none. Throws Error(storage)
 /// if the directory cannot be read.
 [[nodiscard]] std::vector<std::int64_t> steps_in(const std::filesystem::path& directory);

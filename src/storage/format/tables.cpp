@@ -31,21 +31,16 @@ plan::Dataset parse_definition(const char* name, std::uint64_t name_bytes, const
   return dataset;
 }
 
-void check_size(const plan::Dataset& dataset, std::uint64_t address, std::uint64_t file_bytes) {
+void check_size(const plan::Dataset& dataset, std::uint64_t address, std::uint64_t most_bytes) {
   const auto elements = checked_volume(dataset.global, size_of(dataset.dtype));
   if (!elements) throw corrupt("it has an impossible shape", dataset.name);
   const std::uint64_t bytes = *elements * size_of(dataset.dtype);
-  if (bytes > file_bytes) throw corrupt("it is larger than the file", dataset.name);
+  if (bytes > most_bytes) throw corrupt("it is larger than the file", dataset.name);
   if (bytes > 0 && address == 0) throw corrupt("it has no place in the file", dataset.name);
 }
 
 Error bad(const char* what) {
   return Error(ErrorCode::corrupt, fmt::format("a row of the chunk table has a bad {}", what));
-}
-
-bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest) {
-  if (!interest || (interest->rank && *interest->rank != chunk.rank)) return false;
-  return interest->boxes == nullptr || interest->boxes->any(chunk.box);
 }
 
 /// Checks a row, stores it in `chunk`, whose memory is reused from row to row, and returns whether it is wanted.
@@ -81,6 +76,11 @@ PartRow closing_row(std::span<const PartRow> writers, Checksum definitions) {
 }
 
 }  // namespace
+
+bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest) {
+  if (!interest || (interest->rank && *interest->rank != chunk.rank)) return false;
+  return interest->boxes == nullptr || interest->boxes->any(chunk.box);
+}
 
 TableSizes sizes_of(std::span<const plan::Dataset> datasets) {
   TableSizes sizes{.datasets = datasets.size()};
@@ -156,7 +156,7 @@ void check_index(const Index& index) {
   if (chunks > 0 || boxes > 0) throw corrupt("the chunk tables are longer than their parts");
 }
 
-PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes) {
+PlacedDatasets parse_datasets(const Index& index, std::uint64_t most_bytes) {
   PlacedDatasets found;
   found.datasets.reserve(index.sizes.datasets);
   found.addresses.reserve(index.sizes.datasets);
@@ -167,7 +167,7 @@ PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes) {
     found.datasets.push_back(
         parse_definition(reinterpret_cast<const char*>(at), index.sizes.name_bytes, row, index.definitions.shapes));
     found.addresses.push_back(std::uint64_t{row.address});  // not by reference: rows are packed
-    check_size(found.datasets.back(), row.address, file_bytes);
+    check_size(found.datasets.back(), row.address, most_bytes);
   }
   return found;
 }

@@ -109,9 +109,9 @@ struct PlacedDatasets {
   std::vector<plan::Dataset> datasets;
   std::vector<std::uint64_t> addresses;  ///< 0 for a dataset without bytes
 };
-/// Throws Error(corrupt), naming the tensor, if its row is impossible or it is larger than `file_bytes`. Addresses are
+/// Throws Error(corrupt), naming the tensor, if its row is impossible or it is larger than `most_bytes`. Addresses are
 /// not checked, except that a dataset with bytes has one.
-[[nodiscard]] PlacedDatasets parse_datasets(const Index& index, std::uint64_t file_bytes);
+[[nodiscard]] PlacedDatasets parse_datasets(const Index& index, std::uint64_t most_bytes);
 
 /// The chunks of a dataset that are wanted: all, or those of one rank, or those that share an element with some boxes.
 struct Interest {
@@ -120,6 +120,8 @@ struct Interest {
 };
 /// One entry per dataset; empty if no chunk of it is wanted.
 using Interests = std::vector<std::optional<Interest>>;
+
+[[nodiscard]] bool is_wanted(const ChunkRecord& chunk, const std::optional<Interest>& interest);
 
 /// Index of a writer's first row in the chunk table and in the boxes table.
 struct RowPlace {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/checksum.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 
 namespace holdfast::storage::test {
 namespace {
@@ -22,7 +22,7 @@ std::uint64_t position_of(std::uint64_t index, const Box& box, const Shape& glob
   return position;
 }
 
-std::string first_difference(const CheckpointReader& reader, const SampleSave& save) {
+std::string first_difference(const Source& reader, const SampleSave& save) {
   for (std::uint32_t i = 0; i < save.datasets().size(); ++i) {
     const Dataset& expected = save.datasets()[i];
     if (reader.datasets()[i] != expected) return fmt::format("dataset {} is not what was saved", expected.name);
@@ -124,7 +124,8 @@ Bytes SampleSave::content(std::uint32_t index, const Box& box) const {
 
 std::string mistake(const std::filesystem::path& file, const SampleSave& save, std::int64_t step) {
   try {
-    const CheckpointReader reader(file);
+    const auto reader_source = open_whole(file);
+    const Source& reader = *reader_source;
     if (reader.info().step != step) return fmt::format("the step is {}", reader.info().step);
     if (reader.datasets().size() != save.datasets().size()) return "the number of datasets differs";
     return first_difference(reader, save);

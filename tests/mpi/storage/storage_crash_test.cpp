@@ -16,7 +16,7 @@
 #include "storage/directory/catalog.hpp"
 #include "storage/directory/checkpoint_store.hpp"
 #include "storage/format/format.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 
@@ -93,7 +93,7 @@ class Crash : public testing::TestWithParam<test::EngineCase> {
           const std::string wrong = mistake(found / file_name(step), sample_, step);
           if (!wrong.empty())
             return "after " + std::to_string(count) + " events, step " + std::to_string(step) + ": " + wrong;
-          if (!sequences_.at(step).contains(CheckpointReader(found / file_name(step)).info().sequence))
+          if (!sequences_.at(step).contains(open_whole(found / file_name(step))->info().sequence))
             return "after " + std::to_string(count) + " events, step " + std::to_string(step) +
                    " has another save's place";
         }

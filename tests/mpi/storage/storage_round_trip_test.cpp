@@ -12,7 +12,7 @@
 #include "sample_save.hpp"
 #include "storage/directory/catalog.hpp"
 #include "storage/directory/checkpoint_store.hpp"
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "storage/write/hdf5_file.hpp"
 #include "support/mpi_fixture.hpp"
 #include "wrap/hdf5_buffered_file.hpp"
@@ -71,7 +71,8 @@ TEST_P(RoundTrip, TheHeaderSaysWhoSavedWhen) {
 
 TEST_P(RoundTrip, EveryChunkKeepsItsRow) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
-  const CheckpointReader reader(save(sample, 1).path);
+  const auto reader_source = open_whole(save(sample, 1).path);
+  const Source& reader = *reader_source;
   const auto rng = reader.names().find("rng");
   ASSERT_TRUE(rng.has_value());
   std::vector<std::pair<int, std::uint64_t>> rows;
@@ -84,7 +85,8 @@ TEST_P(RoundTrip, EveryChunkKeepsItsRow) {
 
 TEST_P(RoundTrip, AnyBoxCanBeRead) {
   SampleSave sample = SampleSave::of_everything(comm_.size());
-  const CheckpointReader reader(save(sample, 1).path);
+  const auto reader_source = open_whole(save(sample, 1).path);
+  const Source& reader = *reader_source;
   const auto check = [&](const char* name, const Box& box) {
     const std::uint32_t dataset = reader.names().find(name).value();
     const Bytes wanted = sample.content(dataset, box);
@@ -135,7 +137,8 @@ TEST_P(RoundTrip, UnevenNumbersOfChunks) {
          {{row, 0}, {1, 8192}},
          0,
          std::as_bytes(std::span(memory)).subspan(row * 8192 * sizeof(double), 8192 * sizeof(double))});
-  const CheckpointReader reader(store_.save(request).path);
+  const auto reader_source = open_whole(store_.save(request).path);
+  const Source& reader = *reader_source;
   EXPECT_EQ(reader.chunks().size(), rows);
   std::vector<double> read(rows * 8192);
   reader.read(0, whole(datasets[0].global), reinterpret_cast<std::byte*>(read.data()));

@@ -18,8 +18,8 @@ std::string text_of(Fill&& fill, int ranks = 2) {
   const test::TemporaryDirectory directory;
   SampleCheckpoint sample(ranks);
   fill(sample);
-  const storage::CheckpointReader file(sample.save(directory.path(), 1));
-  return value_text(file, 0);
+  const CheckpointReader file(sample.save(directory.path(), 1));
+  return value_text(file, file.entries().front());
 }
 
 TEST(ValueText, Numbers) {

@@ -82,8 +82,9 @@ std::vector<std::string> names_of(const auto& options) {
 
 TEST(Settings, AreThoseOfSaveOptionsAndLoadOptions) {
   EXPECT_EQ(names_of(SaveOptions{}), (std::vector<std::string>{"when_busy", "overlap_staging"}));
-  EXPECT_EQ(names_of(LoadOptions{}), (std::vector<std::string>{"step", "saves_go_on_from", "strict", "convert",
-                                                               "verify", "verify_first", "exact_per_rank"}));
+  EXPECT_EQ(names_of(LoadOptions{}),
+            (std::vector<std::string>{"step", "file", "saves_go_on_from", "strict", "convert", "verify", "verify_first",
+                                      "filter_plugins", "exact_per_rank"}));
   EXPECT_NE(fingerprint(SaveOptions{.when_busy = WhenBusy::skip}), fingerprint(SaveOptions{}));
   EXPECT_NE(fingerprint(SaveOptions{.when_busy = WhenBusy::skip}), fingerprint(SaveOptions{.overlap_staging = true}));
 }

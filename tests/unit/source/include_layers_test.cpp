@@ -109,12 +109,12 @@ TEST(IncludeLayers, AreToldFromTheirOpposite) {
   EXPECT_EQ(fault_of({"wrap/mpi.hpp", "mpi.h"}), "");
   EXPECT_NE(fault_of({"tensor/box.cpp", "plan/plan.hpp"}), "");
   EXPECT_NE(fault_of({"tensor/box.cpp", "wrap/mpi.hpp"}), "");
-  EXPECT_NE(fault_of({"storage/read/checkpoint_reader.cpp", "stage/stager.hpp"}), "");
+  EXPECT_NE(fault_of({"storage/read/source.cpp", "stage/stager.hpp"}), "");
   EXPECT_NE(fault_of({"transport/connection.cpp", "tensor/box.hpp"}), "");
   EXPECT_NE(fault_of({"save/saver.cpp", "mpi.h"}), "");
   EXPECT_NE(fault_of({"helper/server.cpp", "ucp/api/ucp.h"}), "");
   EXPECT_NE(fault_of({"misc/a.cpp", "base/log.hpp"}), "");
-  EXPECT_EQ(fault_of({"storage/directory/catalog.cpp", "storage/read/checkpoint_reader.hpp"}), "");
+  EXPECT_EQ(fault_of({"storage/directory/catalog.cpp", "storage/read/source.hpp"}), "");
   EXPECT_NE(fault_of({"storage/read/box_reader.cpp", "storage/directory/catalog.hpp"}), "");
   EXPECT_NE(fault_of({"storage/read/box_reader.cpp", "storage/write/data_engine.hpp"}), "");
   EXPECT_NE(fault_of({"storage/catalog.cpp", "storage/read/box_reader.hpp"}), "");

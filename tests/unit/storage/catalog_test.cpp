@@ -6,7 +6,7 @@
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 
-#include "storage/read/checkpoint_reader.hpp"
+#include "storage/read/source.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace holdfast::storage {
@@ -90,7 +90,8 @@ TEST(Catalog, FilesOfFormat2AreInTheLineInTheOrderOfTheirSteps) {
     EXPECT_EQ(info.world_size, 2);
     EXPECT_LT(info.sequence, 0);
     EXPECT_FALSE(info.is_abandoned);
-    const CheckpointReader reader(info.path);
+    const auto reader_source = open_whole(info.path);
+    const Source& reader = *reader_source;
     for (const ChunkRecord& chunk : reader.chunks()) reader.verify(chunk);
   }
 }
