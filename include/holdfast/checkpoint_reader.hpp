@@ -32,6 +32,7 @@ struct SavedEntry {
   /// Global shape of a tensor; {} for one number, {n} for a vector of numbers, {bytes} for a string. For a value per
   /// rank {n}, the elements of all ranks together.
   Shape shape;
+  /// Whether all members are equal.
   bool operator==(const SavedEntry&) const = default;
 };
 
@@ -65,7 +66,9 @@ class HOLDFAST_API CheckpointReader {
   /// Opens a checkpoint file, and verifies its tables.
   explicit CheckpointReader(const std::filesystem::path& file, const ReaderOptions& options = {});
   ~CheckpointReader();
+  /// Moves; what was moved from can only be assigned to or destroyed.
   CheckpointReader(CheckpointReader&&) noexcept;
+  /// Moves; what was moved from can only be assigned to or destroyed.
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
 
   /// The header: step, number of ranks, time.

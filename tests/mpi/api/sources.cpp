@@ -115,7 +115,7 @@ TEST_F(Sources, WhatH5repackCompressedIsLoadedAndVerified) {
 
 /// Fletcher's sum of HDF5 finds it, or our checksum.
 TEST_F(Sources, ADamagedCompressedFileIsCorrupt) {
-  const fs::path file = repacked("-f rows:GZIP=1 -f columns:FLET -l columns:CHUNK=40x90 -f /state/rows:GZIP=1");
+  const fs::path file = repacked("-f GZIP=1 -f FLET");
   on_rank_0([&] {
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekp(static_cast<std::streamoff>(fs::file_size(file) / 2));

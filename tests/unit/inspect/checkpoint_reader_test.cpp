@@ -130,7 +130,8 @@ TEST_F(Reader, ADamagedByteIsNoticedWhereItsChunkIsRead) {
 }
 
 TEST_F(Reader, ReadsWhatH5repackMadeOfIt) {
-  for (const char* options : {"-f GZIP=4", "-f SHUF -f GZIP=9 -f FLET", "-l model/weight:CHUNK=3x2", "-l COMPA"}) {
+  for (const char* options : {"-f GZIP=4", "-f SHUF -f GZIP=9 -f FLET", "-l state/model/weight:CHUNK=3x2",
+                              "-l state/model/weight,state/rate:COMPA"}) {
     path_ = test::small_sample().save(directory_.path(), 100, 5, 4);
     repack(options);
     const CheckpointReader reader = open();

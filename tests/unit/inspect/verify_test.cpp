@@ -64,7 +64,7 @@ TEST_F(Verify, FindsAHole) {
   sample.dataset({"holey", plan::DatasetKind::tensor, DType::u8, {4, 2}});
   sample.chunk(0, {{0, 0}, {3, 2}}, Bytes(6));
   EXPECT_THAT(verify(sample.save(directory.path(), 1), {}).problems,
-              ElementsAre(AllOf(HasSubstr("'holey'"), HasSubstr("[3:4, 0:2]"))));
+              ElementsAre(AllOf(HasSubstr("\"holey\""), HasSubstr("[3:4, 0:2]"))));
 }
 
 TEST_F(Verify, FindsAnOverlapThatHidesAHole) {
@@ -73,7 +73,7 @@ TEST_F(Verify, FindsAnOverlapThatHidesAHole) {
   sample.chunk(0, {{0}, {2}}, Bytes(2));
   sample.chunk(1, {{1}, {2}}, Bytes(2));  // the volumes add up to 4
   EXPECT_THAT(verify(sample.save(directory.path(), 1), {}).problems,
-              ElementsAre(AllOf(HasSubstr("'twice'"), HasSubstr("rank 0"), HasSubstr("rank 1"), HasSubstr("[1:2]"))));
+              ElementsAre(AllOf(HasSubstr("\"twice\""), HasSubstr("rank 0"), HasSubstr("rank 1"), HasSubstr("[1:2]"))));
 }
 
 TEST_F(Verify, EmptyTensorsAndEmptyPartsAreWhole) {
