@@ -83,7 +83,7 @@ class LoadedState {
   /// Seconds of the slowest rank.
   double load(const LoadOptions& options, LoadReport* report = nullptr) {
     return timed([&] {
-      const LoadReport done = load::load(comm_, directory(), state_, options, threads_);
+      const LoadReport done = load::load(comm_, directory(), state_, options, {}, threads_);
       if (report != nullptr) *report = done;
     });
   }

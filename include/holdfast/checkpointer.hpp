@@ -8,6 +8,7 @@
 #include <holdfast/export.hpp>
 #include <holdfast/future.hpp>
 #include <holdfast/options.hpp>
+#include <holdfast/planner.hpp>
 #include <holdfast/state_dict.hpp>
 #include <holdfast/tensor.hpp>
 #include <holdfast/version.hpp>
@@ -73,7 +74,8 @@ class HOLDFAST_API Checkpointer {
   ///
   /// A per-rank value goes back to the rank of the same number. On more ranks than saved, rank r gets the value of rank
   /// r modulo the number of ranks that saved. On fewer ranks, the other values stay in the file.
-  LoadReport load(StateDict& state, LoadOptions options = {});
+  /// `planner` has what the program decides by code of its own, such as other names.
+  LoadReport load(StateDict& state, LoadOptions options = {}, const LoadPlanner& planner = {});
 
   /// Collective. Returns the step that was saved last, among checkpoints that can be opened and are not abandoned;
   /// nothing if there is none.
@@ -95,6 +97,16 @@ class HOLDFAST_API Checkpointer {
   class Impl;
   std::shared_ptr<Impl> impl_;
 };
+
+/// Collective over `comm`. The box of a rank that has `count` elements of a one-dimensional tensor behind those of the
+/// ranks below it: particles, cells of an unstructured mesh, whatever changes its number. Throws invalid_argument for
+/// MPI_COMM_NULL.
+[[nodiscard]] HOLDFAST_API Shard shard_1d(MPI_Comm comm, std::uint64_t count);
+/// The same with the memory of the elements.
+template <Number T>
+[[nodiscard]] TensorView shard_1d(MPI_Comm comm, T* elements, std::uint64_t count) {
+  return shard(static_cast<void*>(elements), dtype_of<T>(), shard_1d(comm, count));
+}
 
 /// Collective over `comm`. Turns the last rank of each node into the helper of the node, for sites that allow neither
 /// spawned processes nor a second job step. Call it at most once in a program, before the first Checkpointer. Start one

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <complex>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 #if defined(__STDCPP_FLOAT16_T__) || defined(__STDCPP_FLOAT32_T__) || defined(__STDCPP_FLOAT64_T__) || \
     defined(__STDCPP_BFLOAT16_T__)
@@ -58,7 +61,8 @@ concept OneOf = (std::same_as<T, Types> || ...);
 /// as `long double`, `__int128`, character types such as `char8_t`, and const, volatile or atomic types.
 template <class T>
 concept Number = OneOf<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
-                       unsigned long, long long, unsigned long long, float, double
+                       unsigned long, long long, unsigned long long, float, double, std::complex<float>,
+                       std::complex<double>
 #ifdef __STDCPP_FLOAT16_T__
                        ,
                        std::float16_t
@@ -100,14 +104,29 @@ struct Shard {
   std::vector<std::int64_t> stride = {};
 };
 
+/// The part of a box that this rank saves where neighbours have elements in common, as node-centred grids do: cuts off
+/// the last `shared[d]` elements of dimension d, which the upper neighbour has as its first ones, unless the box ends
+/// with the global shape. The address stays that of the box's first element; the strides are those of the whole box, so
+/// that its memory is not copied. Pure. A load takes the whole box.
+[[nodiscard]] HOLDFAST_API Shard owned(Shard box, const Shape& shared);
+
 /// Memory of a tensor on this rank, and its place in the global shape. Does not own the memory, which is the process's
 /// or a CUDA device's (recognised by the pointer, see docs/gpu.md).
 struct TensorView {
-  void* data = nullptr;      ///< address of the box's first element
+  void* data = nullptr;      ///< address of the box's first element; not used where there is `address`
   DType dtype = DType::f32;  ///< type of the elements
   Shard shard;               ///< box in the global shape, and strides in memory
   bool writable = true;      ///< false for const memory, which can be saved but not loaded into
+  /// Returns the address where the box lies now. Empty where it always lies at `data`. Asked once at the start of each
+  /// save and load, before anything is compared; what it throws is thrown on all ranks.
+  std::function<void*()> address = {};
 };
+
+namespace detail {
+/// A view of `box`, densely packed, in the memory that `elements` returns, with the number of elements there.
+[[nodiscard]] HOLDFAST_API TensorView of_vector(Shard box, DType dtype,
+                                                std::function<void*(std::size_t& count)> elements);
+}  // namespace detail
 
 /// A box of a tensor that is split over ranks. Boxes may be uneven or empty; in a save, all boxes of all ranks together
 /// cover the global shape exactly. Equal boxes on several ranks are replicas, and are saved once. In a load boxes may
@@ -116,6 +135,19 @@ struct TensorView {
 /// As above, for memory that can only be saved.
 [[nodiscard]] HOLDFAST_API TensorView shard(const void* data, DType dtype, Shard box);
 
+/// A box whose memory moves, such as that of two buffers in turn: `address` is asked where it lies now
+/// (TensorView::address).
+[[nodiscard]] HOLDFAST_API TensorView shard(std::function<void*()> address, DType dtype, Shard box);
+/// A box that fills a vector, wherever the vector keeps its elements now. Its size is that of the box at each save and
+/// load; a vector of another size is an error. Refers to the vector.
+template <Number T>
+requires(!std::same_as<T, bool>) [[nodiscard]] TensorView shard(std::vector<T>& elements, Shard box) {
+  return detail::of_vector(std::move(box), dtype_of<T>(), [&elements](std::size_t& count) -> void* {
+    count = elements.size();
+    return elements.data();
+  });
+}
+
 /// A tensor that is held in full by every rank that names it. It is saved once; the ranks share the copying.
 [[nodiscard]] HOLDFAST_API TensorView replicated(void* data, DType dtype, Shape global,
                                                  std::vector<std::int64_t> stride = {});
@@ -123,12 +155,21 @@ struct TensorView {
 [[nodiscard]] HOLDFAST_API TensorView replicated(const void* data, DType dtype, Shape global,
                                                  std::vector<std::int64_t> stride = {});
 
+/// A tensor in full that fills a vector, as shard() of a vector does.
+template <Number T>
+requires(!std::same_as<T, bool>) [[nodiscard]] TensorView replicated(std::vector<T>& elements, Shape global) {
+  Shape offset(global.size(), 0), extent = global;
+  return shard(elements, {.global = std::move(global), .offset = std::move(offset), .extent = std::move(extent)});
+}
+
 template <Number T>
 consteval DType dtype_of() noexcept {
 #ifdef __STDCPP_BFLOAT16_T__
   if (std::same_as<T, std::bfloat16_t>) return DType::bf16;
 #endif
   if (std::same_as<T, bool>) return DType::boolean;
+  if (std::same_as<T, std::complex<float>>) return DType::c64;
+  if (std::same_as<T, std::complex<double>>) return DType::c128;
   if (std::is_floating_point_v<T>) return sizeof(T) == 2 ? DType::f16 : sizeof(T) == 4 ? DType::f32 : DType::f64;
   if (std::is_signed_v<T>)
     return sizeof(T) == 1 ? DType::i8 : sizeof(T) == 2 ? DType::i16 : sizeof(T) == 4 ? DType::i32 : DType::i64;

@@ -101,12 +101,12 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     return requests_->ask();
   }
 
-  LoadReport load(StateDict& state, const LoadOptions& options) {
+  LoadReport load(StateDict& state, const LoadOptions& options, const LoadPlanner& planner) {
     check_open();
     mpi::all_or_none(comm_, [&] { settings::check(options); });
     settings::require_same(comm_, options);
     const bool goes_on = goes_on_from_loaded(options);
-    LoadReport report = load::load(comm_, options_.directory, state, options, load_threads());
+    LoadReport report = load::load(comm_, options_.directory, state, options, planner, load_threads());
     if (goes_on) saver_->go_on_from(report.sequence);
     if (saver_ && comm_.rank() == 0) load::note(options_.directory, report, comm_.size(), options_.file_mode);
     return report;
@@ -269,8 +269,8 @@ void Checkpointer::warm_up(const StateDict& state) {
 SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options) {
   return SaveFuture(checked(impl_).async_save(step, state, options));
 }
-LoadReport Checkpointer::load(StateDict& state, LoadOptions options) {
-  return checked(impl_).load(state, options);
+LoadReport Checkpointer::load(StateDict& state, LoadOptions options, const LoadPlanner& planner) {
+  return checked(impl_).load(state, options, planner);
 }
 std::optional<std::int64_t> Checkpointer::latest() {
   return checked(impl_).latest();
@@ -284,6 +284,15 @@ void Checkpointer::close() {
   Impl& impl = checked(impl_);
   mpi::forget(&impl);
   impl.close();
+}
+
+Shard shard_1d(MPI_Comm comm, std::uint64_t count) {
+  mpi::Communicator own = mpi::Communicator::duplicate(comm);
+  const std::uint64_t before = own.exclusive_sum(count);
+  std::uint64_t all = count;
+  own.allreduce(std::span(&all, 1), MPI_SUM);
+  own.free();
+  return {.global = {all}, .offset = {before}, .extent = {count}};
 }
 
 }  // namespace holdfast

@@ -36,13 +36,34 @@ LoadReport FileLoad::run(const std::filesystem::path& path) {
   if (verifies() && !checks_on_the_way()) mpi::all_or_none(comm_, [&] { verify_all(std::exchange(assignment_, {})); });
   is_writing_ = true;
   read();
+  mpi::all_or_none(comm_, [&] {
+    for (const BoxRead& read : list_.reads)
+      if (const ValueRef* value = value_of(read)) value->loaded();
+  });
   return report_;
+}
+
+/// The value that is read; null for a tensor.
+const ValueRef* FileLoad::value_of(const BoxRead& read) const {
+  const std::size_t tensors = targets_.state.tensors().size();
+  return read.item < tensors ? nullptr : &targets_.state.values()[read.item - tensors].ref;
+}
+
+void FileLoad::check_lengths() const {
+  for (const BoxRead& read : list_.reads) {
+    const ValueRef* const value = value_of(read);
+    if (value == nullptr || !value->fixed_count() || *value->fixed_count() == volume(read.box.extent)) continue;
+    throw Error(ErrorCode::mismatch,
+                fmt::format("it has {} elements in the file, and room for {} in the program", volume(read.box.extent),
+                            *value->fixed_count()),
+                {.tensor = targets_.local.items[read.item].shown()});
+  }
 }
 
 std::set<std::string> FileLoad::overwritten() const {
   std::set<std::string> names;
   if (!is_writing_) return names;
-  for (const BoxRead& read : list_.reads) names.insert(targets_.local.items[read.item].name);
+  for (const BoxRead& read : list_.reads) names.insert(targets_.local.items[read.item].shown());
   return names;
 }
 
@@ -52,13 +73,15 @@ void FileLoad::open(const std::filesystem::path& path) {
   Resharding resharding(targets_.local.items, saved, comm_.rank(), options_);
   file_->read_chunks(resharding.interests());
   list_ = resharding.reads(file_->chunks());
+  check_lengths();
   sums_.resize(file_->chunks().size());
   report_.step = file_->info().step;
   report_.sequence = file_->info().sequence;
   report_.path = path.string();
   report_.verified = verifies();
   report_.saved_by_ranks = file_->info().world_size;
-  report_.missing = list_.missing;
+  report_.missing = unexcused_ = list_.missing;
+  if (planner_.may_be_missing) std::erase_if(unexcused_, planner_.may_be_missing);
 }
 
 /// Only all ranks together know the names that one side alone has. Every rank comes to the same answer.
@@ -67,7 +90,7 @@ void FileLoad::check_names() {
   Marks marks(datasets.size() + 1);  // datasets that some rank names, and whether any rank misses a name
   for (std::size_t dataset = 0; dataset < datasets.size(); ++dataset)
     if (list_.dataset_used[dataset]) marks.set(dataset);
-  if (!list_.missing.empty()) marks.set(datasets.size());
+  if (!unexcused_.empty()) marks.set(datasets.size());
   marks.unite(comm_);
   if (marks.test(datasets.size())) check_missing();
   for (std::size_t dataset = 0; dataset < datasets.size(); ++dataset)
@@ -84,7 +107,7 @@ void FileLoad::check_names() {
 }
 
 void FileLoad::check_missing() {
-  MissingNames missing = unite_missing(comm_, list_.missing);
+  MissingNames missing = unite_missing(comm_, unexcused_);
   const std::string words = in_words(missing, file_->datasets());
   if (options_.strict != Strict::common)
     throw Error(ErrorCode::not_found,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <holdfast/options.hpp>
+#include <holdfast/planner.hpp>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,8 +38,9 @@ class Marks {
 /// One load of one file: steps 2 to 6 of load() (loader.hpp).
 class FileLoad {
  public:
-  FileLoad(const mpi::Communicator& comm, const Targets& targets, const LoadOptions& options, int threads)
-      : comm_(comm), targets_(targets), options_(options), threads_(threads) {}
+  FileLoad(const mpi::Communicator& comm, const Targets& targets, const LoadOptions& options,
+           const LoadPlanner& planner, int threads)
+      : comm_(comm), targets_(targets), options_(options), planner_(planner), threads_(threads) {}
 
   /// Collective. Called once.
   LoadReport run(const std::filesystem::path& path);
@@ -49,6 +51,8 @@ class FileLoad {
 
  private:
   void open(const std::filesystem::path& path);
+  [[nodiscard]] const ValueRef* value_of(const BoxRead& read) const;
+  void check_lengths() const;
   void check_names();
   void check_missing();
   void check_world(const std::string& name);
@@ -72,9 +76,11 @@ class FileLoad {
   const mpi::Communicator& comm_;
   const Targets targets_;
   const LoadOptions& options_;
+  const LoadPlanner& planner_;
   const int threads_;
   std::unique_ptr<storage::Source> file_;
   ReadList list_;
+  std::vector<std::string> unexcused_;  ///< missing names that the planner does not excuse
   ReadAssignment assignment_;
   std::set<std::uint32_t> shared_;               ///< numbers of the chunks that shared_read() reads
   std::vector<std::unique_ptr<Checksum>> sums_;  ///< by number of the chunk; set for chunks that this rank reads whole

@@ -10,6 +10,7 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "load/file_load.hpp"
+#include "load/renames.hpp"
 #include "plan/local.hpp"
 #include "stage/memory_spaces.hpp"
 #include "storage/directory/catalog.hpp"
@@ -113,10 +114,21 @@ void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, con
   });
 }
 
+/// Collective. Tells the program of all its names but those that were missing.
+void tell_loaded(const mpi::Communicator& comm, const LoadPlanner& planner, const plan::LocalPlan& local,
+                 const LoadReport& report) {
+  mpi::all_or_none(comm, [&] {
+    if (!planner.loaded) return;
+    std::set<std::string> told(report.missing.begin(), report.missing.end());
+    for (const plan::Item& item : local.items)
+      if (told.insert(item.shown()).second) planner.loaded(item.shown());
+  });
+}
+
 }  // namespace
 
 LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& directory, StateDict& state,
-                const LoadOptions& options, int threads) {
+                const LoadOptions& options, const LoadPlanner& planner, int threads) {
   const Stopwatch watch;
   plan::LocalPlan local;
   std::vector<cuda::MemorySpace> spaces;
@@ -125,19 +137,18 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
     local = writable_plan(state);
     spaces = stage::find_memory_spaces(local);
   });
+  rename_items(comm, local, planner.name_in_file);
   std::vector<std::string> skipped;
   std::optional<Error> newest_problem;
   bool is_spoiled = false;
   Spoiled spoiled;
   for (const auto& [path, step, is_bad, problem] : agree_on_candidates(comm, directory, options)) {
-    FileLoad file(comm, {state, local, spaces}, options, threads);
+    FileLoad file(comm, {state, local, spaces}, options, planner, threads);
+    std::optional<LoadReport> report;
     try {
       if (is_bad) throw to_error(problem);
-      LoadReport report = file.run(path);
-      require_replaced(comm, spoiled, report);
-      report.skipped = std::move(skipped);
-      report.seconds = watch.seconds();
-      return report;
+      report = file.run(path);
+      require_replaced(comm, spoiled, *report);
     } catch (const Error& error) {  // the same on all ranks, so all go on to the same file
       if (!damaged(error) || is_given(options)) throw;
       if (!newest_problem) newest_problem = error;
@@ -145,7 +156,12 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
       spoiled.merge(file.overwritten());
       skipped.push_back(fmt::format("step {}: {}", step, error.what()));
       if (comm.rank() == 0) log::warning("the checkpoint of step {} is passed over: {}", step, error.what());
+      continue;
     }
+    report->skipped = std::move(skipped);
+    tell_loaded(comm, planner, local, *report);
+    report->seconds = watch.seconds();
+    return *std::move(report);
   }
   throw Error(newest_problem->code(),
               fmt::format("none of the {} checkpoints can be loaded{}; the newest: {}", skipped.size(),

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <holdfast/options.hpp>
+#include <holdfast/planner.hpp>
 #include <holdfast/state_dict.hpp>
 
 #include "wrap/mpi.hpp"
@@ -24,7 +25,7 @@ namespace holdfast::load {
 /// warning, unless step or file were given. Each rank uses up to `threads` threads for what it reads for itself, and
 /// one for shared chunks.
 [[nodiscard]] LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& directory, StateDict& state,
-                              const LoadOptions& options, int threads = 1);
+                              const LoadOptions& options, const LoadPlanner& planner = {}, int threads = 1);
 
 /// Local. Adds the load to the directory's event log, and makes the log with the mode bits `file_mode` if there is
 /// none. If the log cannot be written, the load is good all the same. Not for a load that only reads: it leaves nothing

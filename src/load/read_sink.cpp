@@ -10,10 +10,9 @@
 namespace holdfast::load {
 namespace {
 
-/// Gives a value the length that it has in the file. The view has the offset of the read in the dataset.
+/// Gives a value room for what is in the file. The view has the offset of the read in the dataset.
 TensorView view_of_value(const ValueRef& value, const BoxRead& read) {
-  if (value.kind() != ValueRef::Kind::number) value.resize(read.box.extent.at(0));
-  return shard(static_cast<void*>(value.bytes().data()), value.dtype(),
+  return shard(static_cast<void*>(value.room(volume(read.box.extent)).data()), value.dtype(),
                {.global = {}, .offset = read.box.offset, .extent = read.box.extent});
 }
 
@@ -26,7 +25,7 @@ void ReadSink::add(const BoxRead& read) {
   try {
     add_into(read, targets_.local.memory[read.item], targets_.spaces[read.item]);
   } catch (...) {
-    throw current_error({.tensor = targets_.local.items[read.item].name});
+    throw current_error({.tensor = targets_.local.items[read.item].shown()});
   }
 }
 
@@ -58,7 +57,7 @@ void ReadSink::put(std::uint32_t chunk, std::size_t part, const Box& box, const 
       pack(part_of(from, relative(slab, box.offset)), packed);
     });
   } catch (...) {
-    throw current_error({.tensor = targets_.local.items[destination.item].name});
+    throw current_error({.tensor = targets_.local.items[destination.item].shown()});
   }
 }
 

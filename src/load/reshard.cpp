@@ -15,7 +15,7 @@ using plan::DatasetKind;
 using plan::Item;
 
 [[noreturn]] void mismatch(const Item& item, std::string sentence) {
-  throw Error(ErrorCode::mismatch, std::move(sentence), {.tensor = item.name});
+  throw Error(ErrorCode::mismatch, std::move(sentence), {.tensor = item.shown()});
 }
 
 [[noreturn]] void corrupt(const std::string& name, std::string sentence) {
@@ -63,7 +63,7 @@ Resharding::Resharding(std::span<const Item> wanted, const SavedContent& saved, 
 void Resharding::add(std::uint32_t number, const Item& item) {
   const std::optional<std::uint32_t> found = saved_.names.find(item.name);
   if (!found) {
-    if (missing_.insert(item.name).second) list_.missing.push_back(item.name);
+    if (missing_.insert(item.shown()).second) list_.missing.push_back(item.shown());
     return;
   }
   const Dataset& dataset = saved_.datasets[*found];
@@ -121,7 +121,7 @@ void Resharding::finish_per_rank() {
     const Item& item = wanted_[read.item];
     if (!is_per_rank_kind(item.kind)) return false;
     if (read.box.dimensions() == 0) {
-      list_.missing.push_back(item.name);
+      list_.missing.push_back(item.shown());
       return true;
     }
     if (item.box.dimensions() == 0 && volume(read.box.extent) != 1)

@@ -10,6 +10,7 @@
 
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
+#include "base/error_text.hpp"
 #include "tensor/cover.hpp"
 #include "tensor/state_dict.hpp"
 #include "tensor/strided.hpp"
@@ -32,6 +33,11 @@ void check_dimensions(const std::string& name, const Shard& shard) {
     refuse(name, fmt::format("{} strides for {} dimensions", shard.stride.size(), dimensions));
 }
 
+void check_address(const std::string& name, const TensorView& view) {
+  if (view.data == nullptr && !empty(view.shard.extent))
+    refuse(name, fmt::format("a null pointer for {} bytes", volume(view.shard.extent) * size_of(view.dtype)));
+}
+
 void check_tensor(const std::string& name, const TensorView& view) {
   const Shard& shard = view.shard;
   if (!is_known(view.dtype)) refuse(name, fmt::format("{} is not the number of a DType", static_cast<int>(view.dtype)));
@@ -45,8 +51,7 @@ void check_tensor(const std::string& name, const TensorView& view) {
   if (!has_countable_strides(shard, size_of(view.dtype)))
     refuse(name, fmt::format("the strides ({}) of the extent {} reach over more bytes than can be counted",
                              fmt::join(shard.stride, ", "), to_string(shard.extent)));
-  if (view.data == nullptr && !empty(shard.extent))
-    refuse(name, fmt::format("a null pointer for {} bytes", volume(shard.extent) * size_of(view.dtype)));
+  if (!view.address) check_address(name, view);
 }
 
 Item tensor_item(const StateDict::Tensor& tensor) {
@@ -78,6 +83,7 @@ LocalPlan plan_of_tensors(const StateDict& state) {
   for (const StateDict::Tensor& tensor : state.tensors()) {
     plan.items.push_back(tensor_item(tensor));
     plan.memory.push_back(tensor.view);
+    plan.memory.back().address = {};
   }
   plan.tensors = plan.items.size();
   plan.tensors_checksum = tensors_checksum(state);
@@ -109,6 +115,20 @@ void add_values(LocalPlan& plan, const StateDict& state) {
     encoder(plan.items.back());
   }
   plan.fingerprint = plan.items.empty() ? 0 : checksum(encoder.take());
+}
+
+/// Asks where the tensors lie now whose memory moves.
+void ask_for_addresses(LocalPlan& plan, const StateDict& state) {
+  for (std::size_t i = 0; i < plan.tensors; ++i) {
+    const auto& [name, view] = state.tensors()[i];
+    if (!view.address) continue;
+    try {
+      plan.memory[i].data = view.address();
+      check_address(name, plan.memory[i]);
+    } catch (...) {
+      throw current_error({.tensor = name});
+    }
+  }
 }
 
 /// Sets where the values lie now, and the checksums of their contents.
@@ -185,6 +205,7 @@ void update(LocalPlan& plan, const StateDict& state) try {
   // The number of tensors is compared too, for a state that was moved from.
   const bool same_tensors = plan.tensors_checksum == tensors_checksum(state) && plan.tensors == state.tensors().size();
   if (!same_tensors) plan = plan_of_tensors(state);
+  ask_for_addresses(plan, state);
   if (!same_tensors || !has_values(plan, state)) add_values(plan, state);
   look_at_values(plan, state);
 } catch (...) {

@@ -36,7 +36,10 @@ struct Item {
   Shape global;               ///< shape of the dataset; empty for per_rank, as build_plan() adds the ranks' extents
   Box box;                    ///< per_rank: offset {0}, extent {count}; no dimensions if it is one number
   std::uint64_t content = 0;  ///< checksum of a value's bytes, to find ranks that disagree; 0 for tensors and per_rank
+  std::string name_in_program = {};  ///< its name in the StateDict, where that is another one; does not travel
 
+  /// The name by which the program knows it.
+  [[nodiscard]] const std::string& shown() const noexcept { return name_in_program.empty() ? name : name_in_program; }
   static void fields(auto& codec, auto& self) {
     codec(self.name, self.kind, self.dtype, self.global, self.box, self.content);
   }

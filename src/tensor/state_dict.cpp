@@ -1,7 +1,9 @@
 #include "tensor/state_dict.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
@@ -42,25 +44,51 @@ std::string printable(const std::string& name) {
   return text;
 }
 
-std::span<std::byte> bytes_of_string(void* target) {
-  return std::as_writable_bytes(std::span(*static_cast<std::string*>(target)));
+/// Strings on their way to or from a checkpoint, one after the other, each with a NUL behind it.
+class JoinedStrings {
+ public:
+  explicit JoinedStrings(std::vector<std::string>& strings) : strings_(strings) {}
+
+  std::span<std::byte> join() {
+    joined_.clear();
+    for (const std::string& text : strings_) {
+      if (text.find('\0') != text.npos)
+        throw Error(ErrorCode::invalid_argument, "a string of a vector has a NUL inside, which ends it in the file");
+      joined_.append(text).push_back('\0');
+    }
+    return std::as_writable_bytes(std::span(joined_));
+  }
+  std::span<std::byte> room(std::size_t bytes) {
+    joined_.resize(bytes);
+    return std::as_writable_bytes(std::span(joined_));
+  }
+  void split() {
+    strings_.clear();
+    for (std::size_t begin = 0; begin < joined_.size();) {
+      const std::size_t end = std::min(joined_.find('\0', begin), joined_.size());
+      strings_.push_back(joined_.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+
+ private:
+  std::vector<std::string>& strings_;
+  std::string joined_;
+};
+
+ValueRef::Access access_of(std::vector<std::string>& strings) {
+  const auto joined = std::make_shared<JoinedStrings>(strings);
+  return {.bytes = [joined] { return joined->join(); },
+          .room = [joined](std::size_t bytes) { return joined->room(bytes); },
+          .loaded = [joined] { joined->split(); }};
 }
 
 }  // namespace
 
-ValueRef::ValueRef(std::string& value)
-    : kind_(Kind::string),
-      dtype_(DType::u8),
-      target_(&value),
-      bytes_(bytes_of_string),
-      resize_([](void* target, std::size_t count) { static_cast<std::string*>(target)->resize(count); }) {}
-
-ValueRef::ValueRef(std::vector<std::byte>& value)
-    : kind_(Kind::numbers),
-      dtype_(DType::u8),
-      target_(&value),
-      bytes_([](void* target) { return std::span(*static_cast<std::vector<std::byte>*>(target)); }),
-      resize_([](void* target, std::size_t count) { static_cast<std::vector<std::byte>*>(target)->resize(count); }) {}
+ValueRef::ValueRef(Kind kind, DType dtype, Access access) : kind_(kind), dtype_(dtype), access_(std::move(access)) {}
+ValueRef::ValueRef(std::vector<std::byte>& value) : ValueRef(Kind::numbers, DType::u8, resizable(value)) {}
+ValueRef::ValueRef(std::string& value) : ValueRef(Kind::string, DType::u8, resizable(value)) {}
+ValueRef::ValueRef(std::vector<std::string>& values) : ValueRef(Kind::string, DType::u8, access_of(values)) {}
 
 std::uint64_t tensors_checksum(const StateDict& state) noexcept {
   return state.tensors_checksum_;

@@ -1,5 +1,11 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <holdfast/error.hpp>
 #include <holdfast/tensor.hpp>
 #include <utility>
+
+#include "tensor/box.hpp"
 
 namespace holdfast {
 namespace {
@@ -16,6 +22,33 @@ TensorView read_only(const void* data, DType dtype, Shard box) {
 }
 
 }  // namespace
+
+Shard owned(Shard box, const Shape& shared) {
+  if (box.stride.empty()) box.stride = packed_strides(box.extent);
+  for (std::size_t d = 0; d < box.extent.size() && d < shared.size() && d < box.offset.size() && d < box.global.size();
+       ++d)
+    if (box.offset[d] + box.extent[d] < box.global[d]) box.extent[d] -= std::min(shared[d], box.extent[d]);
+  return box;
+}
+
+TensorView detail::of_vector(Shard box, DType dtype, std::function<void*(std::size_t& count)> elements) {
+  const std::uint64_t wanted = volume(box.extent);
+  const auto address = [elements = std::move(elements), wanted] {
+    std::size_t count = 0;
+    void* const data = elements(count);
+    if (count != wanted)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the vector has {} elements now, and its box {}: a box of another size is added to a new "
+                              "StateDict",
+                              count, wanted));
+    return data;
+  };
+  return shard(address, dtype, std::move(box));
+}
+
+TensorView shard(std::function<void*()> address, DType dtype, Shard box) {
+  return {nullptr, dtype, std::move(box), true, std::move(address)};
+}
 
 TensorView shard(void* data, DType dtype, Shard box) {
   return {data, dtype, std::move(box), true};

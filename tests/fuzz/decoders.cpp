@@ -9,6 +9,7 @@
 #include "plan/plan.hpp"
 #include "plan/rank_layout.hpp"
 #include "settings/settings.hpp"
+#include "storage/format/safetensors.hpp"
 #include "storage/format/tables.hpp"
 #include "transport/introduction.hpp"
 #include "transport/messages.hpp"
@@ -100,6 +101,15 @@ void parse_tables(Input input) {
     if (!inside(chunk.box, datasets.at(chunk.dataset).global)) std::abort();
 }
 
+/// A header of safetensors, or an index of such files.
+void parse_safetensors(Input input) {
+  constexpr std::uint64_t file_bytes = 1 << 20;
+  for (const auto& [dataset, begin] : storage::safetensors::parse_header(input, file_bytes))
+    if (begin + volume(dataset.global) * size_of(dataset.dtype) > file_bytes) std::abort();
+  for (const auto& [file, tensors] : storage::safetensors::parse_index(input))
+    if (file.find('/') != file.npos || tensors.empty()) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -120,7 +130,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           check_options(input);
         break;
       case 3:
-        parse_tables(input);
+        if (data[0] < 128)
+          parse_tables(input);
+        else
+          parse_safetensors(input);
         break;
       default:
         fuzz::serve(input);

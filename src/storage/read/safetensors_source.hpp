@@ -6,8 +6,8 @@
 
 namespace holdfast::storage {
 
-/// Tensors in the safetensors format: one file, or several with an index as Hugging Face has it
-/// (https://huggingface.co/docs/safetensors, read November 2026). It has no values, and no checksums.
+/// Tensors in the safetensors format: one file, or several with an index as Hugging Face has it. The format has no
+/// values, and no checksums.
 class SafetensorsSource final : public Source {
  public:
   /// Whether the path is a safetensors file, an index of some, or a folder with either under its usual name.

@@ -12,12 +12,12 @@ namespace {
 
 float data[64];
 
-std::string refusal(const StateDict& state) {
+std::string refusal(const StateDict& state, const std::string& name = "w") {
   try {
     (void)make_local_plan(state);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
-    EXPECT_EQ(error.context().tensor, "w");
+    EXPECT_EQ(error.context().tensor, name);
     return error.message();
   }
   return "taken";
@@ -91,6 +91,38 @@ TEST(LocalPlan, ThrowsTheStatesOwnProblem) {
   state.add("w", replicated(data, DType::f32, {4}));
   state.add("w", number);
   EXPECT_EQ(refusal(state), "a tensor and a value have this name");
+}
+
+/// Two buffers in turn, as a solver has them: what is saved lies where the newest values are.
+TEST(LocalPlan, MemoryThatMovesIsAskedForAtEachSave) {
+  std::vector<float> front(4), back(4);
+  const float* chosen = data;
+  StateDict state;
+  state.add("u", shard(front, {.global = {4}, .offset = {0}, .extent = {4}}));
+  state.add("v", replicated(back, {2, 2}));
+  state.add("w", shard([&] { return const_cast<float*>(chosen); }, DType::f32,
+                       {.global = {4}, .offset = {0}, .extent = {2}}));
+  LocalPlan plan = make_local_plan(state);
+  const std::uint64_t fingerprint = plan.fingerprint;
+  for (int turn = 0; turn < 3; ++turn) {
+    std::swap(front, back);
+    ++chosen;
+    update(plan, state);
+    EXPECT_EQ(plan.memory[0].data, front.data());
+    EXPECT_EQ(plan.memory[1].data, back.data());
+    EXPECT_EQ(plan.memory[2].data, chosen);
+    EXPECT_EQ(plan.fingerprint, fingerprint);
+  }
+  std::vector<float> other(4);
+  StateDict alike;
+  alike.add("u", shard(other, {.global = {4}, .offset = {0}, .extent = {4}}));
+  alike.add("v", replicated(other, {2, 2}));
+  alike.add("w", shard([&] { return other.data(); }, DType::f32, {.global = {4}, .offset = {0}, .extent = {2}}));
+  update(plan, alike);
+  for (const TensorView& view : plan.memory) EXPECT_EQ(view.data, other.data());
+  other.resize(5);
+  EXPECT_EQ(refusal(alike, "u"),
+            "the vector has 5 elements now, and its box 4: a box of another size is added to a new StateDict");
 }
 
 /// What check_boxes() says of boxes of the tensor "w", next to another tensor of the same boxes.

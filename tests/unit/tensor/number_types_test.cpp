@@ -1,6 +1,7 @@
 // Which C++ types can be values: those that the format has, and no other, or half of a value would be saved without a
 // word. The compiler is the test. It is built in several dialects, as GNU's count more types among the arithmetic ones
 // than the standard.
+#include <array>
 #include <atomic>
 #include <complex>
 #include <holdfast/state_dict.hpp>
@@ -20,13 +21,17 @@ static_assert(Refused<long double>, "its size differs between machines");
 static_assert(Refused<wchar_t>, "its size differs between machines");
 static_assert(Refused<char8_t> && Refused<char16_t> && Refused<char32_t>,
               "the format has no characters but those of strings");
-static_assert(Refused<Plain> && Refused<Scoped>);
-static_assert(Refused<int*> && Refused<std::nullptr_t> && Refused<std::complex<float>>);
+static_assert(Refused<int*> && Refused<std::nullptr_t> && Refused<std::complex<long double>>);
 static_assert(!Value<const int> && !Value<const std::vector<int>> && !Value<const std::string>,
               "a load could not write it");
 static_assert(!Value<volatile int> && !Value<std::atomic<int>>, "their bytes are not for memcpy");
 static_assert(!Value<std::vector<bool>>, "its elements have no memory of their own");
-static_assert(!Value<int[3]>);
+static_assert(!Value<const int[3]> && !Value<long double[3]> && !Value<std::array<long double, 3>>);
+static_assert(!Value<std::span<const int>> && !Value<std::vector<Scoped>>);
+struct Struct {
+  int number;
+};
+static_assert(!Value<Struct>, "its padding and its pointers are the program's to know: raw_bytes()");
 #ifdef __SIZEOF_INT128__
 __extension__ using Int128 = __int128;
 __extension__ using UnsignedInt128 = unsigned __int128;
@@ -49,6 +54,9 @@ static_assert(Is < long, sizeof(long) == 8 ? DType::i64 : DType::i32 > &&Is < st
               sizeof(long) == 8 ? DType::u64 : DType::u32 >);
 static_assert(Is < char, static_cast<char>(-1) < 0 ? DType::i8 : DType::u8 >);
 static_assert(Is<float, DType::f32> && Is<double, DType::f64>);
+static_assert(Is<std::complex<float>, DType::c64> && Is<std::complex<double>, DType::c128>);
+static_assert(Value<int[3]> && Value<std::array<double, 2>> && Value<std::span<float>> && Value<std::span<std::byte>>);
+static_assert(Value<Plain> && Value<Scoped> && Value<std::vector<std::string>>);
 
 // C++23's own names, with compilers that have them (GCC 13).
 #ifdef __STDCPP_FLOAT16_T__

@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <complex>
+
 #include <holdfast/state_dict.hpp>
 
 namespace holdfast {
@@ -108,8 +112,9 @@ void check_resizable(T value, ValueRef::Kind kind, DType dtype, std::size_t elem
   EXPECT_EQ(ref.kind(), kind);
   EXPECT_EQ(ref.dtype(), dtype);
   EXPECT_EQ(ref.bytes().size(), value.size() * element_bytes);
-  ref.resize(1000);
+  EXPECT_EQ(ref.room(1000).size(), 1000 * element_bytes);
   EXPECT_EQ(value.size(), 1000U);
+  EXPECT_FALSE(ref.fixed_count());
   EXPECT_EQ(ref.bytes().size(), 1000 * element_bytes);
   EXPECT_EQ(static_cast<void*>(ref.bytes().data()), value.data());
 }
@@ -119,6 +124,53 @@ TEST(ValueRef, OfVectorsAndStringsFollowsTheirSize) {
   check_resizable(std::vector<std::byte>(3), ValueRef::Kind::numbers, DType::u8, 1);
   check_resizable(std::vector<double>{1, 2}, ValueRef::Kind::numbers, DType::f64, 8);
   check_resizable(std::vector<std::uint16_t>{}, ValueRef::Kind::numbers, DType::u16, 2);
+}
+
+template <class T>
+void check_fixed(T& value, ValueRef::Kind kind, DType dtype, std::size_t count) {
+  const ValueRef ref(value);
+  EXPECT_EQ(ref.kind(), kind);
+  EXPECT_EQ(ref.dtype(), dtype);
+  EXPECT_EQ(ref.fixed_count(), count);
+  EXPECT_EQ(ref.bytes().size(), count * size_of(dtype));
+  EXPECT_EQ(ref.room(count).data(), ref.bytes().data());
+}
+
+TEST(ValueRef, OfWhatCannotGrow) {
+  enum class Mode : std::int16_t { fast = -2 } mode = Mode::fast;
+  int array[3] = {};
+  std::array<double, 2> pair{};
+  std::vector<float> memory(5);
+  std::span<float> some = std::span(memory).subspan(1, 3);
+  std::complex<float> number;
+  check_fixed(mode, ValueRef::Kind::number, DType::i16, 1);
+  check_fixed(array, ValueRef::Kind::numbers, DType::i32, 3);
+  check_fixed(pair, ValueRef::Kind::numbers, DType::f64, 2);
+  check_fixed(some, ValueRef::Kind::numbers, DType::f32, 3);
+  check_fixed(number, ValueRef::Kind::number, DType::c64, 1);
+  struct {
+    int a;
+    float b;
+  } both{};
+  EXPECT_EQ(raw_bytes(both).fixed_count(), 8U);
+  EXPECT_EQ(static_cast<void*>(raw_bytes(both).bytes().data()), &both);
+}
+
+TEST(ValueRef, OfStringsIsOneStringInWhichANulEndsEach) {
+  std::vector<std::string> names = {"a", "", "bc"};
+  const ValueRef ref(names);
+  EXPECT_EQ(ref.kind(), ValueRef::Kind::string);
+  const std::span<std::byte> bytes = ref.bytes();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), std::string("a\0\0bc\0", 6));
+  const std::string other("x\0yz\0", 5);
+  std::ranges::copy(std::as_bytes(std::span(other)), ref.room(other.size()).begin());
+  ref.loaded();
+  EXPECT_EQ(names, (std::vector<std::string>{"x", "yz"}));
+  static_cast<void>(ref.room(0));
+  ref.loaded();
+  EXPECT_TRUE(names.empty());
+  names = {std::string("a\0b", 3)};
+  EXPECT_THROW(static_cast<void>(ref.bytes()), Error);
 }
 
 }  // namespace

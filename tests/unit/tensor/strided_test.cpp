@@ -11,6 +11,7 @@
 #include <random>
 #include <set>
 
+#include "tensor/cover.hpp"
 #include "unit/tensor/random_boxes.hpp"
 
 namespace holdfast {
@@ -233,6 +234,26 @@ TEST(CountableStrides, ReachLessThan2To63Bytes) {
   EXPECT_FALSE(has_countable_strides(with_strides({2, 2}, {most / 8, 1}), 8));
   EXPECT_FALSE(has_countable_strides(with_strides({2}, {least}), 1));
   EXPECT_FALSE(has_countable_strides(with_strides({1}, {most}), 8)) << "it is multiplied all the same";
+}
+
+/// Boxes of a node-centred grid, each with its upper neighbours' first nodes: what each one owns covers the grid.
+TEST(Owned, CutsOffWhatTheUpperNeighbourHas) {
+  const Shape global = {9, 7};
+  std::vector<Box> boxes;
+  for (const std::uint64_t row : {0U, 4U})
+    for (const std::uint64_t column : {0U, 2U, 4U}) {
+      const Shard box{.global = global, .offset = {row, column}, .extent = {5, 3}};
+      const Shard mine = owned(box, {1, 1});
+      EXPECT_EQ(mine.offset, box.offset);
+      EXPECT_EQ(mine.stride, (std::vector<std::int64_t>{3, 1}));
+      EXPECT_EQ(mine.extent, (Shape{row == 4 ? 5U : 4U, column == 4 ? 3U : 2U}));
+      boxes.push_back({mine.offset, mine.extent});
+    }
+  EXPECT_FALSE(find_overlap(boxes));
+  EXPECT_FALSE(find_hole(global, boxes));
+  const Shard kept = owned({.global = {9}, .offset = {2}, .extent = {3}, .stride = {7}}, {5});
+  EXPECT_EQ(kept.extent, Shape{0});
+  EXPECT_EQ(kept.stride, std::vector<std::int64_t>{7});
 }
 
 }  // namespace
