@@ -49,6 +49,9 @@ void growing(benchmark::State& state) {
   of_fixed.close();
   of_growing.close();
   const auto sum = [](const std::vector<double>& seconds) { return std::reduce(seconds.begin(), seconds.end()); };
+  int ranks = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  state.counters["ranks"] = ranks;
   state.counters["median_ratio"] = median(growing_s) / median(fixed_s);
   state.counters["median_ms"] = median(growing_s) * 1e3;
   state.counters["median_fixed_ms"] = median(fixed_s) * 1e3;

@@ -10,6 +10,8 @@ void add_ls(CLI::App& app, int& status);
 void add_show(CLI::App& app, int& status);
 void add_verify(CLI::App& app, int& status);
 void add_diff(CLI::App& app, int& status);
+void add_pin(CLI::App& app, int& status);
+void add_unpin(CLI::App& app, int& status);
 void add_prune_abandoned(CLI::App& app, int& status);
 
 }  // namespace holdfast::cli

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
@@ -16,15 +17,17 @@ struct Options {
 };
 
 nlohmann::json to_json(const CheckpointInfo& info) {
-  return {{"step", info.step},        {"path", info.path.string()},    {"bytes", info.file_bytes},
-          {"ranks", info.world_size}, {"created", info.created},       {"library_version", info.library_version},
-          {"valid", info.valid()},    {"problem", info.problem},       {"sequence", info.sequence},
-          {"parent", info.parent},    {"abandoned", info.is_abandoned}};
+  return {{"step", info.step},        {"path", info.path.string()},     {"bytes", info.file_bytes},
+          {"ranks", info.world_size}, {"created", info.created},        {"library_version", info.library_version},
+          {"valid", info.valid()},    {"problem", info.problem},        {"sequence", info.sequence},
+          {"parent", info.parent},    {"abandoned", info.is_abandoned}, {"pins", info.pins}};
 }
 
 std::string state_of(const CheckpointInfo& info) {
   if (!info.valid()) return toned(Tone::bad, "bad: " + info.problem);
-  return info.is_abandoned ? "abandoned" : toned(Tone::good, "valid");
+  std::string state = info.is_abandoned ? "abandoned" : toned(Tone::good, "valid");
+  if (!info.pins.empty()) state += fmt::format(", pinned as {}", fmt::join(info.pins, ", "));
+  return state;
 }
 
 void print(const std::vector<CheckpointInfo>& checkpoints) {

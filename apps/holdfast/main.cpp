@@ -44,6 +44,8 @@ int run(int argc, char** argv) {
   holdfast::cli::add_show(app, status);
   holdfast::cli::add_verify(app, status);
   holdfast::cli::add_diff(app, status);
+  holdfast::cli::add_pin(app, status);
+  holdfast::cli::add_unpin(app, status);
   holdfast::cli::add_prune_abandoned(app, status);
   try {
     app.parse(argc, argv);

@@ -62,7 +62,7 @@ std::vector<CheckpointInfo> remove_abandoned(const Options& options) {
   const auto checkpoints = list_checkpoints(options.directory);
   if (!options.force) require_readable(checkpoints, options.directory);
   for (const auto& info : checkpoints) {
-    if (!info.is_abandoned) continue;
+    if (!info.is_abandoned || !info.pins.empty()) continue;
     files->remove(info.path);
     removed.push_back(info);
   }
@@ -89,7 +89,8 @@ int prune_abandoned(const Options& options) {
 void add_prune_abandoned(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
-      "prune-abandoned", "Remove the checkpoints that a program abandoned by going back to an earlier one (see ls)");
+      "prune-abandoned",
+      "Remove the checkpoints that a program abandoned by going back to an earlier one (see ls), but for pinned ones");
   command->add_option("DIR", options->directory, "Directory of checkpoints")->required();
   command->add_flag("--json", options->json, "Write JSON");
   command->add_flag("--force", options->force, "Also where a checkpoint cannot be read, which may be the newest");

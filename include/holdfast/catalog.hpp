@@ -25,6 +25,7 @@ struct CheckpointInfo {
   /// True if the program went back behind this save and went on from an earlier one. An abandoned checkpoint is loaded
   /// only by its step (LoadOptions::step), never removed by keep_last, and replaced when its step is saved again.
   bool is_abandoned = false;
+  std::vector<std::string> pins;  ///< names that it is pinned under, sorted
   /// True if the file can be read.
   [[nodiscard]] bool valid() const noexcept { return problem.empty(); }
 };
@@ -32,5 +33,16 @@ struct CheckpointInfo {
 /// Local. Returns the checkpoints in `directory`, lowest step first, without unfinished files. Reads the header of each
 /// file, but no tensor data (`holdfast verify` does). Throws Error(storage) if the directory cannot be read.
 [[nodiscard]] HOLDFAST_API std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& directory);
+
+/// Local. Pins the checkpoint of `step` under a name, such as "best": a symbolic link in the directory, which loads
+/// (LoadOptions::file) and the command line take for it, and which keeps retention from removing it. A name that was in
+/// use moves. Any symbolic link to a checkpoint in its own directory pins it, also one that a person made. Throws
+/// invalid_argument for a name that cannot be one ("latest", one with a slash, one that begins with a dot or is in use
+/// for a file), not_found where there is no checkpoint of the step, storage for a failed system call.
+HOLDFAST_API void pin(const std::filesystem::path& directory, std::int64_t step, const std::string& name);
+
+/// Local. Takes a name away; the checkpoint stays until retention removes it. Throws not_found where nothing is pinned
+/// under it.
+HOLDFAST_API void unpin(const std::filesystem::path& directory, const std::string& name);
 
 }  // namespace holdfast

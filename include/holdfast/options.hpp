@@ -168,6 +168,9 @@ struct Options {
 struct SaveOptions {
   /// What async_save does when no arena is free.
   WhenBusy when_busy = WhenBusy::wait;
+  /// Whether the save may replace a checkpoint of its step. false: async_save throws `invalid_state` where one is
+  /// there, or a save of the step is in flight.
+  bool overwrite = true;
   /// Return before the copy is done. The tensors must stay unchanged until SaveFuture::wait_staged() returns.
   /// Meanwhile, a thread of the library copies, or enqueues the copies from GPUs; their place behind the work of
   /// `stream` is fixed before async_save returns.

@@ -60,26 +60,26 @@ concept OneOf = (std::same_as<T, Types> || ...);
 /// The C++ types that have a DType, because the format stores their values bit by bit. Other types do not compile, such
 /// as `long double`, `__int128`, character types such as `char8_t`, and const, volatile or atomic types.
 template <class T>
-concept Number = OneOf<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
-                       unsigned long, long long, unsigned long long, float, double, std::complex<float>,
-                       std::complex<double>
+concept Number =
+    OneOf<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long, unsigned long,
+          long long, unsigned long long, float, double, std::complex<float>, std::complex<double>
 #ifdef __STDCPP_FLOAT16_T__
-                       ,
-                       std::float16_t
+          ,
+          std::float16_t
 #endif
 #ifdef __STDCPP_BFLOAT16_T__
-                       ,
-                       std::bfloat16_t
+          ,
+          std::bfloat16_t
 #endif
 #ifdef __STDCPP_FLOAT32_T__
-                       ,
-                       std::float32_t
+          ,
+          std::float32_t
 #endif
 #ifdef __STDCPP_FLOAT64_T__
-                       ,
-                       std::float64_t
+          ,
+          std::float64_t
 #endif
-                       >;
+          >;
 
 /// The DType of a C++ type.
 template <Number T>

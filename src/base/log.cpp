@@ -5,6 +5,10 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <holdfast/log.hpp>
+#include <mutex>
+#include <utility>
 
 #include "base/error_text.hpp"
 
@@ -20,6 +24,27 @@ Level level_from_environment() noexcept {
   return Level::warning;
 }
 
+using LogFunction = std::function<void(LogLevel level, std::string_view line)>;
+
+/// The program's function, and the mutex that guards it and its calls.
+struct Taker {
+  std::mutex mutex;
+  LogFunction function;
+};
+
+Taker& taker() {
+  static Taker taker;
+  return taker;
+}
+
+/// Hands the line to the program, if it wants it.
+bool is_taken(Level level, std::string_view line) {
+  const std::scoped_lock lock(taker().mutex);
+  if (!taker().function) return false;
+  taker().function(static_cast<LogLevel>(level), line);
+  return true;
+}
+
 }  // namespace
 
 bool enabled(Level level) noexcept {
@@ -30,11 +55,12 @@ bool enabled(Level level) noexcept {
 void write(Level level, std::string_view line) noexcept {
   if (!enabled(level)) return;
   try {
+    if (is_taken(level, line)) return;
     const auto name = level_names.at(static_cast<std::size_t>(level));
     const std::string text = fmt::format("holdfast[{} {}] {}: {}\n", host_name(), getpid(), name, line);
     std::fwrite(text.data(), 1, text.size(), stderr);  // stdio locks the stream, so lines of several threads do not mix
   } catch (...) {
-    // A log line that cannot be made (no memory) must not fail the program.
+    // A log line that cannot be made (no memory), or that the program does not take, must not fail the program.
   }
 }
 
@@ -47,3 +73,12 @@ void write(Level level, fmt::string_view format, fmt::format_args args) noexcept
 }
 
 }  // namespace holdfast::log
+
+namespace holdfast {
+
+void set_log_function(std::function<void(LogLevel level, std::string_view line)> function) {
+  const std::scoped_lock lock(log::taker().mutex);
+  log::taker().function = std::move(function);
+}
+
+}  // namespace holdfast

@@ -29,9 +29,9 @@ struct LocalPlan {
 /// them share an element. Throws Error(invalid_argument), naming the tensor and both boxes. Pure.
 void check_boxes(const std::vector<Item>& items);
 
-/// Updates `plan`, made for this state or another one, to what make_local_plan(state) returns. Where the tensors are the
-/// same, looks only at the values, and at addresses that may change: the work of a save in steady state. Leaves an empty plan if it
-/// throws.
+/// Updates `plan`, made for this state or another one, to what make_local_plan(state) returns. Where the tensors are
+/// the same, looks only at the values, and at addresses that may change: the work of a save in steady state. Leaves an
+/// empty plan if it throws.
 void update(LocalPlan& plan, const StateDict& state);
 
 }  // namespace holdfast::plan

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "settings/settings.hpp"
 #include "stage/cuda_stager.hpp"
 #include "stage/memory_spaces.hpp"
+#include "storage/directory/catalog.hpp"
 #include "transport/messages.hpp"
 
 namespace holdfast::save {
@@ -158,6 +160,18 @@ void Saver::for_plan(Function&& function) try {
   throw;
 }
 
+/// Local. Throws if rank 0 sees a checkpoint of the step, or a save of it is in flight.
+void Saver::require_new(std::int64_t step) const {
+  const auto is_of_step = [&](const Slot& slot) {
+    return slot.save && slot.save->step() == step && !slot.save->ready();
+  };
+  const std::filesystem::path file = options_.directory / storage::file_name(step);
+  if (std::ranges::any_of(slots_, is_of_step) || (comm_.rank() == 0 && std::filesystem::exists(file)))
+    throw Error(ErrorCode::invalid_state,
+                fmt::format("there is a checkpoint of step {} already (SaveOptions::overwrite)", step),
+                {.path = file.string()});
+}
+
 /// Local. Returns the state of this rank, with its error if there is one.
 Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options,
                         Deadline deadline) noexcept {
@@ -166,6 +180,7 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
     if (step < 0)
       throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
     settings::check(options);
+    if (!options.overwrite) require_new(step);
     stage::check_stream(options.stream);
     plan::update(local_, state);
     if (cuda::present() || spaces_.size() != local_.items.size()) spaces_ = stage::find_memory_spaces(local_);

@@ -87,6 +87,7 @@ class Saver {
     bool plan_cached = false, arena_made = false;
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  void require_new(std::int64_t step) const;
   Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Deadline deadline) noexcept;
   std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
   bool stage_later(Save& save, Staging staging, const std::shared_ptr<stage::PendingCopy>& pending, bool beside);

@@ -44,6 +44,17 @@ TEST_F(CommandLine, LsAsJson) {
   EXPECT_THAT(json[1]["created"].get<std::string>(), ContainsRegex(utc));
 }
 
+TEST_F(CommandLine, PinAndUnpin) {
+  EXPECT_EQ(holdfast({"pin", directory.path() / "100", "best"}).status, 0);
+  EXPECT_THAT(holdfast({"ls", directory.path()}).out, ContainsRegex(" 100 .* valid, pinned as best\n"));
+  EXPECT_EQ(holdfast({"pin", directory.path() / "best", "other"}).status, 0);
+  EXPECT_EQ(json_of(holdfast({"ls", "--json", directory.path()}))[0]["pins"], nlohmann::json({"best", "other"}));
+  EXPECT_EQ(json_of(holdfast({"show", "--json", directory.path() / "best"}))["step"], 100);
+  EXPECT_EQ(holdfast({"unpin", directory.path(), "best"}).status, 0);
+  expect_refused(holdfast({"unpin", directory.path(), "best"}), {"nothing is pinned"});
+  expect_refused(holdfast({"pin", directory.path() / "100", "latest"}), {"latest"});
+}
+
 /// A program that saved 100, 200, 300, went back to 200 and saved 250.
 class AfterGoingBack : public CommandLine {
  protected:

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/error_text.hpp"
+#include "storage/directory/pins.hpp"
 #include "storage/format/format.hpp"
 #include "storage/read/head.hpp"
 
@@ -139,6 +140,10 @@ std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& direct
   for (const std::int64_t step : storage::steps_in(directory)) {
     storage::Entry& entry = entries.emplace_back(storage::Entry{.step = step});
     found.push_back(describe(directory, step, entry.lineage));
+  }
+  for (auto& [step, names] : storage::pins_in(directory)) {
+    const auto info = std::ranges::lower_bound(found, step, {}, &CheckpointInfo::step);
+    if (info != found.end() && info->step == step) info->pins = std::move(names);
   }
   for (const std::int64_t step : storage::abandoned_steps(entries))
     std::ranges::lower_bound(found, step, {}, &CheckpointInfo::step)->is_abandoned = true;

@@ -37,6 +37,7 @@
 #include "base/log.hpp"
 #include "storage/directory/catalog.hpp"
 #include "storage/directory/events.hpp"
+#include "storage/directory/pins.hpp"
 #include "storage/format/format.hpp"
 
 namespace holdfast::storage {
@@ -323,7 +324,11 @@ void CheckpointStore::note(const SaveRequest& request) {
 void CheckpointStore::prune(std::int64_t step) {
   look_again();
   tell_of_strangers(step);
-  for (const std::int64_t old : to_prune(entries_, options_.keep_last, options_.keep_every)) {
+  const std::vector<std::int64_t> given_up = to_prune(entries_, options_.keep_last, options_.keep_every);
+  if (given_up.empty()) return;
+  const auto pins = pins_in(options_.directory);
+  for (const std::int64_t old : given_up) {
+    if (pins.contains(old)) continue;
     recycled_->give_up(old);
     std::erase_if(entries_, [&](const Entry& entry) { return entry.step == old; });
   }

@@ -51,8 +51,8 @@ DType dtype_named(const std::string& name, const std::string& tensor) {
 /// One tensor's entry of a header. Offsets count from `data`, the end of the header.
 PlacedTensor tensor_of(const std::string& name, const json& entry, std::uint64_t data, std::uint64_t file_bytes) try {
   PlacedTensor tensor{{name, plan::DatasetKind::tensor, dtype_named(entry.at("dtype").get<std::string>(), name),
-                 entry.at("shape").get<Shape>()},
-                0};
+                       entry.at("shape").get<Shape>()},
+                      0};
   const auto [begin, end] = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
   const Shape& shape = tensor.dataset.global;
   const auto elements = checked_volume(shape, size_of(tensor.dataset.dtype));

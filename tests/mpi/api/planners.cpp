@@ -66,8 +66,8 @@ TEST_F(Planners, NamesInTheFileAreTheProgramsToSay) {
                                                  .loaded = [&](const std::string& name) { told.push_back(name); }});
   expect_loaded();
   EXPECT_TRUE(report.missing.empty());
-  EXPECT_THAT(asked, ElementsAre(std::pair("count", 1), std::pair("new/encoder/bias", 1),
-                                 std::pair("new/encoder/weight", 1)));
+  EXPECT_THAT(asked,
+              ElementsAre(std::pair("count", 1), std::pair("new/encoder/bias", 1), std::pair("new/encoder/weight", 1)));
   EXPECT_EQ(told, (Names{"new/encoder/weight", "new/encoder/bias", "count"}));
 }
 

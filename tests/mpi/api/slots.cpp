@@ -87,6 +87,24 @@ TEST_F(Slots, AnotherLayoutNeedsAFreeArenaAndNotTheEndOfTheSaveInFlight) {
   checkpointer.close();
 }
 
+TEST_F(Slots, ASaveThatMayNotOverwriteIsRefused) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_});
+  const SaveOptions once{.overwrite = false};
+  save(checkpointer, 1, small, once).wait();
+  const auto again = [&](std::int64_t step) {
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_state,
+                      {"there is a checkpoint of step", "SaveOptions::overwrite"},
+                      [&] { save(checkpointer, step, small, once); });
+  };
+  again(1);
+  const SaveFuture second = save(checkpointer, 2, small);
+  again(2);
+  second.wait();
+  save(checkpointer, 1, large).wait();
+  expect_loaded(checkpointer, 1, large);
+  checkpointer.close();
+}
+
 TEST_F(Slots, LayoutsInTurnArePlannedOnceEach) {
   Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = dir_});
   for (std::int64_t step = 1; step <= 6; ++step) {

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <functional>
+#include <holdfast/catalog.hpp>
 
 #include "commit_fixture.hpp"
 
@@ -23,6 +24,37 @@ TEST_F(Commit, RetentionKeepsTheNewestAndEveryNth) {
   open({.keep_last = 2, .keep_every = 20});
   for (const std::int64_t step : {10, 20, 30, 40, 50, 60, 70}) save(step);
   EXPECT_THAT(steps(), ElementsAre(20, 40, 60, 70));
+}
+
+/// A pin by the library, a link that a person made, and links that lead elsewhere.
+TEST_F(Commit, RetentionLeavesPinnedCheckpointsAlone) {
+  open({.keep_last = 1});
+  save(10);
+  if (comm_.rank() == 0) {
+    pin(dir_, 10, "best");
+    fs::create_symlink(dir_ / "nowhere", dir_ / "dangling");
+    fs::create_symlink("/", dir_ / "root");
+  }
+  comm_.barrier();
+  save(20);
+  if (comm_.rank() == 0) fs::create_symlink(dir_ / file_name(20), dir_ / "by hand");
+  comm_.barrier();
+  save(30);
+  save(40);
+  EXPECT_THAT(steps(), ElementsAre(10, 20, 40));
+  comm_.barrier();
+  const std::vector<CheckpointInfo> found = list_checkpoints(dir_);
+  EXPECT_THAT(found.at(0).pins, ElementsAre("best"));
+  EXPECT_THAT(found.at(1).pins, ElementsAre("by hand"));
+  EXPECT_TRUE(found.at(2).pins.empty()) << "`latest` is no pin";
+  comm_.barrier();
+  if (comm_.rank() == 0) {
+    pin(dir_, 40, "best");
+    unpin(dir_, "by hand");
+  }
+  comm_.barrier();
+  save(50);
+  EXPECT_THAT(steps(), ElementsAre(40, 50));
 }
 
 std::uint64_t inode(const fs::path& path) {

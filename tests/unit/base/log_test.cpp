@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <holdfast/log.hpp>
+#include <stdexcept>
 
 #include "base/error_text.hpp"
 
@@ -53,6 +55,24 @@ TEST(Log, SaysWhoWrites) {
   log::error("{} of {}", 3, "four");
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             fmt::format("holdfast[{} {}] error: 3 of four\n", host_name(), getpid()));
+}
+
+TEST(Log, LinesGoToTheProgramsFunctionIfItHasOne) {
+  std::vector<std::string> lines;
+  set_log_function([&](LogLevel level, std::string_view line) {
+    lines.push_back(std::to_string(static_cast<int>(level)) + " " + std::string(line));
+    if (lines.size() == 2) throw std::runtime_error("a line that is not taken");
+  });
+  testing::internal::CaptureStderr();
+  log::warning("number {}", 7);
+  log::error("two");
+  log::debug("below the level");
+  set_log_function({});
+  log::warning("to stderr again");
+  EXPECT_EQ(lines, (std::vector<std::string>{"2 number 7", "3 two"}));
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(text.find("number"), text.npos);
+  EXPECT_NE(text.find("to stderr again"), text.npos);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ std::vector<std::string> names_of(const auto& options) {
 }
 
 TEST(Settings, AreThoseOfSaveOptionsAndLoadOptions) {
-  EXPECT_EQ(names_of(SaveOptions{}), (std::vector<std::string>{"when_busy", "overlap_staging"}));
+  EXPECT_EQ(names_of(SaveOptions{}), (std::vector<std::string>{"when_busy", "overwrite", "overlap_staging"}));
   EXPECT_EQ(names_of(LoadOptions{}),
             (std::vector<std::string>{"step", "file", "saves_go_on_from", "strict", "convert", "verify", "verify_first",
                                       "filter_plugins", "exact_per_rank"}));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <functional>
 #include <holdfast/catalog.hpp>
 #include <holdfast/error.hpp>
 
@@ -144,6 +145,54 @@ TEST(Catalog, KnownEntriesAreNotReadAgain) {
   EXPECT_EQ(found[0].lineage.sequence, 7);
   EXPECT_TRUE(found[0].is_own);
   EXPECT_FALSE(found[1].is_read());
+}
+
+/// A directory with checkpoints of steps 10 and 20.
+class Pins : public testing::Test {
+ protected:
+  Pins() {
+    for (const std::int64_t step : {10, 20})
+      std::filesystem::copy_file(HOLDFAST_TEST_DATA "/format-2/" + file_name(step), path_ / file_name(step));
+  }
+  std::vector<std::string> pins_of(std::size_t checkpoint) const { return list_checkpoints(path_).at(checkpoint).pins; }
+  ErrorCode code_of(const std::function<void()>& call) const {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.code();
+    }
+    ADD_FAILURE() << "no error";
+    return ErrorCode::internal;
+  }
+
+  test::TemporaryDirectory directory_;
+  std::filesystem::path path_ = directory_.path();
+};
+
+TEST_F(Pins, MoveAndGo) {
+  pin(path_, 10, "good");
+  pin(path_, 10, "best");
+  EXPECT_THAT(pins_of(0), ElementsAre("best", "good"));
+  pin(path_, 20, "best");
+  EXPECT_THAT(pins_of(0), ElementsAre("good"));
+  EXPECT_THAT(pins_of(1), ElementsAre("best"));
+  EXPECT_EQ(std::filesystem::read_symlink(path_ / "best"), file_name(20)) << "it moves with the directory";
+  unpin(path_, "best");
+  EXPECT_THAT(pins_of(1), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(path_ / file_name(20)));
+}
+
+TEST_F(Pins, AreRefusedWithTheReason) {
+  touch(path_ / "notes");
+  for (const char* name : {"", ".hidden", "a/b", "..", "latest", "halt", "save-now", "step-000000000010.h5", "notes"}) {
+    EXPECT_EQ(code_of([&] { pin(path_, 10, name); }), ErrorCode::invalid_argument) << name;
+    EXPECT_EQ(code_of([&] { unpin(path_, name); }), ErrorCode::invalid_argument) << name;
+  }
+  EXPECT_EQ(code_of([&] { pin(path_, 30, "best"); }), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { unpin(path_, "best"); }), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { pin(path_ / "nowhere", 10, "best"); }), ErrorCode::storage);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path_), {}), 3) << "something is left behind";
+  EXPECT_TRUE(std::filesystem::is_regular_file(path_ / "notes"));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <complex>
-
 #include <holdfast/state_dict.hpp>
 
 namespace holdfast {
