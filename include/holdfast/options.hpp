@@ -16,6 +16,7 @@ enum class Launcher {
   spawn,           ///< MPI_Comm_spawn_multiple, for programs started by mpirun or alone
   slurm_step,      ///< an overlapping srun step inside the program's Slurm job
   reserved_ranks,  ///< the ranks set apart by reserve_helper_ranks(), for one Checkpointer at a time
+  child,           ///< a process that rank 0 starts, where all ranks are on one node: needs no MPI that can spawn
 };
 
 /// How staged bytes reach the helper.

@@ -1,14 +1,21 @@
 #include "launch/child.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
+#include <utility>
 
 #include "base/error_text.hpp"
+#include "base/process.hpp"
 
 extern char** environ;
 
@@ -28,7 +35,14 @@ class Setting {
   explicit Setting(const std::vector<Child::Passed>& descriptors) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    for (const Child::Passed& fd : descriptors) posix_spawn_file_actions_adddup2(&actions_, fd.here, fd.there);
+    int last = STDERR_FILENO;
+    for (const Child::Passed& fd : descriptors) {
+      posix_spawn_file_actions_adddup2(&actions_, fd.here, fd.there);
+      last = std::max(last, fd.there);
+    }
+#if __GLIBC_PREREQ(2, 34)
+    posix_spawn_file_actions_addclosefrom_np(&actions_, last + 1);  // MPI's sockets are not closed on exec
+#endif
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
@@ -44,13 +58,49 @@ class Setting {
   Setting(const Setting&) = delete;
   Setting& operator=(const Setting&) = delete;
 
-  [[nodiscard]] const posix_spawn_file_actions_t* actions() const noexcept { return &actions_; }
-  [[nodiscard]] const posix_spawnattr_t* attributes() const noexcept { return &attributes_; }
+  [[nodiscard]] const posix_spawn_file_actions_t* actions() const noexcept {
+    return &actions_;
+  }
+  [[nodiscard]] const posix_spawnattr_t* attributes() const noexcept {
+    return &attributes_;
+  }
 
  private:
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
+
+/// True for a variable that describes the program's own step or MPI.
+bool belongs_to_this_job(std::string_view variable) {
+  constexpr std::array kept = {"OMPI_MCA_", "OMPI_ALLOW"};
+  constexpr std::array removed = {
+      "PMIX",          "PRTE_",           "HYDI",         "HYDRA_",         "MPI_LOCAL",        "PMI_",
+      "OMPI_",         "SLURM_STEP",      "SLURM_PROCID", "SLURM_LOCALID",  "SLURM_NODEID",     "SLURM_TASK",
+      "SLURM_NTASKS",  "SLURM_NPROCS",    "SLURM_LAUNCH", "SLURM_SRUN",     "SLURM_CPU_BIND",   "SLURM_DISTRIBUTION",
+      "SLURM_GTIDS",   "SLURM_CPUS_PER",  "SLURM_MEM_",   "SLURM_HINT",     "SLURM_EXACT",      "SLURM_OVERCOMMIT",
+      "SRUN_CPUS_PER", "SLURM_EXCLUSIVE", "SLURM_PMIX",   "SLURM_MPI_TYPE", "SLURM_THREADS_PER"};
+  const auto begins = [&](std::string_view prefix) { return variable.starts_with(prefix); };
+  return std::ranges::none_of(kept, begins) && std::ranges::any_of(removed, begins);
+}
+
+/// Reads the number that the shell writes.
+pid_t read_number(int fd, Deadline deadline) {
+  std::string text;
+  while (!text.ends_with('\n')) {
+    pollfd readable{fd, POLLIN, 0};
+    if (deadline.over())
+      throw Error(ErrorCode::launch,
+                  "the shell that starts the helper does not answer in time (Options::launch_timeout_s)",
+                  {.host = host_name()});
+    if (poll(&readable, 1, deadline.poll_ms()) <= 0) continue;
+    char piece[32];
+    const ssize_t count = read(fd, piece, sizeof piece);
+    if (count <= 0)
+      throw Error(ErrorCode::launch, "the shell that starts the helper ended without a word", {.host = host_name()});
+    text.append(piece, static_cast<std::size_t>(count));
+  }
+  return std::stoi(text);
+}
 
 }  // namespace
 
@@ -70,9 +120,47 @@ Child::~Child() {
   }
 }
 
+DetachedProcess::DetachedProcess(const std::vector<std::string>& words, std::vector<std::string> environment,
+                                 Deadline deadline) {
+  std::vector<std::string> command = {"sh", "-c", R"("$@" 3>&- & echo $! >&3)", "sh"};
+  command.insert(command.end(), words.begin(), words.end());
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    throw Error(ErrorCode::launch, words[0] + " cannot be started: pipe: " + errno_text(errno), {.host = host_name()});
+  const FileDescriptor reading(ends[0]);
+  FileDescriptor writing(ends[1]);
+  const Child shell(command, std::move(environment), {{writing.get(), 3}});
+  writing.reset();
+  pid_ = read_number(reading.get(), deadline);
+  process_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  gone_ = !process_ && errno == ESRCH;
+}
+
+bool DetachedProcess::has_ended(Deadline deadline) const noexcept {
+  if (gone_ || !process_) return gone_;
+  return process::has_ended(process_.get(), deadline);
+}
+
+bool DetachedProcess::end(int signal, Deadline deadline) noexcept {
+  if (!gone_ && pid_ > 0) {
+    if (process_)
+      process::send_signal(process_.get(), signal);
+    else
+      kill(pid_, signal);
+    gone_ = has_ended(deadline);
+  }
+  return gone_;
+}
+
 std::vector<std::string> environment() {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  return variables;
+}
+
+std::vector<std::string> environment_of_another_job() {
+  std::vector<std::string> variables = environment();
+  std::erase_if(variables, belongs_to_this_job);
   return variables;
 }
 

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
+#include "base/unique_handle.hpp"
+
 namespace holdfast::launch {
 
 /// A child process made by posix_spawn (never fork: the rank may have threads). It has a session of its own, so that a
-/// terminal's signals do not reach it, and its standard input is /dev/null. The destructor kills and reaps it.
+/// terminal's signals do not reach it, its standard input is /dev/null, and of the other descriptors it has output,
+/// errors and those that are passed. The destructor kills and reaps it.
 class Child {
  public:
   /// An open descriptor of this process, and its number in the child.
@@ -26,7 +30,28 @@ class Child {
   pid_t pid_ = -1;
 };
 
+/// A process that is no descendant of this one: a shell starts it and exits. The destructor leaves it running.
+class DetachedProcess {
+ public:
+  /// `words[0]` is looked up on PATH. Throws Error(launch) where the shell does not start it by the deadline.
+  DetachedProcess(const std::vector<std::string>& words, std::vector<std::string> environment, Deadline deadline);
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// Waits until it has ended. Returns false when the deadline is over first, or where the kernel cannot tell.
+  [[nodiscard]] bool has_ended(Deadline deadline) const noexcept;
+  /// Sends the signal, and waits as long for the end. Returns whether it came.
+  bool end(int signal, Deadline deadline) noexcept;
+
+ private:
+  pid_t pid_ = -1;
+  FileDescriptor process_;
+  bool gone_ = false;
+};
+
 /// Returns this process's environment, as NAME=value.
 [[nodiscard]] std::vector<std::string> environment();
+/// The same without what describes the program's own MPI and Slurm step, and would mislead another one's. MPI's
+/// settings stay.
+[[nodiscard]] std::vector<std::string> environment_of_another_job();
 
 }  // namespace holdfast::launch

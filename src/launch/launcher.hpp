@@ -69,6 +69,7 @@ class HelperLauncher {
 
 [[nodiscard]] std::unique_ptr<HelperLauncher> make_spawn_launcher();
 [[nodiscard]] std::unique_ptr<HelperLauncher> make_slurm_step_launcher();
+[[nodiscard]] std::unique_ptr<HelperLauncher> make_child_launcher();
 /// Throws Error(invalid_state) unless reserve_helper_ranks() was called.
 [[nodiscard]] std::unique_ptr<HelperLauncher> make_reserved_launcher();
 

@@ -22,6 +22,7 @@ bool started_by_srun() {
 std::unique_ptr<HelperLauncher> make_launcher(Launcher launcher) {
   if (launcher == Launcher::reserved_ranks) return make_reserved_launcher();
   if (launcher == Launcher::slurm_step) return make_slurm_step_launcher();
+  if (launcher == Launcher::child) return make_child_launcher();
   return make_spawn_launcher();
 }
 

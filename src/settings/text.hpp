@@ -25,7 +25,7 @@ template <class Enum>
 struct Enumerators;
 template <>
 struct Enumerators<Launcher> {
-  static constexpr std::array<std::string_view, 4> names{"automatic", "spawn", "slurm_step", "reserved_ranks"};
+  static constexpr std::array<std::string_view, 5> names{"automatic", "spawn", "slurm_step", "reserved_ranks", "child"};
 };
 template <>
 struct Enumerators<Transport> {

@@ -71,11 +71,26 @@ bool shares_network(int pid) {
   return fs::read_symlink("/proc/" + std::to_string(pid) + "/ns/net", ignored) == fs::read_symlink("/proc/self/ns/net");
 }
 
+constexpr char job_variable[] = "HOLDFAST_TEST_JOB";
+
+/// A helper that a rank has started by itself is no descendant, but has the rank's environment.
+bool is_marked(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/environ");
+  const std::string wanted = std::string(job_variable) + "=" + std::to_string(job_root());
+  for (std::string variable; std::getline(file, variable, '\0');)
+    if (variable == wanted) return true;
+  return false;
+}
+
 bool belongs_to_this_job(int pid) {
-  return under_srun() ? shares_network(pid) : descends_from(pid, job_root());
+  return under_srun() ? shares_network(pid) : descends_from(pid, job_root()) || is_marked(pid);
 }
 
 }  // namespace
+
+void mark_helpers_of_this_job() {
+  setenv(job_variable, std::to_string(job_root()).c_str(), 1);
+}
 
 std::vector<int> helpers_of_this_job() {
   std::vector<int> pids;

@@ -10,6 +10,9 @@
 namespace holdfast::test {
 
 /// Pids of the holdfast-helper processes on this node that have the same mpirun (or started-alone daemon) above them as
+/// Lets helpers_of_this_job() find helpers that a rank starts by itself from now on.
+void mark_helpers_of_this_job();
+
 /// this process. Under srun, where they belong to another step, all of this node of the test cluster.
 std::vector<int> helpers_of_this_job();
 

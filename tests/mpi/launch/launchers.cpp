@@ -234,6 +234,7 @@ int main(int argc, char** argv) {
   using namespace holdfast::test;
   MPI_Init(&argc, &argv);
   speak_as_told();
+  mark_helpers_of_this_job();
   training = runs_program() ? MPI_COMM_WORLD : holdfast::reserve_helper_ranks(MPI_COMM_WORLD);
   int failed = 0;
   if (training != MPI_COMM_NULL) {
