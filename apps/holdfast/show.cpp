@@ -31,6 +31,8 @@ void print_header(const CheckpointInfo& info) {
   fmt::print("step {}, {} bytes ({}), saved by {} {} at {} with holdfast {}\n", info.step, info.file_bytes,
              human_bytes(info.file_bytes), info.world_size, info.world_size == 1 ? "rank" : "ranks", info.created,
              info.library_version);
+  for (const auto& [name, attribute] : info.attributes)
+    fmt::print("{}: {}\n", name, std::visit([](const auto& value) { return fmt::format("{}", value); }, attribute));
 }
 
 void print(const CheckpointReader& file) {
@@ -48,6 +50,13 @@ void print(const CheckpointReader& file) {
     fmt::print("\n");
     table->print();
   }
+}
+
+nlohmann::json attributes_json(const Attributes& attributes) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [name, attribute] : attributes)
+    std::visit([&, &key = name](const auto& value) { object[key] = value; }, attribute);
+  return object;
 }
 
 void print_as_json(const CheckpointReader& file) {
@@ -70,6 +79,7 @@ void print_as_json(const CheckpointReader& file) {
                             {"ranks", info.world_size},
                             {"created", info.created},
                             {"library_version", info.library_version},
+                            {"attributes", attributes_json(info.attributes)},
                             {"tensors", std::move(tensors)},
                             {"values", std::move(values)}});
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <holdfast/attributes.hpp>
 #include <holdfast/export.hpp>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct CheckpointInfo {
   /// True if the program went back behind this save and went on from an earlier one. An abandoned checkpoint is loaded
   /// only by its step (LoadOptions::step), never removed by keep_last, and replaced when its step is saved again.
   bool is_abandoned = false;
+  Attributes attributes;          ///< SaveOptions::attributes of the save
   std::vector<std::string> pins;  ///< names that it is pinned under, sorted
   /// True if the file can be read.
   [[nodiscard]] bool valid() const noexcept { return problem.empty(); }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <holdfast/export.hpp>
 #include <memory>
 #include <string>
@@ -62,6 +63,11 @@ class HOLDFAST_API SaveFuture {
   SaveStats wait() const;
   /// As wait(), with a timeout in seconds. A timeout below 0 counts as 0, one above ten years as ten years.
   SaveStats wait(std::chrono::duration<double> timeout) const;
+  /// Has `function` called once, when the save has been committed, has failed or was skipped: in the program's thread,
+  /// at the next call of the Checkpointer, or at the end of its close(). The function is local; it may ask this future
+  /// (wait() returns at once), but not call MPI or the Checkpointer, and what it throws is logged. A second one
+  /// replaces the first. The program need not keep the future until then.
+  void on_done(std::function<void()> function) const;
 
  private:
   friend class Checkpointer;

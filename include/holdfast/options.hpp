@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <holdfast/attributes.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -172,6 +173,9 @@ struct SaveOptions {
   /// Whether the save may replace a checkpoint of its step. false: async_save throws `invalid_state` where one is
   /// there, or a save of the step is in flight.
   bool overwrite = true;
+  /// What describes this save: it stands in the file, and `holdfast show`, list_checkpoints() and CheckpointReader tell
+  /// it. Other values cost no new plan.
+  Attributes attributes = {};
   /// Return before the copy is done. The tensors must stay unchanged until SaveFuture::wait_staged() returns.
   /// Meanwhile, a thread of the library copies, or enqueues the copies from GPUs; their place behind the work of
   /// `stream` is fixed before async_save returns.

@@ -1,7 +1,9 @@
 // Joins saving (save/saver.cpp) and loading (load/loader.cpp) in one object, and closes it in time.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <holdfast/checkpointer.hpp>
+#include <vector>
 
 #include "api/request_monitor.hpp"
 #include "base/error_text.hpp"
@@ -92,6 +94,7 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
 
   std::shared_ptr<save::Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
     std::shared_ptr<save::Save> save = saver().async_save(step, state, options);
+    watched_.push_back(save);
     if (!save->skipped()) requests_->saved();
     return save;
   }
@@ -160,6 +163,7 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     } catch (const Error& error) {
       shared = error;
     }
+    tell_of_saves();
     if (saver_) {
       saver_->await_end();
       saver_->free();
@@ -224,15 +228,29 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     mpi::forget(this);
   }
 
-  void check_open() const {
+  /// Begins a call of the program's.
+  void check_open() {
     if (closed_)
       throw Error(ErrorCode::invalid_state, "the Checkpointer is closed", {.path = options_.directory.string()});
+    tell_of_saves();
+  }
+
+  /// Local. Tells the program of saves that have ended (SaveFuture::on_done), and forgets those that nobody asks for.
+  void tell_of_saves() {
+    std::vector<std::shared_ptr<save::Save>> ended;
+    std::erase_if(watched_, [&](const std::shared_ptr<save::Save>& save) {
+      if (!save->ready()) return false;
+      if (save->tells()) ended.push_back(save);
+      return save->tells() || save.use_count() == 1;
+    });
+    for (const auto& save : ended) save->tell_done();
   }
 
   mpi::Communicator comm_;
   Options options_;
   std::optional<api::RequestMonitor> requests_;
   std::unique_ptr<save::Saver> saver_;
+  std::vector<std::shared_ptr<save::Save>> watched_;  ///< saves of which the program may want to be told
   bool closed_ = false;
   bool abandoned_ = false;
   int load_threads_ = 0;

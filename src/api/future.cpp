@@ -1,4 +1,5 @@
 #include <holdfast/future.hpp>
+#include <utility>
 
 #include "base/owner.hpp"
 #include "save/save.hpp"
@@ -28,6 +29,9 @@ void SaveFuture::wait_staged(CUstream_st* stream) const {
 }
 bool SaveFuture::ready() const {
   return checked(save_).ready();
+}
+void SaveFuture::on_done(std::function<void()> function) const {
+  checked(save_).on_done(std::move(function));
 }
 SaveStats SaveFuture::wait() const {
   return wait(checked(save_).default_timeout());

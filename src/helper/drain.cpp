@@ -189,7 +189,8 @@ void Drain::make_request(const SaveJob& job, const DatasetTable& layout) {
               .world_size = job.world_size,
               .datasets = layout.datasets,
               .chunks = {},
-              .copy = job.copy};
+              .copy = job.copy,
+              .attributes = job.attributes};
   waves_.clear();
   std::vector<std::pair<const StagedPart*, const plan::Piece*>> pieces;
   for (const StagedPart& part : job.parts)

@@ -40,7 +40,8 @@ struct SaveJob {
   std::uint32_t wave = 0, waves = 1;
   int world_size = 0;
   std::vector<StagedPart> parts;
-  std::string copy;  ///< how rank 0 copied its part, if this helper serves it
+  std::string copy;        ///< how rank 0 copied its part, if this helper serves it
+  std::string attributes;  ///< of the save, likewise
   std::optional<Error> error;
   Stopwatch since_staged;
 };

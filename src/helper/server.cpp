@@ -239,6 +239,7 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
               .world_size = hello_->world_size,
               .parts = {},
               .copy = {},
+              .attributes = {},
               .error = {},
               .since_staged = {}};
   for (const auto& [id, session] : sessions_) {
@@ -251,7 +252,10 @@ SaveJob Server::make_job(std::uint64_t save, const transport::Staged& any) const
       error.rank = session.rank;
       job.error = to_error(error);
     } else {
-      if (session.rank == 0) job.copy = staged->second.copy;
+      if (session.rank == 0) {
+        job.copy = staged->second.copy;
+        job.attributes = staged->second.attributes;
+      }
       job.waves = session.plans.at(staged->second.plan)->waves;
       job.parts.push_back({.layout = session.plans.at(staged->second.plan),
                            .arena = find_arena(session, staged->second.arena).value().data()});

@@ -93,4 +93,12 @@ std::optional<Error> Save::unseen_failure() const {
   return to_error(done_->error);
 }
 
+void Save::tell_done() noexcept {
+  try {
+    if (const std::function<void()> function = std::exchange(on_done_, nullptr)) function();
+  } catch (...) {
+    log::write(log::Level::warning, std::string("a function given to SaveFuture::on_done: ") + current_error().what());
+  }
+}
+
 }  // namespace holdfast::save

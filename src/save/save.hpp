@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <future>
 #include <holdfast/error.hpp>
 #include <holdfast/future.hpp>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "save/helper_client.hpp"
 #include "stage/stager.hpp"
@@ -41,6 +43,11 @@ class Save {
   /// Waits until the save is committed or has failed. Returns false if the deadline passes first. Does not throw the
   /// failure.
   [[nodiscard]] bool settle(Deadline deadline);
+  /// Sets what tell_done() calls.
+  void on_done(std::function<void()> function) { on_done_ = std::move(function); }
+  [[nodiscard]] bool tells() const noexcept { return on_done_ != nullptr; }
+  /// Calls the function of on_done(), once. Only logs what it throws.
+  void tell_done() noexcept;
   /// Returns the failure of the save if it has failed and nobody has waited for it.
   [[nodiscard]] std::optional<Error> unseen_failure() const;
 
@@ -58,6 +65,7 @@ class Save {
   std::future<double> staging_;
   std::shared_ptr<stage::PendingCopy> copies_;
   std::optional<transport::Done> done_;
+  std::function<void()> on_done_;
   std::shared_future<void> noted_;  ///< ready when the event log has the line about a lost save, if this rank writes it
 };
 

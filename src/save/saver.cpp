@@ -15,6 +15,7 @@
 #include "plan/build_plan.hpp"
 #include "plan/rank_layout.hpp"
 #include "save/replica_check.hpp"
+#include "settings/attributes.hpp"
 #include "settings/settings.hpp"
 #include "stage/cuda_stager.hpp"
 #include "stage/memory_spaces.hpp"
@@ -175,8 +176,9 @@ void Saver::require_new(std::int64_t step) const {
 /// Local. Returns the state of this rank, with its error if there is one.
 Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options,
                         Deadline deadline) noexcept {
-  Proposal mine{.step = step, .settings = settings::fingerprint(options), .error = {}};
+  Proposal mine{.step = step, .error = {}};
   try {
+    mine.settings = settings::fingerprint(options);
     if (step < 0)
       throw Error(ErrorCode::invalid_argument, fmt::format("the step to save is {}; steps are 0 or more", step));
     settings::check(options);
@@ -243,6 +245,7 @@ std::shared_ptr<Save> Saver::stage(Slot& slot, const SaveOptions& options, SaveS
                            .step = stats.step,
                            .plan = plan.id,
                            .arena = slot.arena ? slot.arena->number : 0,
+                           .attributes = comm_.rank() == 0 ? settings::to_text(options.attributes) : std::string(),
                            .error = {}};
   slot.save = make_owned<Save>(helpers_->client(), number, std::move(stats), options_.save_timeout_s);
   for (; staged.wave + 1 < plan.waves; ++staged.wave)

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <type_traits>
 
+#include "settings/attributes.hpp"
 #include "settings/limits.hpp"
 
 /// The one list of settings. They are compared between ranks, sent to helpers, read from the environment, checked and
@@ -66,10 +67,11 @@ void for_each_field(T& options, Visit&& visit) {
 /// Leaves out the stream, which is each rank's own.
 template <class Visit, SameStruct<SaveOptions> T>
 void for_each_field(T& options, Visit&& visit) {
-  auto& [when_busy, overwrite, overlap_staging, stream] = options;
+  auto& [when_busy, overwrite, attributes, overlap_staging, stream] = options;
   static_cast<void>(stream);
   visit(Field{"when_busy", "what async_save does when no arena is free"}, when_busy, enumerator);
   visit(Field{"overwrite", "replace a checkpoint of the same step"}, overwrite, anything);
+  visit(Field{"attributes", "text and numbers that describe the save"}, attributes, attribute_limit);
   visit(Field{"overlap_staging", "return before the copy is done"}, overlap_staging, anything);
 }
 

@@ -52,7 +52,12 @@ Bytes encode_all(const T& options) {
   Bytes bytes;
   bytes.reserve(256);
   Encoder encoder(std::move(bytes));
-  for_each_field(options, [&](const Field&, const auto& value, const auto& /*limit*/) { encoder(value); });
+  for_each_field(options, [&]<class V>(const Field&, const V& value, const auto& /*limit*/) {
+    if constexpr (std::same_as<V, Attributes>)
+      encoder(to_text(value));
+    else
+      encoder(value);
+  });
   return encoder.take();
 }
 
@@ -161,13 +166,8 @@ void explain_difference(const mpi::Communicator& comm, const SaveOptions& mine) 
   explain(comm, "SaveOptions", all_settings(mine));
 }
 
-std::int64_t fingerprint(const SaveOptions& options) noexcept {
-  constexpr std::int64_t most_values = 16;  // of a switch or an enumeration
-  std::int64_t number = 0;
-  for_each_field(options, [&](const Field&, const auto& value, const auto& /*limit*/) {
-    number = number * most_values + static_cast<std::int64_t>(value);
-  });
-  return number;
+std::int64_t fingerprint(const SaveOptions& options) {
+  return static_cast<std::int64_t>(checksum(encode_all(options)) >> 1);
 }
 
 Bytes encode(const Options& options) {

@@ -32,7 +32,7 @@ void require_same(const mpi::Communicator& comm, const LoadOptions& options);
 [[noreturn]] void explain_difference(const mpi::Communicator& comm, const SaveOptions& mine);
 
 /// Pure. Returns a number that is equal where all settings are.
-[[nodiscard]] std::int64_t fingerprint(const SaveOptions& options) noexcept;
+[[nodiscard]] std::int64_t fingerprint(const SaveOptions& options);
 /// Pure. Encodes the options for a helper. A change of it is a change of transport::protocol_version.
 [[nodiscard]] Bytes encode(const Options& options);
 /// Pure. The inverse of encode(). Throws Error(communication) for more settings than this version has.

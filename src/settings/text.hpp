@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "settings/attributes.hpp"
 #include "wrap/mpi.hpp"
 
 /// Values of options as text, and back. Pure.
@@ -65,6 +66,9 @@ std::string choices() {
 [[nodiscard]] std::string in_words(const std::string& text);
 inline std::string in_words(const std::filesystem::path& path) {
   return in_words(path.string());
+}
+inline std::string in_words(const Attributes& attributes) {
+  return to_text(attributes);
 }
 inline std::string in_words(bool value) {
   return value ? "true" : "false";

@@ -12,7 +12,7 @@
 /// options travel encoded, and only plan/, helper/ and settings/ look into them.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 6;
+inline constexpr std::uint32_t protocol_version = 7;
 
 /// The first packet on the UNIX socket: from the rank, then from the helper.
 struct Introduction {
@@ -117,11 +117,12 @@ struct Staged {
   std::uint64_t plan = 0;
   std::uint64_t arena = 0;  ///< ArenaReady::arena; 0: this rank has no bytes to save
   std::uint32_t wave = 0;
-  std::string copy;  ///< how this rank copies, for the event log
+  std::string copy;        ///< how this rank copies, for the event log
+  std::string attributes;  ///< of the save, as the file has them; from rank 0
   bool failed = false;
   ErrorRecord error;
   static void fields(auto& c, auto& s) {
-    c(s.save, s.sequence, s.parent, s.step, s.plan, s.arena, s.wave, s.copy, s.failed, s.error);
+    c(s.save, s.sequence, s.parent, s.step, s.plan, s.arena, s.wave, s.copy, s.attributes, s.failed, s.error);
   }
 };
 /// helper -> rank: the wave is written, and its slot is free for the next one. Done answers the last wave and any that

@@ -38,6 +38,9 @@ inline constexpr char boxes_table[] = "/holdfast/boxes";  // 1-d u64
 /// shapes_table and the rows before it.
 inline constexpr char parts_table[] = "/holdfast/parts";
 
+/// A text attribute of the root group, of fixed length: the attributes of the save as JSON, then spaces.
+inline constexpr char attr_attributes[] = "attributes";
+
 // The directory
 inline constexpr char file_prefix[] = "step-";  // step-000000000100.h5, 12 digits or more
 inline constexpr char file_suffix[] = ".h5";

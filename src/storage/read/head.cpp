@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "settings/attributes.hpp"
 #include "storage/format/format.hpp"
 #include "storage/read/hdf5_guard.hpp"
 #include "storage/read/source_file.hpp"
@@ -60,6 +61,8 @@ Head read_header(hid_t file, const std::filesystem::path& path, std::uint64_t fi
   info.world_size = static_cast<int>(world_size);
   info.created = hdf5::read_text_attribute(root.get(), format::attr_created);
   info.library_version = hdf5::read_text_attribute(root.get(), format::attr_library_version);
+  if (hdf5::has_attribute(root.get(), format::attr_attributes))
+    info.attributes = settings::parse_attributes(hdf5::read_text_attribute(root.get(), format::attr_attributes));
   head.lineage = read_lineage(root, info.step);
   info.sequence = head.lineage.sequence;
   info.parent = head.lineage.parent;

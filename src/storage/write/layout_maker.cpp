@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/error_text.hpp"
+#include "settings/attributes.hpp"
 #include "storage/format/format.hpp"
 #include "storage/format/hdf5_types.hpp"
 
@@ -22,6 +23,13 @@ std::vector<std::int64_t> numbers_of(const std::vector<SequenceRange>& ranges) {
   return numbers;
 }
 
+/// Other attributes fit into the place of these.
+std::string padded(std::string attributes) {
+  if (attributes.empty()) attributes = "{}";
+  attributes.resize(settings::most_attribute_bytes, ' ');
+  return attributes;
+}
+
 void write_header(hid_t file, const SaveRequest& request, const Title& title) {
   const hdf5::ObjectId root = hdf5::open_object(file, "/");
   hdf5::write_attribute(root.get(), format::attr_format, std::string(format::format_name));
@@ -33,6 +41,7 @@ void write_header(hid_t file, const SaveRequest& request, const Title& title) {
   hdf5::write_attribute(root.get(), format::attr_created, title.created);
   hdf5::write_attribute(root.get(), format::attr_world_size, std::int64_t{request.world_size});
   hdf5::write_attribute(root.get(), format::attr_library_version, std::string(version()));
+  hdf5::write_attribute(root.get(), format::attr_attributes, padded(request.attributes));
 }
 
 /// Creates the tables; returns the places of those that the writers fill in.
@@ -107,6 +116,7 @@ void make_again(const std::filesystem::path& path, const SaveRequest& request, c
   hdf5::rewrite_attribute(root.get(), format::attr_parent, title.lineage.parent);
   hdf5::rewrite_attribute(root.get(), format::attr_abandoned, numbers_of(title.lineage.abandoned));
   hdf5::rewrite_attribute(root.get(), format::attr_created, title.created);
+  hdf5::rewrite_attribute(root.get(), format::attr_attributes, padded(request.attributes));
   file.finish();
 }
 

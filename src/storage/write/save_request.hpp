@@ -22,7 +22,7 @@ struct Chunk {
   std::span<const std::byte> bytes;
 };
 
-/// One writer's view of a save. All members but `chunks` and `copy` are the same on all writers.
+/// One writer's view of a save. All members but `chunks`, `copy` and `attributes` are the same on all writers.
 struct SaveRequest {
   std::int64_t step = -1;
   std::int64_t sequence = 0;  ///< place in the line (lineage.hpp); 0: after the newest save
@@ -31,7 +31,8 @@ struct SaveRequest {
   int world_size = 0;
   std::span<const plan::Dataset> datasets;
   std::vector<Chunk> chunks;
-  std::string copy;  ///< how rank 0 copied its part, on its writer; for the event log
+  std::string copy;             ///< how rank 0 copied its part, on its writer; for the event log
+  std::string attributes = {};  ///< JSON text that describes the save, on the same writer
 };
 
 /// How files are laid out and written: Options, and the environment below them.

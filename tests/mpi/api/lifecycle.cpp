@@ -12,8 +12,10 @@
 #include <holdfast/checkpointer.hpp>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "support/mpi_fixture.hpp"
 #include "support/processes.hpp"
@@ -50,6 +52,30 @@ TEST_F(Lifecycle, TwoCheckpointersAtOnce) {
   save(second, 4);
   EXPECT_EQ(second.latest(), 4);
   second.close();
+}
+
+TEST_F(Lifecycle, TheProgramIsToldOfASaveAtItsNextCall) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  std::vector<std::int64_t> told;
+  const auto save_and_tell = [&](std::int64_t step) {
+    value_ = step;
+    const SaveFuture future = checkpointer.async_save(step, state());
+    future.on_done([&told, future] { told.push_back(future.wait().step); });
+    return future;
+  };
+  save_and_tell(1).wait();
+  EXPECT_TRUE(told.empty()) << "in the middle of something else";
+  EXPECT_EQ(checkpointer.latest(), 1);
+  EXPECT_EQ(told, std::vector<std::int64_t>{1});
+  const SaveFuture second = save_and_tell(2);
+  second.on_done([&] {
+    told.push_back(-2);
+    throw std::runtime_error("not the library's business");
+  });
+  second.wait();
+  save_and_tell(3);
+  checkpointer.close();
+  EXPECT_EQ(told, (std::vector<std::int64_t>{1, -2, 3}));
 }
 
 TEST_F(Lifecycle, PartsOfTheWorldSaveOnTheirOwn) {

@@ -344,6 +344,36 @@ TEST_F(SaveAndLoad, PartialLoadReportsWhatIsMissingAndUnexpected) {
   checkpointer.close();
 }
 
+TEST_F(SaveAndLoad, AttributesOfASaveStandInItsFile) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  auto weight = rows("w", 40, 1);
+  StateDict state;
+  state.add(weight.name(), weight.view());
+  const Attributes first = {{"run", "a"}, {"lr", 0.25}},
+                   second = {{"run", std::string(3000, 'b')}, {"epoch", std::int64_t{7}}};
+  checkpointer.async_save(1, state, {.attributes = first}).wait();
+  EXPECT_TRUE(checkpointer.async_save(2, state, {.attributes = second}).wait().plan_cached);
+  checkpointer.async_save(3, state).wait();
+  checkpointer.close();
+  const std::vector<CheckpointInfo> found = list_checkpoints(options().directory);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].attributes, first);
+  EXPECT_EQ(found[1].attributes, second);
+  EXPECT_TRUE(found[2].attributes.empty());
+}
+
+TEST_F(SaveAndLoad, AttributesThatDifferAreRefused) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  StateDict state;
+  if (ranks_ > 1) {
+    const std::string run = rank_ + 1 == ranks_ ? "b" : "a";
+    expect_same_error(MPI_COMM_WORLD, ErrorCode::plan_conflict, {"SaveOptions", "attributes", R"({"run":"b"})"}, [&] {
+      checkpointer.async_save(1, state, {.attributes = {{"run", run}}});
+    });
+  }
+  checkpointer.close();
+}
+
 TEST_F(SaveAndLoad, DtypesConvertOnlyWhenAsked) {
   Checkpointer checkpointer(MPI_COMM_WORLD, options());
   const Box box = rows_of(rank_, ranks_, 10, 3);

@@ -1,5 +1,6 @@
 #include "settings/settings.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -81,7 +82,8 @@ std::vector<std::string> names_of(const auto& options) {
 }
 
 TEST(Settings, AreThoseOfSaveOptionsAndLoadOptions) {
-  EXPECT_EQ(names_of(SaveOptions{}), (std::vector<std::string>{"when_busy", "overwrite", "overlap_staging"}));
+  EXPECT_EQ(names_of(SaveOptions{}),
+            (std::vector<std::string>{"when_busy", "overwrite", "attributes", "overlap_staging"}));
   EXPECT_EQ(names_of(LoadOptions{}),
             (std::vector<std::string>{"step", "file", "saves_go_on_from", "strict", "convert", "verify", "verify_first",
                                       "filter_plugins", "exact_per_rank"}));
@@ -210,6 +212,35 @@ TEST(Settings, AreDocumented) {
   const std::string wanted = "\n" + table<Options>("Options") + "\n" + table<SaveOptions>("SaveOptions") + "\n" +
                              table<LoadOptions>("LoadOptions") + "\n";
   EXPECT_EQ(found, wanted);
+}
+
+TEST(Settings, AttributesComeBackFromTheirText) {
+  const Attributes attributes = {{"run", "night \"7\""}, {"lr", 0.1}, {"commit", std::int64_t{-3}}, {"whole", 2.0}};
+  EXPECT_EQ(parse_attributes(to_text(attributes) + "   "), attributes);
+  EXPECT_EQ(to_text({}), "{}");
+  EXPECT_TRUE(parse_attributes("").empty());
+  EXPECT_TRUE(parse_attributes("[1]").empty());
+  EXPECT_EQ(parse_attributes(R"({"a":1,"b":[2],"c":null,"d":true})"), (Attributes{{"a", std::int64_t{1}}}));
+  EXPECT_NE(fingerprint(SaveOptions{.attributes = {{"lr", 0.1}}}),
+            fingerprint(SaveOptions{.attributes = {{"lr", 0.2}}}));
+}
+
+TEST(Settings, AttributesThatDoNotFitAreRefused) {
+  const auto refusal = [](const Attributes& attributes) {
+    try {
+      check(SaveOptions{.attributes = attributes});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+      return error.message();
+    }
+    return std::string("taken");
+  };
+  EXPECT_EQ(refusal({{"text", std::string(3989, 'x')}}), "taken");
+  EXPECT_THAT(refusal({{"text", std::string(3990, 'x')}}),
+              testing::HasSubstr("at most 4000 bytes as JSON, and these 4001"));
+  EXPECT_THAT(refusal({{"text", "\xff"}}), testing::HasSubstr("UTF-8"));
+  EXPECT_THAT(refusal({{"\xff", 1.5}}), testing::HasSubstr("UTF-8"));
+  EXPECT_THAT(refusal({{"number", std::numeric_limits<double>::infinity()}}), testing::HasSubstr("finite"));
 }
 
 }  // namespace
