@@ -120,6 +120,7 @@ struct TensorView {
   /// Returns the address where the box lies now. Empty where it always lies at `data`. Asked once at the start of each
   /// save and load, before anything is compared; what it throws is thrown on all ranks.
   std::function<void*()> address = {};
+  std::optional<DType> stored = {};  ///< type of the elements in the file, if it is another one (stored_as())
 };
 
 namespace detail {
@@ -147,6 +148,12 @@ requires(!std::same_as<T, bool>) [[nodiscard]] TensorView shard(std::vector<T>& 
     return elements.data();
   });
 }
+
+/// The same tensor, stored in the file as another dtype, such as f32 as bf16: a save converts while it stages, by the
+/// rules of LoadOptions::convert; a load of what was saved so converts back without being asked. For host memory only:
+/// a save of GPU memory throws invalid_argument. Throws nothing itself; a pair that cannot be converted both ways is
+/// told by the save or load.
+[[nodiscard]] HOLDFAST_API TensorView stored_as(TensorView view, DType dtype);
 
 /// A tensor that is held in full by every rank that names it. It is saved once; the ranks share the copying.
 [[nodiscard]] HOLDFAST_API TensorView replicated(void* data, DType dtype, Shape global,

@@ -160,7 +160,7 @@ void FileLoad::add_part(ChunkRequest& request, const BoxRead& read, const ChunkP
   if (request.is_checked) request.parts = {}, request.ranges = {};
   if (request.is_checked || !checks_on_the_way()) return;
   request.parts.push_back(part.box);
-  const DType saved = file_->datasets()[chunk.dataset].dtype, wanted = targets_.local.items[read.item].dtype;
+  const DType saved = file_->datasets()[chunk.dataset].dtype, wanted = targets_.local.memory[read.item].dtype;
   if (!is_direct(targets_.spaces[read.item], saved, wanted)) return;
   if (const auto range = byte_range_of(part.box, chunk.box, size_of(saved))) request.ranges.push_back(*range);
 }

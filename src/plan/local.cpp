@@ -11,6 +11,7 @@
 #include "base/checksum.hpp"
 #include "base/codec.hpp"
 #include "base/error_text.hpp"
+#include "tensor/convert.hpp"
 #include "tensor/cover.hpp"
 #include "tensor/state_dict.hpp"
 #include "tensor/strided.hpp"
@@ -38,11 +39,19 @@ void check_address(const std::string& name, const TensorView& view) {
     refuse(name, fmt::format("a null pointer for {} bytes", volume(view.shard.extent) * size_of(view.dtype)));
 }
 
+void check_stored(const std::string& name, DType dtype, DType stored) {
+  if (!is_known(stored)) refuse(name, fmt::format("{} is not the number of a DType", static_cast<int>(stored)));
+  if (!convertible(dtype, stored) || !convertible(stored, dtype))
+    refuse(name, fmt::format("{} cannot be stored as {}: there is no conversion there and back", to_string(dtype),
+                             to_string(stored)));
+}
+
 void check_tensor(const std::string& name, const TensorView& view) {
   const Shard& shard = view.shard;
   if (!is_known(view.dtype)) refuse(name, fmt::format("{} is not the number of a DType", static_cast<int>(view.dtype)));
   check_dimensions(name, shard);
-  if (!checked_volume(shard.global, size_of(view.dtype)))
+  if (view.stored) check_stored(name, view.dtype, *view.stored);
+  if (!checked_volume(shard.global, std::max(size_of(view.dtype), size_of(view.stored.value_or(view.dtype)))))
     refuse(name, fmt::format("the global shape {} of {} has more bytes than can be counted", to_string(shard.global),
                              to_string(view.dtype)));
   if (!inside(shard.offset, shard.extent, shard.global))
@@ -57,7 +66,8 @@ void check_tensor(const std::string& name, const TensorView& view) {
 Item tensor_item(const StateDict::Tensor& tensor) {
   const auto& [name, view] = tensor;
   check_tensor(name, view);
-  return {name, DatasetKind::tensor, view.dtype, view.shard.global, {view.shard.offset, view.shard.extent}};
+  const DType stored = view.stored.value_or(view.dtype);
+  return {name, DatasetKind::tensor, stored, view.shard.global, {view.shard.offset, view.shard.extent}};
 }
 
 Shape value_shape(const ValueRef& ref) {

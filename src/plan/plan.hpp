@@ -32,7 +32,7 @@ enum class DatasetKind : std::uint8_t {
 struct Item {
   std::string name;
   DatasetKind kind{};
-  DType dtype{};
+  DType dtype{};              ///< of the dataset; the memory's may be another one (TensorView::stored)
   Shape global;               ///< shape of the dataset; empty for per_rank, as build_plan() adds the ranks' extents
   Box box;                    ///< per_rank: offset {0}, extent {count}; no dimensions if it is one number
   std::uint64_t content = 0;  ///< checksum of a value's bytes, to find ranks that disagree; 0 for tensors and per_rank

@@ -107,7 +107,7 @@ class Reader {
     if (!space.on_device() && run_bytes(memory) == packed_bytes(memory))
       return checksum({memory.data, packed_bytes(memory)});
     Checksum sum;
-    for (const Slab& slab : slabs(item.box, size_of(item.dtype), piece_bytes)) {
+    for (const Slab& slab : slabs(item.box, memory.element_bytes, piece_bytes)) {
       if (piece_.size() < slab.bytes) piece_.resize(slab.bytes);
       stager_
           .begin({{.from = memory_of(view, slab.box), .to = piece_.data(), .space = space, .tensor = item.name}},

@@ -161,6 +161,16 @@ void Saver::for_plan(Function&& function) try {
   throw;
 }
 
+/// Local. Throws for a tensor in GPU memory that is to be stored as another dtype: only processors convert.
+void Saver::require_host_conversions() const {
+  for (std::size_t i = 0; i < local_.tensors; ++i)
+    if (spaces_[i].on_device() && local_.memory[i].dtype != local_.items[i].dtype)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("it is in GPU memory, where it cannot be converted from {} to {} for the file",
+                              to_string(local_.memory[i].dtype), to_string(local_.items[i].dtype)),
+                  {.tensor = local_.items[i].shown()});
+}
+
 /// Local. Throws if rank 0 sees a checkpoint of the step, or a save of it is in flight.
 void Saver::require_new(std::int64_t step) const {
   const auto is_of_step = [&](const Slot& slot) {
@@ -186,6 +196,7 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
     stage::check_stream(options.stream);
     plan::update(local_, state);
     if (cuda::present() || spaces_.size() != local_.items.size()) spaces_ = stage::find_memory_spaces(local_);
+    if (cuda::present()) require_host_conversions();
     mine.values = local_.values;
     mine.free = free_slots(options.when_busy, deadline);
     for (std::size_t plan = 0; plan < kept_plans; ++plan) {

@@ -88,6 +88,7 @@ class Saver {
   };
   Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
   void require_new(std::int64_t step) const;
+  void require_host_conversions() const;
   Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Deadline deadline) noexcept;
   std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
   bool stage_later(Save& save, Staging staging, const std::shared_ptr<stage::PendingCopy>& pending, bool beside);

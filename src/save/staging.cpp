@@ -23,10 +23,12 @@ std::vector<stage::Copy> copies_of(const plan::RankPlan& plan, const plan::Local
     if (piece.wave != selection.wave || piece.bytes == 0) continue;
     const plan::Item& item = local.items[piece.item];
     const Box& box = plan::is_per_rank_kind(item.kind) ? item.box : piece.box;
-    copies.push_back({.from = memory_of(local.memory[piece.item], box),
+    const TensorView& view = local.memory[piece.item];
+    copies.push_back({.from = memory_of(view, box),
                       .to = arena + piece.arena_offset,
                       .space = spaces[piece.item],
-                      .tensor = item.name});
+                      .tensor = item.shown()});
+    if (view.dtype != item.dtype) copies.back().conversion = {view.dtype, item.dtype};
   }
   return copies;
 }

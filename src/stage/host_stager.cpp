@@ -6,8 +6,11 @@
 #include <atomic>
 #include <vector>
 
+#include "base/codec.hpp"
 #include "base/cores.hpp"
 #include "base/threads.hpp"
+#include "tensor/convert.hpp"
+#include "tensor/slabs.hpp"
 
 namespace holdfast::stage {
 namespace {
@@ -22,14 +25,34 @@ std::uint64_t packed_bytes(std::span<const Copy> copies) {
   return sum;
 }
 
+/// Converts by way of a buffer that stays in the processor's cache.
+void pack_converted(const StridedMemory& from, const Conversion& conversion, std::byte* to) {
+  constexpr std::uint64_t buffer_bytes = 256U << 10;
+  Bytes packed;
+  for (const Slab& slab : slabs(whole(from.extent), from.element_bytes, buffer_bytes)) {
+    if (packed.size() < slab.bytes) packed.resize(slab.bytes);
+    pack(part_of(from, slab.box), packed.data());
+    const std::size_t count = slab.bytes / from.element_bytes;
+    convert(conversion.from, packed.data(), conversion.to, to, count);
+    to += count * size_of(conversion.to);
+  }
+}
+
+void carry_out(const Copy& copy) {
+  if (copy.conversion)
+    pack_converted(copy.from, *copy.conversion, copy.to);
+  else
+    pack(copy.from, copy.to);
+}
+
 /// Cuts the copies into parts that are not much larger than cut_bytes.
 std::vector<Copy> cut(std::span<const Copy> copies) {
   std::vector<Copy> parts;
   for (const Copy& copy : copies) {
     std::byte* to = copy.to;
     for (const Box& box : split(whole(copy.from.extent), packed_bytes(copy.from) / cut_bytes + 1)) {
-      parts.push_back({part_of(copy.from, box), to});
-      to += packed_bytes(parts.back().from);
+      parts.push_back({.from = part_of(copy.from, box), .to = to, .conversion = copy.conversion});
+      to += parts.back().bytes();
     }
   }
   return parts;
@@ -59,14 +82,14 @@ std::shared_ptr<PendingCopy> HostStager::begin(std::vector<Copy> copies, cuda::S
 
 void HostStager::stage(std::span<const Copy> copies) const {
   if (threads_ <= 1 || packed_bytes(copies) < threads_from_bytes) {
-    for (const Copy& copy : copies) pack(copy.from, copy.to);
+    for (const Copy& copy : copies) carry_out(copy);
     return;
   }
   const std::vector<Copy> parts = cut(copies);
   std::atomic<std::size_t> next = 0;
   run_in_threads(threads_, [&] {
     try {
-      for (std::size_t i = next++; i < parts.size(); i = next++) pack(parts[i].from, parts[i].to);
+      for (std::size_t i = next++; i < parts.size(); i = next++) carry_out(parts[i]);
     } catch (...) {
       next = parts.size();
       throw;

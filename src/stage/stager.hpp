@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,12 +13,24 @@
 
 namespace holdfast::stage {
 
+/// Conversion of the elements on their way.
+struct Conversion {
+  DType from{}, to{};
+};
+
 /// A copy into the arena: from strided memory of the program to packed bytes of the helper.
 struct Copy {
   StridedMemory from;
   std::byte* to = nullptr;
-  cuda::MemorySpace space = {};  ///< memory space of `from`
-  std::string tensor = {};       ///< name of the tensor, for errors
+  cuda::MemorySpace space = {};               ///< memory space of `from`
+  std::string tensor = {};                    ///< name of the tensor, for errors
+  std::optional<Conversion> conversion = {};  ///< for host memory only
+
+  /// Bytes that it writes.
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    const std::uint64_t packed = packed_bytes(from);
+    return conversion ? packed / from.element_bytes * size_of(conversion->to) : packed;
+  }
 };
 
 /// Copies that have begun. The destructor waits for nothing.

@@ -99,7 +99,7 @@ void StateDict::add(std::string name, TensorView tensor) {
   const Shard& shard = tensor.shard;
   Encoder encoder;
   encoder(tensors_checksum_, name, tensor.dtype, shard.global, shard.offset, shard.extent, shard.stride,
-          tensor.writable, reinterpret_cast<std::uintptr_t>(tensor.data));
+          tensor.writable, reinterpret_cast<std::uintptr_t>(tensor.data), tensor.stored.value_or(tensor.dtype));
   tensors_checksum_ = checksum(encoder.take());
   tensors_.push_back({std::move(name), std::move(tensor)});
 }

@@ -47,7 +47,7 @@ TensorView detail::of_vector(Shard box, DType dtype, std::function<void*(std::si
 }
 
 TensorView shard(std::function<void*()> address, DType dtype, Shard box) {
-  return {nullptr, dtype, std::move(box), true, std::move(address)};
+  return {nullptr, dtype, std::move(box), true, std::move(address), {}};
 }
 
 TensorView shard(void* data, DType dtype, Shard box) {
@@ -56,6 +56,14 @@ TensorView shard(void* data, DType dtype, Shard box) {
 
 TensorView shard(const void* data, DType dtype, Shard box) {
   return read_only(data, dtype, std::move(box));
+}
+
+TensorView stored_as(TensorView view, DType dtype) {
+  if (dtype == view.dtype)
+    view.stored.reset();
+  else
+    view.stored = dtype;
+  return view;
 }
 
 TensorView replicated(void* data, DType dtype, Shape global, std::vector<std::int64_t> stride) {

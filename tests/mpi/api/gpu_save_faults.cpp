@@ -65,6 +65,26 @@ TEST_F(GpuSaveFaults, FreedMemoryIsRefusedOnAllRanks) {
   checkpointer.close();
 }
 
+/// A load of it converts on the way, as ever.
+TEST_F(GpuSaveFaults, OnlyHostMemoryIsStoredAsAnotherType) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
+  const auto rank = static_cast<std::uint64_t>(rank_in(MPI_COMM_WORLD)),
+             ranks = static_cast<std::uint64_t>(size_of_comm(MPI_COMM_WORLD));
+  const Shard box{.global = {4 * ranks}, .offset = {4 * rank}, .extent = {4}};
+  std::vector<float> host = {1, 2, 3, 4};
+  GpuMemory memory(4 * sizeof(float), GpuKind::device, gpu_.device());
+  StateDict on_host, on_device;
+  on_host.add("w", stored_as(shard(host, box), DType::bf16));
+  on_device.add("w", stored_as(shard(memory.data(), DType::f32, box), DType::bf16));
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"\"w\": ", "GPU memory", "f32 to bf16"},
+                    [&] { checkpointer.async_save(1, on_device); });
+  checkpointer.async_save(2, on_host).wait();
+  checkpointer.load(on_device);
+  const std::vector<std::byte> loaded = memory.read();
+  for (std::size_t i = 0; i < host.size(); ++i) EXPECT_EQ(to_double(DType::f32, loaded.data() + 4 * i), host[i]);
+  checkpointer.close();
+}
+
 TEST_F(GpuSaveFaults, ALoadThatFailsOnOneRankFailsOnAll) {
   Checkpointer checkpointer(MPI_COMM_WORLD, {.directory = directory_.path() / "ckpt"});
   gpu_.fill(1);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <holdfast/checkpoint_reader.hpp>
 #include <holdfast/checkpointer.hpp>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -341,6 +342,35 @@ TEST_F(SaveAndLoad, PartialLoadReportsWhatIsMissingAndUnexpected) {
   StateDict less;
   less.add(kept.name(), kept.view());
   expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"gone"}, [&] { checkpointer.load(less); });
+  checkpointer.close();
+}
+
+TEST_F(SaveAndLoad, ATensorMayBeStoredAsAnotherType) {
+  Checkpointer checkpointer(MPI_COMM_WORLD, options());
+  const auto ranks = static_cast<std::uint64_t>(ranks_), rank = static_cast<std::uint64_t>(rank_);
+  constexpr std::uint64_t count = 300000;  // more than one buffer
+  std::vector<float> moment(count);
+  for (std::uint64_t i = 0; i < count; ++i) moment[i] = 1 + static_cast<float>(i % 129) / 256;
+  const Shard box{.global = {count * ranks}, .offset = {count * rank}, .extent = {count}};
+  StateDict state, plain;
+  state.add("moment", stored_as(shard(moment, box), DType::bf16));
+  plain.add("moment", shard(moment, box));
+  checkpointer.async_save(1, state).wait();
+  const std::vector<float> saved = std::exchange(moment, std::vector<float>(count));
+  checkpointer.load(state);
+  for (std::uint64_t i = 0; i < count; ++i)
+    ASSERT_NEAR(moment[i], saved[i], 1.0 / 256) << "bf16 has 8 bits, and the last one is rounded";
+  EXPECT_EQ(moment[2], 1 + 2.0F / 256) << "exact in bf16";
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::mismatch, {"bf16", "f32"}, [&] { checkpointer.load(plain); });
+  checkpointer.load(plain, {.convert = true});
+  EXPECT_FALSE(checkpointer.async_save(2, plain).wait().plan_cached) << "another layout";
+  const CheckpointReader first(options().directory / "step-000000000001.h5"), second(options().directory / "latest");
+  EXPECT_EQ(first.at("moment").dtype, DType::bf16);
+  EXPECT_EQ(second.at("moment").dtype, DType::f32);
+  StateDict impossible;
+  impossible.add("moment", stored_as(shard(moment, box), DType::c64));
+  expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument, {"moment", "f32 cannot be stored as c64"},
+                    [&] { checkpointer.async_save(3, impossible); });
   checkpointer.close();
 }
 
