@@ -1,11 +1,12 @@
-// What several boxes of a tensor on a rank cost: next to as many tensors, and as a block-cyclic matrix next to one that
-// is cut by rows.
+// What other layouts of the same bytes cost: several boxes of a tensor next to as many tensors, a block-cyclic matrix
+// next to one that is cut by rows, a tensor that is stored as another type next to one that is not.
 #include <benchmark/benchmark.h>
 #include <mpi.h>
 
 #include <functional>
 #include <holdfast/checkpointer.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "measure.hpp"
@@ -140,6 +141,19 @@ BENCHMARK(block_cyclic_and_rows)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond)
     ->Iterations(7);
+
+/// f32 in memory and bf16 in the file.
+void stored_as_bf16(benchmark::State& state) {
+  const auto [rank, ranks] = world();
+  constexpr std::uint64_t count = all_bytes / sizeof(float);
+  std::vector<float> memory(count, 1);
+  const Shard box{.global = {count * ranks}, .offset = {count * rank}, .extent = {count}};
+  StateDict converted, plain;
+  converted.add("tensor", stored_as(shard(memory, box), DType::bf16));
+  plain.add("tensor", shard(memory, box));
+  compare(state, std::move(converted), std::move(plain), 0);
+}
+BENCHMARK(stored_as_bf16)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(7);
 
 }  // namespace
 }  // namespace holdfast::benchmarks
