@@ -45,8 +45,12 @@ class CheckpointReader::Impl {
     std::ranges::sort(numbers_, {}, [&](std::uint32_t i) -> const std::string& { return definition(i).name; });
     for (const std::uint32_t number : numbers_) entries_.push_back(entry_of(definition(number)));
     for (const ChunkRecord& chunk : source_->chunks()) chunks_[chunk.dataset].push_back(&chunk);
-    for (auto& of_dataset : chunks_)
+    for (auto& of_dataset : chunks_) {
       std::ranges::stable_sort(of_dataset, {}, [](const ChunkRecord* chunk) -> const Box& { return chunk->box; });
+      std::vector<const Box*> boxes;
+      for (const ChunkRecord* chunk : of_dataset) boxes.push_back(&chunk->box);
+      indices_.emplace_back(boxes);
+    }
   }
 
   [[nodiscard]] const storage::Source& source() const noexcept { return *source_; }
@@ -70,13 +74,13 @@ class CheckpointReader::Impl {
 
   /// Reads a box, which lies inside the dataset, and verifies the chunks that it has a part of.
   void read(std::uint32_t number, const Box& box, const StridedMemory& to) const {
+    std::vector<std::uint32_t> found;
+    indices_[number].find(box, found);
     std::vector<const ChunkRecord*> touched;
     std::uint64_t covered = 0;
-    for (const ChunkRecord* chunk : chunks_[number]) {
-      const auto common = intersect(chunk->box, box);
-      if (!common) continue;
-      touched.push_back(chunk);
-      covered += volume(common->extent);
+    for (const std::uint32_t i : found) {
+      touched.push_back(chunks_[number][i]);
+      covered += volume(intersect(touched.back()->box, box)->extent);
     }
     if (covered != volume(box.extent))
       fail(ErrorCode::corrupt, definition(number).name,
@@ -126,6 +130,7 @@ class CheckpointReader::Impl {
   std::vector<std::uint32_t> numbers_;                   ///< of entries_
   std::vector<SavedEntry> entries_;                      ///< by name
   std::vector<std::vector<const ChunkRecord*>> chunks_;  ///< of each dataset, by box
+  std::vector<BoxIndex> indices_;                        ///< of the same
 };
 
 namespace {
