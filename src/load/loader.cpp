@@ -41,12 +41,17 @@ plan::LocalPlan writable_plan(const StateDict& state) {
 
 /// A checkpoint to try, or one that is only reported as bad. The same on all ranks.
 struct Candidate {
-  std::string path;
-  std::int64_t step = -1;
+  std::int64_t step = -1;  ///< -1: LoadOptions::file
   bool is_bad = false;
   ErrorRecord problem = {};
-  static void fields(auto& codec, auto& self) { codec(self.path, self.step, self.is_bad, self.problem); }
+  static void fields(auto& codec, auto& self) { codec(self.step, self.is_bad, self.problem); }
 };
+
+/// Where this rank finds it. An absolute path of a file replaces the directory.
+std::filesystem::path path_of(const Candidate& candidate, const std::filesystem::path& directory,
+                              const LoadOptions& options) {
+  return directory / (candidate.step < 0 ? options.file : std::filesystem::path(storage::file_name(candidate.step)));
+}
 
 /// Whether the options say which checkpoint it has to be.
 bool is_given(const LoadOptions& options) {
@@ -59,22 +64,21 @@ Candidate given_candidate(const std::filesystem::path& directory, const LoadOpti
     if (!std::ranges::binary_search(storage::steps_in(directory), options.step))
       throw Error(ErrorCode::not_found, fmt::format("there is no checkpoint of step {}", options.step),
                   {.path = directory.string()});
-    return {.path = directory / storage::file_name(options.step), .step = options.step};
+    return {.step = options.step};
   }
   if (options.step >= 0)
     throw Error(ErrorCode::invalid_argument, "LoadOptions::step and LoadOptions::file cannot both be given");
-  const std::filesystem::path path = directory / options.file;  // an absolute path replaces the directory
+  const std::filesystem::path path = path_of({}, directory, options);
   if (!std::filesystem::exists(path))
     throw Error(ErrorCode::not_found, "there is no such file (LoadOptions::file)", {.path = path.string()});
-  return {.path = path};
+  return {};
 }
 
 std::vector<Candidate> find_candidates(const std::filesystem::path& directory, const LoadOptions& options) {
   if (is_given(options)) return {given_candidate(directory, options)};
   std::vector<Candidate> candidates;
   for (const storage::Candidate& found : storage::candidates_in(directory))
-    candidates.push_back({.path = directory / storage::file_name(found.step),
-                          .step = found.step,
+    candidates.push_back({.step = found.step,
                           .is_bad = found.problem.has_value(),
                           .problem = found.problem ? to_record(*found.problem) : ErrorRecord{}});
   if (candidates.empty())
@@ -142,20 +146,20 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   std::optional<Error> newest_problem;
   bool is_spoiled = false;
   Spoiled spoiled;
-  for (const auto& [path, step, is_bad, problem] : agree_on_candidates(comm, directory, options)) {
+  for (const Candidate& candidate : agree_on_candidates(comm, directory, options)) {
     FileLoad file(comm, {state, local, spaces}, options, planner, threads);
     std::optional<LoadReport> report;
     try {
-      if (is_bad) throw to_error(problem);
-      report = file.run(path);
+      if (candidate.is_bad) throw to_error(candidate.problem);
+      report = file.run(path_of(candidate, directory, options));
       require_replaced(comm, spoiled, *report);
     } catch (const Error& error) {  // the same on all ranks, so all go on to the same file
       if (!damaged(error) || is_given(options)) throw;
       if (!newest_problem) newest_problem = error;
       is_spoiled = is_spoiled || file.is_writing();
       spoiled.merge(file.overwritten());
-      skipped.push_back(fmt::format("step {}: {}", step, error.what()));
-      if (comm.rank() == 0) log::warning("the checkpoint of step {} is passed over: {}", step, error.what());
+      skipped.push_back(fmt::format("step {}: {}", candidate.step, error.what()));
+      if (comm.rank() == 0) log::warning("the checkpoint of step {} is passed over: {}", candidate.step, error.what());
       continue;
     }
     report->skipped = std::move(skipped);
