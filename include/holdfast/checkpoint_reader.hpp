@@ -85,8 +85,8 @@ class HOLDFAST_API CheckpointReader {
   /// Whether the file has checksums. Without them nothing is verified.
   [[nodiscard]] bool has_checksums() const noexcept;
 
-  /// Reads the box `to.shard` of what is stored under the name, a tensor as a rule, into `to.data`, which is memory of
-  /// this process, in its strides. The dtype is that of the entry, and the box lies inside its shape.
+  /// Reads the box `to.shard` of what is stored under the name, a tensor as a rule, into memory of this process, in its
+  /// strides. Dtype and global shape are those of the entry.
   void read(std::string_view name, const TensorView& to) const;
   /// The elements of a value or the bytes of a string: those of `rank` if it is per rank, otherwise without a rank.
   [[nodiscard]] std::vector<std::byte> bytes(std::string_view name, int rank = -1) const;

@@ -4,10 +4,12 @@
 #include <cstring>
 #include <holdfast/checkpoint_reader.hpp>
 #include <numeric>
+#include <utility>
 
 #include "base/checksum.hpp"
 #include "base/error_text.hpp"
 #include "base/nearest.hpp"
+#include "plan/local.hpp"
 #include "storage/format/extents.hpp"
 #include "storage/read/box_reader.hpp"
 #include "tensor/box_index.hpp"
@@ -192,12 +194,19 @@ void CheckpointReader::read(std::string_view name, const TensorView& to) const {
     impl_->fail(ErrorCode::mismatch, name,
                 fmt::format("the dtype is {} in the file, and {} in the program", to_string(dataset.dtype),
                             to_string(to.dtype)));
-  const Box box{to.shard.offset, to.shard.extent};
-  if (!inside(box, dataset.global))
-    impl_->fail(ErrorCode::invalid_argument, name,
-                fmt::format("offset {} and extent {} do not lie inside the shape {}", to_string(to.shard.offset),
-                            to_string(to.shard.extent), to_string(dataset.global)));
-  if (!empty(box)) impl_->read(number, box, memory_of(to, box));
+  if (to.shard.global != dataset.global)
+    impl_->fail(ErrorCode::mismatch, name,
+                fmt::format("the shape is {} in the file, and {} in the program", to_string(dataset.global),
+                            to_string(to.shard.global)));
+  TensorView view = to;
+  try {
+    if (view.address) view.data = std::exchange(view.address, nullptr)();
+    plan::check_target(dataset.name, view);
+  } catch (...) {
+    throw current_error({.path = info().path.string(), .tensor = dataset.name});
+  }
+  const Box box{view.shard.offset, view.shard.extent};
+  if (!empty(box)) impl_->read(number, box, memory_of(view, box));
 }
 
 std::vector<std::byte> CheckpointReader::bytes(std::string_view name, int rank) const {

@@ -79,7 +79,11 @@ bool belongs_to_this_job(std::string_view variable) {
       "SLURM_NTASKS",  "SLURM_NPROCS",    "SLURM_LAUNCH", "SLURM_SRUN",     "SLURM_CPU_BIND",   "SLURM_DISTRIBUTION",
       "SLURM_GTIDS",   "SLURM_CPUS_PER",  "SLURM_MEM_",   "SLURM_HINT",     "SLURM_EXACT",      "SLURM_OVERCOMMIT",
       "SRUN_CPUS_PER", "SLURM_EXCLUSIVE", "SLURM_PMIX",   "SLURM_MPI_TYPE", "SLURM_THREADS_PER"};
+  // What mpirun itself sets among the settings of Open MPI, which are the user's otherwise.
+  constexpr std::array set_by_mpirun = {"OMPI_MCA_orte_", "OMPI_MCA_ess", "OMPI_MCA_pmix", "OMPI_MCA_shmem_RUNTIME",
+                                        "OMPI_MCA_initial_wdir"};
   const auto begins = [&](std::string_view prefix) { return variable.starts_with(prefix); };
+  if (std::ranges::any_of(set_by_mpirun, begins)) return true;
   return std::ranges::none_of(kept, begins) && std::ranges::any_of(removed, begins);
 }
 

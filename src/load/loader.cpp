@@ -1,7 +1,6 @@
 #include "load/loader.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -17,25 +16,13 @@
 #include "storage/directory/events.hpp"
 #include "storage/directory/filesystem.hpp"
 #include "storage/format/format.hpp"
-#include "tensor/strided.hpp"
 
 namespace holdfast::load {
 namespace {
 
 plan::LocalPlan writable_plan(const StateDict& state) {
   plan::LocalPlan local = plan::make_local_plan(state);
-  for (const StateDict::Tensor& tensor : state.tensors()) {
-    if (!tensor.view.writable)
-      throw Error(ErrorCode::invalid_argument, "the tensor was added with a pointer to const; it cannot be loaded into",
-                  {.tensor = tensor.name});
-    if (overlaps_itself(tensor.view.shard))
-      throw Error(
-          ErrorCode::invalid_argument,
-          fmt::format(
-              "strides of ({}) put several elements of the extent {} into the same place; it cannot be loaded into",
-              fmt::join(tensor.view.shard.stride, ", "), to_string(tensor.view.shard.extent)),
-          {.tensor = tensor.name});
-  }
+  for (const StateDict::Tensor& tensor : state.tensors()) plan::check_target(tensor.name, tensor.view);
   return local;
 }
 

@@ -197,6 +197,15 @@ void check_disjoint(const std::vector<const Item*>& items) {
 
 }  // namespace
 
+void check_target(const std::string& name, const TensorView& view) {
+  check_tensor(name, view);
+  if (!view.writable) refuse(name, "the tensor was added with a pointer to const; it cannot be loaded into");
+  if (overlaps_itself(view.shard))
+    refuse(name, fmt::format("strides of ({}) put several elements of the extent {} into the same place; it cannot be "
+                             "loaded into",
+                             fmt::join(view.shard.stride, ", "), to_string(view.shard.extent)));
+}
+
 void check_boxes(const std::vector<Item>& items) {
   for (const auto& [name, boxes] : several_boxes(items)) {
     for (const Item* item : boxes) check_same(*boxes.front(), *item);

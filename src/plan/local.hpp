@@ -25,6 +25,10 @@ struct LocalPlan {
 /// a box outside its global shape, an unknown dtype, sizes or strides that overflow, or more than max_dimensions.
 [[nodiscard]] LocalPlan make_local_plan(const StateDict& state);
 
+/// Throws Error(invalid_argument), naming the tensor, unless the box lies in the shape and its memory can be what the
+/// view says, and be written: what a load wants of a tensor. The address of memory that moves is not asked for. Pure.
+void check_target(const std::string& name, const TensorView& view);
+
 /// What a save wants of the items in addition: boxes of one name have the same dtype and global shape, and no two of
 /// them share an element. Throws Error(invalid_argument), naming the tensor and both boxes. Pure.
 void check_boxes(const std::vector<Item>& items);

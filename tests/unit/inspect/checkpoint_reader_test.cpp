@@ -102,6 +102,18 @@ TEST_F(Reader, SaysWhatDoesNotFit) {
   EXPECT_EQ(read("model/weight", DType::f64, {0, 0}).message(), "the dtype is f32 in the file, and f64 in the program");
   EXPECT_EQ(read("model/weight", DType::f32, {4, 0}).code(), ErrorCode::invalid_argument);
   EXPECT_EQ(read("model/weight", DType::f32, {0}).code(), ErrorCode::invalid_argument);
+  const auto read_into = [&](const TensorView& view) {
+    return error_of([&](const CheckpointReader& reader) { reader.read("model/weight", view); });
+  };
+  EXPECT_EQ(read_into(replicated(&place, DType::f32, {12})).code(), ErrorCode::mismatch);
+  EXPECT_THAT(read_into(replicated(static_cast<void*>(nullptr), DType::f32, {4, 3})).message(),
+              HasSubstr("null pointer"));
+  EXPECT_THAT(read_into(replicated(&place, DType::f32, {4, 3}, {1})).message(), HasSubstr("strides"));
+  EXPECT_THAT(read_into(replicated(&place, DType::f32, {4, 3}, {0, 0})).message(), HasSubstr("same place"));
+  EXPECT_THAT(read_into(replicated(static_cast<const void*>(&place), DType::f32, {4, 3})).message(),
+              HasSubstr("const"));
+  std::vector<float> small(5);
+  EXPECT_THAT(read_into(replicated(small, {4, 3})).message(), HasSubstr("has 5 elements now, and its box 12"));
   const auto code_of = [&](auto&& call) { return error_of(call).code(); };
   EXPECT_EQ(code_of([](const CheckpointReader& r) { (void)r.number<int>("epoch"); }), ErrorCode::mismatch);
   EXPECT_EQ(code_of([](const CheckpointReader& r) { (void)r.number<char>("note"); }), ErrorCode::mismatch);
