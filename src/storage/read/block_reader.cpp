@@ -29,11 +29,11 @@ struct Neighbours {
   std::uint64_t end = 0;
 };
 
-/// The leading pieces that are read together: each begins before those before it end, in the page where they end, or
-/// right after that page.
+/// The leading pieces that are read together: each begins before those before it end, in the page where they end, or in
+/// the page after that. So each page that is read has a byte that is wanted.
 Neighbours neighbours(std::span<const ReadPiece> pieces) {
   Neighbours found{1, pieces.front().end()};
-  for (; found.count < pieces.size() && pieces[found.count].offset <= page_after(found.end); ++found.count)
+  for (; found.count < pieces.size() && page_before(pieces[found.count].offset) <= page_after(found.end); ++found.count)
     found.end = std::max(found.end, pieces[found.count].end());
   return found;
 }
