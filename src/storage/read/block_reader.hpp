@@ -39,10 +39,10 @@ class BlockReader {
   /// `file` is borrowed.
   BlockReader(const SourceFile& file, PageCache page_cache);
 
-  /// Reads pieces, sorted by offset. Pieces that overlap, or lie within a page of each other, are read together with
-  /// the bytes between them; nothing else is read, and no byte twice. The last blocks stay in flight, so that reading
-  /// goes on while the caller finds more pieces; finish() waits for them. Both throw Error(storage) if a read fails,
-  /// Error(corrupt) if the file ends too early; nothing is in flight then.
+  /// Reads pieces, sorted by offset. Pieces that overlap, or lie in the same page or in neighbouring ones, are
+  /// read together with the bytes between them; nothing else is read, and no byte twice. The last blocks stay in
+  /// flight, so that reading goes on while the caller finds more pieces; finish() waits for them. Both throw
+  /// Error(storage) if a read fails, Error(corrupt) if the file ends too early; nothing is in flight then.
   void read(std::vector<ReadPiece> pieces);
   void finish();
 
