@@ -37,8 +37,9 @@ class ChildLauncher final : public ProcessLauncher {
     if (process() != nullptr) process()->end(SIGKILL, Deadline(Seconds(kill_timeout_s)));
   }
 
+  /// The system's first process reaps the helper when it comes to it.
   [[nodiscard]] bool finish(transport::Connection& connection, Deadline deadline) noexcept override {
-    const bool ended = HelperLauncher::finish(connection, deadline);
+    const bool ended = connection.await_exit(transport::Connection::End::ended, deadline);
     if (!ended) connection.kill_helper();
     return ended;
   }

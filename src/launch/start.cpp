@@ -99,7 +99,7 @@ std::string HelperLauncher::node_name() const {
 }
 
 bool HelperLauncher::finish(transport::Connection& connection, Deadline deadline) noexcept {
-  return connection.await_exit(deadline);
+  return connection.await_exit(transport::Connection::End::reaped, deadline);
 }
 
 Launcher choose(Launcher option) {

@@ -33,7 +33,9 @@ class UcxConnection final : public Connection {
   std::optional<Message> receive(Deadline deadline) override { return channel_->receive(deadline); }
   void disconnect() noexcept override { channel_->close(); }
   void kill_helper() noexcept override { channel_->kill_helper(); }
-  [[nodiscard]] bool await_exit(Deadline deadline) noexcept override { return channel_->await_exit(deadline); }
+  [[nodiscard]] bool await_exit(End end, Deadline deadline) noexcept override {
+    return channel_->await_exit(end == End::reaped, deadline);
+  }
 
   std::unique_ptr<Arena> map(const ArenaReady& ready) override {
     if (transport_ != Transport::put) {

@@ -49,9 +49,14 @@ class Connection {
   virtual std::unique_ptr<Arena> map(const ArenaReady& ready) = 0;
   /// Shuts the lifeline down without a message. The helper sees its end.
   virtual void disconnect() noexcept = 0;
-  /// Call it after disconnect(). Waits until the helper's process has ended; returns false when the deadline is over
+  /// What the end of a process is.
+  enum class End {
+    ended,   ///< it runs no more
+    reaped,  ///< its parent knows that, too
+  };
+  /// Call it after disconnect(). Waits for the end of the helper's process; returns false when the deadline is over
   /// first. A helper ends when all its ranks have left.
-  [[nodiscard]] virtual bool await_exit(Deadline deadline) noexcept = 0;
+  [[nodiscard]] virtual bool await_exit(End end, Deadline deadline) noexcept = 0;
   /// Kills the helper's process. For a helper that does not end by itself: other helpers may be waiting for it.
   virtual void kill_helper() noexcept = 0;
 };

@@ -71,8 +71,9 @@ void SharedChannel::close() noexcept {
   changed_.notify_all();
 }
 
-bool SharedChannel::await_exit(Deadline deadline) const noexcept {
-  return !process_ || process::is_reaped(process_.get(), deadline);
+bool SharedChannel::await_exit(bool is_reaped, Deadline deadline) const noexcept {
+  if (!process_) return true;
+  return is_reaped ? process::is_reaped(process_.get(), deadline) : process::has_ended(process_.get(), deadline);
 }
 
 void SharedChannel::kill_helper() const noexcept {

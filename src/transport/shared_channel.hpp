@@ -32,8 +32,9 @@ class SharedChannel {
   std::uint32_t send(MessageType type, Bytes payload, Deadline deadline);
   std::optional<Message> receive(Deadline deadline);
   void close() noexcept;
-  /// True if the helper's process ended and was reaped before the deadline, or if the kernel gives no descriptor of it.
-  [[nodiscard]] bool await_exit(Deadline deadline) const noexcept;
+  /// True if the helper's process ended, and was reaped if that is waited for, before the deadline, or if the kernel
+  /// gives no descriptor of it.
+  [[nodiscard]] bool await_exit(bool is_reaped, Deadline deadline) const noexcept;
   void kill_helper() const noexcept;
 
   /// Starts an operation and waits until it is done. Errors call it `what`.

@@ -32,7 +32,7 @@ class FakeConnection final : public Connection {
   }
   std::unique_ptr<Arena> map(const ArenaReady&) override { return nullptr; }
   void disconnect() noexcept override {}
-  [[nodiscard]] bool await_exit(Deadline) noexcept override { return true; }
+  [[nodiscard]] bool await_exit(End, Deadline) noexcept override { return true; }
   void kill_helper() noexcept override {}
 
   template <class T>
