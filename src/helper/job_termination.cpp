@@ -1,12 +1,15 @@
 #include "helper/job_termination.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -18,6 +21,7 @@ namespace {
 
 constexpr double grace_s = 5;
 constexpr double kill_timeout_s = 5;
+constexpr double words_timeout_s = 1;
 
 void signal_all(const std::vector<int>& processes, int signal, double timeout_s) noexcept {
   for (const int process : processes) process::send_signal(process, signal);
@@ -33,6 +37,16 @@ std::string parent_program() {
   return name;
 }
 
+/// Waits until mpirun has read what this process has written to it: once it is told to end, it reads no more, and the
+/// job would end without a word.
+void await_last_words() noexcept {
+  constexpr auto pause = std::chrono::milliseconds(5);
+  const Deadline deadline{Seconds(words_timeout_s)};
+  int unread = 0;
+  while (ioctl(STDERR_FILENO, FIONREAD, &unread) == 0 && unread > 0 && !deadline.over())
+    std::this_thread::sleep_for(pause);
+}
+
 }  // namespace
 
 void end_processes(const std::vector<int>& processes) noexcept {
@@ -46,6 +60,7 @@ void end_mpirun() noexcept {
   for (const char* name : {"mpirun", "mpiexec", "orterun", "prterun"})
     if (parent.starts_with(name)) {  // Debian has mpirun.openmpi
       log::info("ending {} (pid {})", parent, getppid());
+      await_last_words();
       kill(getppid(), SIGTERM);
     }
 }
