@@ -54,7 +54,16 @@ TEST_F(BadLaunchers, ANodeWithASingleRankHasNoneToReserve) {
 
 TEST_F(BadLaunchers, AStepThatCannotStart) {
   pretend_job("echo 'srun: error: no steps here' >&2; exit 1");
-  refuse(Launcher::slurm_step, ErrorCode::launch, {"ended before they listened", "Launcher::reserved_ranks"});
+  refuse(Launcher::slurm_step, ErrorCode::launch, {"ended before it listened", "Launcher::reserved_ranks"});
+}
+
+TEST_F(BadLaunchers, AChildIsOneHelper) {
+  if (size_of_comm(MPI_COMM_WORLD) == 1) return;
+  expect_same_error(
+      MPI_COMM_WORLD, ErrorCode::launch, {"starts one helper", "ranks_per_helper", "Launcher::spawn"}, [&] {
+        Checkpointer(MPI_COMM_WORLD,
+                     {.directory = directory_.path() / "ckpt", .launcher = Launcher::child, .ranks_per_helper = 1});
+      });
 }
 
 /// srun waits in vain, as for resources that are never free. It is ended with the start.
