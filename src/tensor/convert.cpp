@@ -72,9 +72,25 @@ To round_to_integer(double number) {
   return static_cast<To>(rounded);
 }
 
+/// BF16 is the upper half of a float, so it takes no way through double. A carry of the rounding goes into the
+/// exponent, up to infinity; NaN becomes what BF16::nearest() makes of it.
+BF16 to_bf16(float number) {
+  const auto bits = std::bit_cast<std::uint32_t>(number);
+  const std::uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, nan = (bits >> 16 & 0x8000) | 0x7fc0;
+  return {static_cast<std::uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded)};
+}
+
+float to_float(BF16 number) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(number.bits) << 16);
+}
+
 template <class To, class From>
 To cast(From number) {
-  if constexpr (is_complex<To>) {
+  if constexpr (std::same_as<From, float> && std::same_as<To, BF16>) {
+    return to_bf16(number);
+  } else if constexpr (std::same_as<From, BF16> && std::same_as<To, float>) {
+    return to_float(number);
+  } else if constexpr (is_complex<To>) {
     using Part = typename To::value_type;
     if constexpr (is_complex<From>)
       return To(cast<Part>(number.real()), cast<Part>(number.imag()));

@@ -214,6 +214,29 @@ TEST(Convert, IntegersToFloatsAreTheNearest) {
   EXPECT_EQ((converted<std::uint16_t>(DType::i32, std::int32_t{-65519}, DType::f16)), 0xfbff);
 }
 
+/// Every sign, exponent and upper mantissa, with the lower halves that rounding turns on. f64 holds all f32, so the way
+/// through it rounds once as well.
+TEST(Convert, Bf16IsTheSameDirectlyAndThroughF64) {
+  for (std::uint32_t upper = 0; upper <= 0xffff; ++upper)
+    for (const std::uint32_t lower : {0x0000U, 0x0001U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
+      const std::uint32_t number = upper << 16 | lower;
+      double wide = 0;
+      std::uint16_t direct = 0, by_way = 0;
+      convert(DType::f32, reinterpret_cast<const std::byte*>(&number), DType::bf16,
+              reinterpret_cast<std::byte*>(&direct), 1);
+      convert(DType::f32, reinterpret_cast<const std::byte*>(&number), DType::f64, reinterpret_cast<std::byte*>(&wide),
+              1);
+      convert(DType::f64, reinterpret_cast<const std::byte*>(&wide), DType::bf16, reinterpret_cast<std::byte*>(&by_way),
+              1);
+      ASSERT_EQ(direct, by_way) << std::hex << number;
+      std::uint32_t back = 0;
+      const auto half = static_cast<std::uint16_t>(upper);
+      convert(DType::bf16, reinterpret_cast<const std::byte*>(&half), DType::f32, reinterpret_cast<std::byte*>(&back),
+              1);
+      ASSERT_EQ(back, upper << 16) << std::hex << upper;
+    }
+}
+
 TEST(Convert, Complex) {
   using C64 = std::complex<float>;
   using C128 = std::complex<double>;
