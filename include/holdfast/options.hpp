@@ -114,6 +114,18 @@ struct Options {
   /// a tensor is saved from one of the ranks. Meant for finding faults: async_save blocks while one thread reads each
   /// replica once more, and GPU memory is copied to the host for it. false: HOLDFAST_CHECK_REPLICAS, "1" or "0".
   bool check_replicas = false;
+  /// Program to run after each commit, and its arguments, such as {"/home/me/archive.sh", "--quick"}; no shell reads
+  /// them. The checkpoint's path is added as the last argument. Empty: HOLDFAST_AFTER_COMMIT, a program or a JSON array
+  /// of strings, else none.
+  ///
+  /// The first helper runs it: on the node of rank 0, niced, in a session of its own, without the variables of the
+  /// program's MPI and Slurm step. For one checkpoint after the other; retention leaves a checkpoint alone until its
+  /// turn is over. What it is and how it ends is a line in events.jsonl. A failure is also logged, and fails no save.
+  /// close() waits for it, as long as the time that it has allows.
+  std::vector<std::string> after_commit = {};
+  /// Longest that the program of after_commit may take, in seconds. It is then ended with all that it has started: by
+  /// SIGTERM, a second later by SIGKILL.
+  double after_commit_timeout_s = 600;
 
   // --- Helpers and signals ---
 

@@ -22,18 +22,24 @@
 namespace holdfast {
 namespace {
 
-/// Makes the paths absolute, since the program may change its working directory later.
+std::filesystem::path absolute_here(const std::filesystem::path& path) {
+  if (path.empty() || path.is_absolute()) return path;
+  std::error_code problem;
+  const std::filesystem::path here = std::filesystem::current_path(problem);
+  if (problem)
+    throw Error(ErrorCode::storage,
+                "the path is relative, and the current directory is not there: " + problem.message(),
+                {.host = host_name(), .path = path.string()});
+  return here / path;
+}
+
+/// Makes the paths absolute, since the program may change its working directory later. A program without a folder is
+/// looked up on PATH.
 void make_absolute(Options& options) {
-  for (std::filesystem::path* path : {&options.directory, &options.helper_program}) {
-    if (path->empty() || path->is_absolute()) continue;
-    std::error_code problem;
-    const std::filesystem::path here = std::filesystem::current_path(problem);
-    if (problem)
-      throw Error(ErrorCode::storage,
-                  "the path is relative, and the current directory is not there: " + problem.message(),
-                  {.host = host_name(), .path = path->string()});
-    *path = here / *path;
-  }
+  options.directory = absolute_here(options.directory);
+  options.helper_program = absolute_here(options.helper_program);
+  std::vector<std::string>& program = options.after_commit;
+  if (!program.empty() && program[0].find('/') != std::string::npos) program[0] = absolute_here(program[0]).string();
 }
 
 /// Collective. Completes the options from the environment, checks them, and compares them between ranks.

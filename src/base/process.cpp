@@ -10,8 +10,11 @@
 #include <array>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <sstream>
+#include <system_error>
 
 namespace holdfast::process {
 namespace {
@@ -73,6 +76,27 @@ std::string how_it_ended(int process) {
   const int signal = WTERMSIG(*status);
   const char* name = sigabbrev_np(signal);
   return fmt::format(", killed by signal {} (SIG{})", signal, name != nullptr ? name : "?");
+}
+
+bool is_executable(const std::filesystem::path& path) noexcept {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
+}
+
+std::vector<std::filesystem::path> search_path() {
+  std::vector<std::filesystem::path> folders;
+  const char* path = std::getenv("PATH");
+  std::istringstream words(path != nullptr ? path : "");
+  for (std::string folder; std::getline(words, folder, ':');)
+    if (!folder.empty()) folders.emplace_back(folder);
+  return folders;
+}
+
+std::filesystem::path find_program(const std::string& name) {
+  if (name.find('/') != name.npos) return is_executable(name) ? std::filesystem::path(name) : std::filesystem::path();
+  for (const std::filesystem::path& folder : search_path())
+    if (is_executable(folder / name)) return folder / name;
+  return {};
 }
 
 }  // namespace holdfast::process

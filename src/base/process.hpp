@@ -1,6 +1,8 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 
@@ -16,5 +18,12 @@ void send_signal(int process, int signal) noexcept;
 /// How a process ended: ", killed by signal 9 (SIGKILL)" or ", exit status 3". Empty if it runs, or if the kernel does
 /// not tell it of processes that are not children (before Linux 6.15).
 [[nodiscard]] std::string how_it_ended(int process);
+
+/// True for a regular file that this process may execute.
+[[nodiscard]] bool is_executable(const std::filesystem::path& path) noexcept;
+/// The folders of PATH.
+[[nodiscard]] std::vector<std::filesystem::path> search_path();
+/// The file that execvp(3) would run for this name; empty if there is none.
+[[nodiscard]] std::filesystem::path find_program(const std::string& name);
 
 }  // namespace holdfast::process

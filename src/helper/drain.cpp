@@ -68,17 +68,34 @@ StoreSettings store_settings(const OpenJob& job, const std::string& nonce) {
 
 }  // namespace
 
-Drain::Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, std::function<void(Outcome)> report)
-    : comm_(std::move(comm)), nonce_(std::move(nonce)), monitor_(monitor), report_(std::move(report)) {}
+Drain::Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, AfterCommit& after_commit,
+             std::function<void(Outcome)> report)
+    : comm_(std::move(comm)),
+      nonce_(std::move(nonce)),
+      monitor_(monitor),
+      after_commit_(after_commit),
+      report_(std::move(report)) {}
 
 void Drain::run(Mailbox<Job>& jobs) {
-  for (Job job = jobs.pop(); !std::holds_alternative<LeaveJob>(job); job = jobs.pop()) {
-    if (const auto* opening = std::get_if<OpenJob>(&job))
+  Job job = jobs.pop();
+  for (; !std::holds_alternative<LeaveJob>(job); job = jobs.pop()) {
+    if (const auto* opening = std::get_if<OpenJob>(&job)) {
       report_(open(*opening));
-    else
-      report_(save(std::get<SaveJob>(job)));
+      continue;
+    }
+    const auto& saving = std::get<SaveJob>(job);
+    const Outcome outcome = save(saving);
+    report_(outcome);
+    run_program(saving.step, outcome);
   }
+  after_commit_.finish(std::get<LeaveJob>(job).programs_end);
   leave();
+}
+
+/// Local. Has the program of Options::after_commit run, if the outcome says so.
+void Drain::run_program(std::int64_t step, const Outcome& outcome) {
+  const auto* ended = std::get_if<SaveEnded>(&outcome);
+  if (ended != nullptr && ended->runs_program) after_commit_.add(step, ended->result.path);
 }
 
 Opened Drain::open(const OpenJob& job) {
@@ -91,8 +108,10 @@ Opened Drain::open(const OpenJob& job) {
       settings::check(job.options);
       run_on_cores(parse_cores(job.options.helper_cores));
       mpi::choose_io(job.options.mpi_io_component);
+      if (comm_.rank() == 0) after_commit_.open(job.options);
     });
     StoreSettings settings = store_settings(job, nonce_);
+    settings.store.steps_in_use = [this] { return after_commit_.steps(); };
     auto store = std::make_unique<storage::CheckpointStore>(
         comm_, storage::make_posix_filesystem(), storage::make_checkpoint_file(comm_, std::move(settings.files)),
         std::move(settings.store));
@@ -118,6 +137,7 @@ Outcome Drain::save(const SaveJob& job) {
     log::warning("save of step {} failed: {}", job.step, outcome.error->what());
   }
   outcome.commit_s = job.since_staged.seconds();
+  outcome.runs_program = !outcome.error && after_commit_.is_wanted();
   return outcome;
 }
 

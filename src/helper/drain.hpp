@@ -9,6 +9,7 @@
 
 #include "base/last_two.hpp"
 #include "base/mailbox.hpp"
+#include "helper/after_commit.hpp"
 #include "helper/heartbeat_monitor.hpp"
 #include "helper/jobs.hpp"
 #include "storage/directory/checkpoint_store.hpp"
@@ -21,8 +22,10 @@ namespace holdfast::helper {
 /// same order unless ranks die, so every round begins with an agreement on what is done.
 class Drain {
  public:
-  /// `comm` is the helpers' world. `report` is called in the drain's thread with each outcome.
-  Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, std::function<void(Outcome)> report);
+  /// `comm` is the helpers' world; the references are borrowed. `report` is called in the drain's thread with each
+  /// outcome.
+  Drain(mpi::Communicator comm, std::string nonce, HeartbeatMonitor& monitor, AfterCommit& after_commit,
+        std::function<void(Outcome)> report);
 
   /// Does the jobs until every helper leaves.
   void run(Mailbox<Job>& jobs);
@@ -30,6 +33,7 @@ class Drain {
  private:
   Opened open(const OpenJob& job);
   Outcome save(const SaveJob& job);
+  void run_program(std::int64_t step, const Outcome& outcome);
   void leave();
   void prepare(const SaveJob& job);
   void begin(const SaveJob& job);
@@ -46,6 +50,7 @@ class Drain {
   mpi::Communicator comm_;
   std::string nonce_;
   HeartbeatMonitor& monitor_;
+  AfterCommit& after_commit_;
   std::function<void(Outcome)> report_;
   std::unique_ptr<storage::CheckpointStore> store_;
   LastTwo<DatasetTable> layouts_;     ///< by plan; all helpers keep the same plans

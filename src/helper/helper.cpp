@@ -44,14 +44,16 @@ void be_nice() {
 }
 
 /// The body of the serving thread. If it fails, no job can come any more, so the drain leaves.
-void serve_ranks(Server& server, Mailbox<Job>& jobs, const ServeOptions& service) {
+void serve_ranks(Server& server, Mailbox<Job>& jobs, AfterCommit& after_commit, const ServeOptions& service) {
   try {
     server.run();
   } catch (...) {
     log::write(log::Level::error, current_error().what());
     jobs.push(LeaveJob{});
   }
-  if (server.gave_up()) leave_at_once(server, service);
+  if (!server.gave_up()) return;
+  after_commit.end();
+  leave_at_once(server, service);
 }
 
 /// Ends the server when the drain has ended, even by an exception.
@@ -90,11 +92,12 @@ void serve(const ServeOptions& service, const mpi::Communicator& helpers) noexce
     std::optional<Server> server;
     const auto report = [&](Outcome outcome) { server->report(std::move(outcome)); };
     HeartbeatMonitor monitor(helpers, report);
+    AfterCommit after_commit([&] { report(AfterCommitEnded{}); });
     server.emplace(*ranks, jobs, monitor, service);
     monitor.start(service.helper_timeout_s);
-    const std::jthread serving([&] { serve_ranks(*server, jobs, service); });
+    const std::jthread serving([&] { serve_ranks(*server, jobs, after_commit, service); });
     const Ending ending{*server};
-    Drain drain(helpers, service.nonce, monitor, report);
+    Drain drain(helpers, service.nonce, monitor, after_commit, report);
     drain.run(jobs);
   } catch (...) {
     report_failure();

@@ -47,7 +47,9 @@ struct SaveJob {
 };
 
 /// Leave: no job follows.
-struct LeaveJob {};
+struct LeaveJob {
+  Deadline programs_end{Seconds(0)};  ///< when the programs after commits are ended (AfterCommit)
+};
 
 using Job = std::variant<OpenJob, SaveJob, LeaveJob>;
 
@@ -66,7 +68,10 @@ struct SaveEnded {
   std::optional<Error> error;
   storage::SaveResult result;
   double commit_s = 0;
+  bool runs_program = false;  ///< an AfterCommitEnded follows
 };
+/// The program after a commit has ended.
+struct AfterCommitEnded {};
 
 /// Another helper is lost, so no save can be written any more.
 struct HelperLost {
@@ -77,6 +82,6 @@ struct RankDied {
   int rank = -1;
 };
 
-using Outcome = std::variant<Opened, WaveWritten, SaveEnded, HelperLost, RankDied>;
+using Outcome = std::variant<Opened, WaveWritten, SaveEnded, AfterCommitEnded, HelperLost, RankDied>;
 
 }  // namespace holdfast::helper

@@ -21,6 +21,12 @@ bool has_place_in_line(const transport::Staged& staged) {
          (staged.parent < staged.sequence || staged.sequence == 0);
 }
 
+/// The time that programs after commits have when somebody waits for so long: some is left for ending them.
+Seconds time_for_programs(double wait_s) {
+  constexpr double most_for_ending_s = 5;
+  return Seconds(wait_s - std::min(most_for_ending_s, wait_s / 2));
+}
+
 Error of_rank(const Error& error, int rank) {
   ErrorContext context = error.context();
   context.rank = rank;
@@ -86,7 +92,7 @@ void Server::on_message(SessionId id, const transport::Message& message) {
       case MessageType::staged:
         return on_staged(session, decode<transport::Staged>(message.payload));
       case MessageType::bye:
-        return on_bye(session, message.number);
+        return on_bye(session, decode<transport::Bye>(message.payload), message.number);
       case MessageType::ping:
         return send(session, transport::Pong{});
       default:
@@ -287,10 +293,17 @@ void Server::on_outcome(const SaveEnded& saved) {
   handed_over_.erase(saved.save);
   drained_.erase(saved.save);
   drain_.end();
+  if (saved.runs_program) ++programs_;
   for (auto& [id, session] : sessions_) {
     if (session.staged.contains(saved.save)) answer(session, done);
   }
   leave_if_alone();
+}
+
+void Server::on_outcome(const AfterCommitEnded& /*ended*/) {
+  --programs_;
+  drain_.end();
+  for (auto& [id, session] : sessions_) close_idle(session);
 }
 
 void Server::answer(Session& session, const transport::Done& done) {
@@ -299,14 +312,16 @@ void Server::answer(Session& session, const transport::Done& done) {
   close_idle(session);
 }
 
-void Server::on_bye(Session& session, std::uint32_t number) {
+void Server::on_bye(Session& session, const transport::Bye& bye, std::uint32_t number) {
+  require(bye.time_left_s >= 0, "a rank said bye with less than no time left");
   session.bye = number;
+  if (bye.time_left_s > 0 && !ranks_wait_until_) ranks_wait_until_.emplace(time_for_programs(bye.time_left_s));
   close_idle(session);
   leave_if_alone();
 }
 
 void Server::close_idle(Session& session) {
-  if (session.bye && session.staged.empty()) send(session, transport::Closed{}, *session.bye);
+  if (session.bye && session.staged.empty() && programs_ == 0) send(session, transport::Closed{}, *session.bye);
 }
 
 /// The start fails on all ranks when one of them cannot take part.
@@ -341,7 +356,8 @@ void Server::leave_if_alone() {
 void Server::leave() {
   if (std::exchange(leaving_, true)) return;
   if (handed_over_.empty()) drain_.end();
-  jobs_.push(LeaveJob{});
+  const Seconds most = time_for_programs(options_.save_timeout_s);  // after save_timeout_s, the drain counts as stuck
+  jobs_.push(LeaveJob{.programs_end = ranks_wait_until_ ? ranks_wait_until_->or_within(most) : Deadline(most)});
 }
 
 }  // namespace holdfast::helper

@@ -76,10 +76,11 @@ class Server {
   void on_open_arena(Session& session, const transport::OpenArena& wish, std::uint32_t number);
   void on_plan(Session& session, const transport::Plan& plan);
   void on_staged(Session& session, transport::Staged staged);
-  void on_bye(Session& session, std::uint32_t number);
+  void on_bye(Session& session, const transport::Bye& bye, std::uint32_t number);
   void on_outcome(const Opened& opened);
   void on_outcome(const WaveWritten& drained);
   void on_outcome(const SaveEnded& saved);
+  void on_outcome(const AfterCommitEnded& ended);
   void on_outcome(const HelperLost& loss);
   void on_outcome(const RankDied& death);
 
@@ -120,6 +121,8 @@ class Server {
   Options options_;                                 ///< options of that hello
   std::set<std::uint64_t> handed_over_;             ///< saves at the drain
   std::map<std::uint64_t, std::uint32_t> drained_;  ///< number of waves written, by unfinished save
+  int programs_ = 0;                                ///< programs after commits that are not over
+  std::optional<Deadline> ranks_wait_until_;        ///< how long the first rank waits that has said bye
   LivenessTimer drain_;                             ///< since the drain last got or finished a job
   std::optional<LivenessTimer> orphaned_;           ///< since ranks wait for a dead one; they are to be ended
   bool rank_died_ = false;

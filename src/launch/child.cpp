@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -87,6 +88,14 @@ bool belongs_to_this_job(std::string_view variable) {
   return std::ranges::none_of(kept, begins) && std::ranges::any_of(removed, begins);
 }
 
+/// What the kernel says of a child that it keeps; nothing for one that runs.
+std::optional<siginfo_t> end_of(pid_t child) noexcept {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+    return std::nullopt;
+  return info;
+}
+
 /// Reads the number that the shell writes.
 pid_t read_number(int fd, Deadline deadline) {
   std::string text;
@@ -116,12 +125,39 @@ Child::Child(std::vector<std::string> words, std::vector<std::string> environmen
   if (number != 0)
     throw Error(ErrorCode::launch, "the program does not start: " + errno_text(number),
                 {.host = host_name(), .path = words[0]});
+  process_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
 }
 
 Child::~Child() {
   kill(pid_, SIGKILL);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
+}
+
+bool Child::has_ended(Deadline deadline) const noexcept {
+  constexpr int pause_ms = 20;  // where there is no pidfd
+  if (process_) return process::has_ended(process_.get(), deadline);
+  while (!end_of(pid_)) {
+    if (deadline.over()) return false;
+    poll(nullptr, 0, deadline.poll_ms(pause_ms));
+  }
+  return true;
+}
+
+std::string Child::how_it_ended() const {
+  const std::optional<siginfo_t> end = end_of(pid_);
+  if (!end) return "running";
+  const bool exited = end->si_code == CLD_EXITED;
+  return (exited ? "exit status " : "killed by signal ") + std::to_string(end->si_status);
+}
+
+bool Child::has_succeeded() const noexcept {
+  const std::optional<siginfo_t> end = end_of(pid_);
+  return end && end->si_code == CLD_EXITED && end->si_status == 0;
+}
+
+void Child::signal_group(int signal) const noexcept {
+  kill(-pid_, signal);
 }
 
 DetachedProcess::DetachedProcess(const std::vector<std::string>& words, std::vector<std::string> environment,

@@ -26,8 +26,18 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child();
 
+  /// Waits until it has ended; false if the deadline is over first.
+  [[nodiscard]] bool has_ended(Deadline deadline) const noexcept;
+  /// "exit status 3" or "killed by signal 9", once it has ended.
+  [[nodiscard]] std::string how_it_ended() const;
+  /// True if it has ended with exit status 0.
+  [[nodiscard]] bool has_succeeded() const noexcept;
+  /// Sends the signal to the child and to all that it started, unless these have left its process group.
+  void signal_group(int signal) const noexcept;
+
  private:
   pid_t pid_ = -1;
+  FileDescriptor process_;  ///< pidfd, if the kernel has them
 };
 
 /// A process that is no descendant of this one: a shell starts it and exits. The destructor leaves it running.

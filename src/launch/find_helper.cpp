@@ -1,13 +1,10 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <sstream>
 
 #include "base/environment.hpp"
 #include "base/error_text.hpp"
+#include "base/process.hpp"
 #include "launch/launcher.hpp"
 
 namespace holdfast::launch {
@@ -16,14 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 constexpr char helper_name[] = "holdfast-helper";
 
-bool executable(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
-}
-
 /// A program that somebody named: no other one is looked for.
 fs::path named_helper(const fs::path& path, const char* named_by) {
-  if (executable(path)) return fs::absolute(path);
+  if (process::is_executable(path)) return fs::absolute(path);
   throw Error(ErrorCode::launch, fmt::format("the helper program named by {} is not an executable file", named_by),
               {.host = host_name(), .path = path.string()});
 }
@@ -46,9 +38,7 @@ std::vector<fs::path> places() {
     result.push_back((folder / ".." / "bin" / helper_name).lexically_normal());
     result.push_back((folder / ".." / ".." / "bin" / helper_name).lexically_normal());  // lib/<machine>/libholdfast.so
   }
-  std::istringstream path(std::getenv("PATH") ? std::getenv("PATH") : "");
-  for (std::string folder; std::getline(path, folder, ':');)
-    if (!folder.empty()) result.push_back(fs::path(folder) / helper_name);
+  for (const fs::path& folder : process::search_path()) result.push_back(folder / helper_name);
   return result;
 }
 
@@ -60,7 +50,7 @@ fs::path find_helper(const fs::path& option) {
     return named_helper(variable, "HOLDFAST_HELPER");
   const auto candidates = places();
   for (const fs::path& candidate : candidates)
-    if (executable(candidate)) return fs::absolute(candidate);
+    if (process::is_executable(candidate)) return fs::absolute(candidate);
   std::vector<std::string> looked;
   for (const fs::path& candidate : candidates) looked.push_back(candidate.string());
   throw Error(

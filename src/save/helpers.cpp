@@ -107,7 +107,7 @@ void Helpers::replace() {
 
 void Helpers::let_go(Deadline deadline) {
   if (client_->lost()) return;
-  static_cast<void>(client_->ask<transport::Closed>(transport::Bye{}, deadline));
+  static_cast<void>(client_->ask<transport::Closed>(transport::Bye{.time_left_s = deadline.left().count()}, deadline));
   was_let_go_ = true;
 }
 

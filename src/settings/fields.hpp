@@ -26,9 +26,9 @@ concept SameStruct = std::same_as<std::remove_const_t<T>, Struct>;
 template <class Visit, SameStruct<Options> T>
 void for_each_field(T& options, Visit&& visit) {
   auto& [directory, keep_last, keep_every, recycle_files, file_mode, read_only, memory_limit_bytes, stage_threads,
-         engine, mpi_io_component, mpi_io_hints, alignment_bytes, write_limit_bytes_per_s, check_replicas, launcher,
-         transport, helper_program, ranks_per_helper, helper_cores, end_survivors, preemption_signals, launch_timeout_s,
-         helper_timeout_s, save_timeout_s, close_timeout_s] = options;
+         engine, mpi_io_component, mpi_io_hints, alignment_bytes, write_limit_bytes_per_s, check_replicas, after_commit,
+         after_commit_timeout_s, launcher, transport, helper_program, ranks_per_helper, helper_cores, end_survivors,
+         preemption_signals, launch_timeout_s, helper_timeout_s, save_timeout_s, close_timeout_s] = options;
   visit(Field{"directory", "where the checkpoints are"}, directory, some_path);
   visit(Field{"keep_last", "how many of the newest checkpoints stay; 0: all"}, keep_last, not_negative);
   visit(Field{"keep_every", "steps divisible by this stay as well; 0: none"}, keep_every, not_negative);
@@ -48,6 +48,9 @@ void for_each_field(T& options, Visit&& visit) {
         anything);
   visit(Field{"check_replicas", "compare what several ranks hold alike at every save", "HOLDFAST_CHECK_REPLICAS"},
         check_replicas, anything);
+  visit(Field{"after_commit", "program to run after each commit, and its arguments", "HOLDFAST_AFTER_COMMIT"},
+        after_commit, command_line);
+  visit(Field{"after_commit_timeout_s", "longest that this program may take"}, after_commit_timeout_s, timeout);
   visit(Field{"launcher", "how the helpers are started", "HOLDFAST_LAUNCHER"}, launcher, enumerator);
   visit(Field{"transport", "how staged bytes reach the helper", "HOLDFAST_TRANSPORT"}, transport, enumerator);
   visit(Field{"helper_program",

@@ -64,4 +64,11 @@ std::string hints(const Hints& hints) {
   return {};
 }
 
+std::string command_line(const std::vector<std::string>& words) {
+  if (!words.empty() && words[0].empty()) return "it begins with the name of a program";
+  for (const std::string& word : words)
+    if (std::string instead = text_without_null(word); !instead.empty()) return instead;
+  return {};
+}
+
 }  // namespace holdfast::settings

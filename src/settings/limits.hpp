@@ -29,5 +29,7 @@ inline constexpr auto enumerator = []<class Enum>(Enum value) {
 [[nodiscard]] std::string path_or_none(const std::filesystem::path& path);
 [[nodiscard]] std::string list_of_cores(const std::string& list);
 [[nodiscard]] std::string hints(const Hints& hints);
+/// Empty, or a program and its arguments.
+[[nodiscard]] std::string command_line(const std::vector<std::string>& words);
 
 }  // namespace holdfast::settings

@@ -1,6 +1,7 @@
 #include "settings/text.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace holdfast::settings {
@@ -22,6 +23,17 @@ std::string parse(const std::string& text, std::vector<int>& value) {
   for (std::string word; std::getline(stream, word, ',');)
     if (!parse(word, numbers.emplace_back()).empty()) return "it can be numbers with commas between them";
   value = std::move(numbers);
+  return {};
+}
+
+std::string parse(const std::string& text, std::vector<std::string>& value) {
+  value = {text};
+  if (!text.starts_with('[')) return {};
+  const auto words = nlohmann::json::parse(text, nullptr, false);
+  const bool is_list =
+      words.is_array() && std::ranges::all_of(words, [](const auto& word) { return word.is_string(); });
+  if (!is_list) return "it can be a program, or a JSON array of strings";
+  value = words.get<std::vector<std::string>>();
   return {};
 }
 

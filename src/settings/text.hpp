@@ -126,6 +126,8 @@ requires std::is_enum_v<Enum> std::string parse(const std::string& text, Enum& v
 }
 /// Numbers such as "10,15".
 [[nodiscard]] std::string parse(const std::string& text, std::vector<int>& value);
+/// A program, or a JSON array of strings: a program and its arguments.
+[[nodiscard]] std::string parse(const std::string& text, std::vector<std::string>& value);
 /// Hints such as "key=value;key=value". Adds them behind those of `value`, except for keys that `value` has already.
 [[nodiscard]] std::string parse(const std::string& text, Hints& value);
 

@@ -12,7 +12,7 @@
 /// options travel encoded, and only plan/, helper/ and settings/ look into them.
 namespace holdfast::transport {
 
-inline constexpr std::uint32_t protocol_version = 7;
+inline constexpr std::uint32_t protocol_version = 8;
 
 /// The first packet on the UNIX socket: from the rank, then from the helper.
 struct Introduction {
@@ -147,11 +147,12 @@ struct Done {
     c(s.save, s.failed, s.last_word, s.error, s.path, s.bytes, s.write_s, s.fsync_s, s.commit_s);
   }
 };
-/// rank -> helper: the rank leaves. The helper answers closed when this rank's saves are done, and leaves after the
-/// last rank.
+/// rank -> helper: the rank leaves. The helper answers closed when this rank's saves are done and the programs after
+/// their commits are over, and leaves after the last rank.
 struct Bye {
   static constexpr auto type = MessageType::bye;
-  static void fields(auto&, auto&) {}
+  double time_left_s = 0;  ///< how long the rank waits for the answer
+  static void fields(auto& c, auto& s) { c(s.time_left_s); }
 };
 struct Closed {
   static constexpr auto type = MessageType::closed;

@@ -327,8 +327,9 @@ void CheckpointStore::prune(std::int64_t step) {
   const std::vector<std::int64_t> given_up = to_prune(entries_, options_.keep_last, options_.keep_every);
   if (given_up.empty()) return;
   const auto pins = pins_in(options_.directory);
+  const std::set<std::int64_t> in_use = options_.steps_in_use ? options_.steps_in_use() : std::set<std::int64_t>();
   for (const std::int64_t old : given_up) {
-    if (pins.contains(old)) continue;
+    if (pins.contains(old) || in_use.contains(old)) continue;
     recycled_->give_up(old);
     std::erase_if(entries_, [&](const Entry& entry) { return entry.step == old; });
   }

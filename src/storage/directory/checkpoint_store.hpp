@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -26,6 +27,8 @@ struct StoreOptions {
   std::string launcher = {};   ///< launcher of the helpers; for the event log
   std::uint32_t file_mode = 0600;  ///< permission bits of new files
   bool recycle_files = true;       ///< the next save may write over the file that retention gave up
+  /// Tells writer 0 which steps are in use, so that retention leaves them alone; null: none.
+  std::function<std::set<std::int64_t>()> steps_in_use = {};
 };
 
 /// A directory of checkpoints that the helpers have open together for writing. Sets the process's umask while it is

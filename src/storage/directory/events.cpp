@@ -54,6 +54,17 @@ std::string failed_save_event(std::int64_t step, const Error& error) {
                {"tensor", where.tensor}});
 }
 
+std::string after_commit_event(std::int64_t step, const std::filesystem::path& file, double seconds, bool succeeded,
+                               const std::string& end) {
+  return line({{"event", "after_commit"},
+               {"time", utc_now()},
+               {"step", step},
+               {"file", file.filename().string()},
+               {"total_s", seconds},
+               {"succeeded", succeeded},
+               {"end", end}});
+}
+
 std::string settings_event(const FileSettings& settings, const std::string& launcher, int writers,
                            const std::string& copy) {
   nlohmann::ordered_json hints = nlohmann::ordered_json::object();

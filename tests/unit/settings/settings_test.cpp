@@ -44,6 +44,12 @@ TEST(Settings, AreThoseOfOptions) {
       {"alignment_bytes", [](Options& o) { o.alignment_bytes = 4096; }, "4096"},
       {"write_limit_bytes_per_s", [](Options& o) { o.write_limit_bytes_per_s = 5; }, "5"},
       {"check_replicas", [](Options& o) { o.check_replicas = true; }, "true"},
+      {"after_commit",
+       [](Options& o) {
+         o.after_commit = {"/bin/archive", "a b"};
+       },
+       "[\"/bin/archive\", \"a b\"]"},
+      {"after_commit_timeout_s", [](Options& o) { o.after_commit_timeout_s = 60; }, "60"},
       {"launcher", [](Options& o) { o.launcher = Launcher::slurm_step; }, "slurm_step"},
       {"transport", [](Options& o) { o.transport = Transport::put; }, "put"},
       {"helper_program", [](Options& o) { o.helper_program = "h"; }, "\"h\""},
@@ -150,6 +156,8 @@ TEST(Settings, OfTheEnvironmentMakeSenseOrAreRefused) {
   EXPECT_EQ(refusal("HOLDFAST_CHECK_REPLICAS", "yes"), "HOLDFAST_CHECK_REPLICAS is \"yes\"; it can be 1 or 0");
   EXPECT_EQ(refusal("HOLDFAST_MPI_IO_HINTS", "a=1;b"),
             "HOLDFAST_MPI_IO_HINTS is \"a=1;b\"; it has \"b\" where key=value should be");
+  EXPECT_EQ(refusal("HOLDFAST_AFTER_COMMIT", "[1]"),
+            "HOLDFAST_AFTER_COMMIT is \"[1]\"; it can be a program, or a JSON array of strings");
   EXPECT_EQ(refusal("HOLDFAST_ENGINE", ""), "nothing");
   EXPECT_EQ(refusal("HOLDFAST_ENGINE", "automatic"), "nothing");
 }
@@ -168,6 +176,8 @@ TEST(Settings, AreReadFromText) {
   EXPECT_TRUE(read<bool>("true"));
   EXPECT_EQ(read<std::vector<int>>("10,15"), (std::vector{10, 15}));
   EXPECT_EQ(read<std::filesystem::path>("/a b"), "/a b");
+  EXPECT_EQ(read<std::vector<std::string>>("/bin/my program"), (std::vector<std::string>{"/bin/my program"}));
+  EXPECT_EQ(read<std::vector<std::string>>(R"(["a", "b c"])"), (std::vector<std::string>{"a", "b c"}));
   int number = 3;
   for (const char* text : {"", "x", "1x", "99999999999"}) EXPECT_NE(parse(text, number), "") << text;
   EXPECT_EQ(number, 3);
@@ -177,6 +187,13 @@ TEST(Settings, AreReadFromText) {
 TEST(Settings, ArePrintable) {
   EXPECT_EQ(in_words(std::string("a\0b\n", 4)), "\"a\\x00b\\x0a\"");
   EXPECT_NE(text_without_null(std::string("a\0b", 3)), "");
+}
+
+TEST(Settings, ACommandLineBeginsWithAProgram) {
+  EXPECT_EQ(command_line({}), "");
+  EXPECT_EQ(command_line({"a", ""}), "");
+  EXPECT_NE(command_line({""}), "");
+  EXPECT_NE(command_line({"a", std::string("b\0", 2)}), "");
 }
 
 TEST(Settings, FileModesAreThoseThatARunCanWorkWith) {
