@@ -60,13 +60,15 @@ class HOLDFAST_API Checkpointer {
   /// waited for are logged.
   ~Checkpointer();
 
-  /// Collective. Makes the plan and the arenas for `state` ahead, so that the first save is as fast as any other.
-  void warm_up(const StateDict& state);
+  /// Collective. Makes the plan and the arenas for `state` ahead, so that the first save is as fast as any other. The
+  /// planner is the one that the save will have.
+  void warm_up(const StateDict& state, const SavePlanner& planner = {});
 
   /// Collective. Saves `state` as `step` (>= 0), and replaces a checkpoint of that step. Throws planning errors.
   /// Staging and write errors are thrown by the future, on all ranks. Costs one allreduce and one memory copy if the
-  /// layout of the state has not changed.
-  SaveFuture async_save(std::int64_t step, const StateDict& state, SaveOptions options = {});
+  /// layout of the state has not changed. `planner` has what the program decides by code of its own.
+  SaveFuture async_save(std::int64_t step, const StateDict& state, SaveOptions options = {},
+                        const SavePlanner& planner = {});
 
   /// Collective. Loads the newest valid checkpoint, or options.step, into the memory that `state` describes. Each rank
   /// reads what it needs. Does not wait for saves in flight. Later saves go on from the loaded checkpoint: the next

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <holdfast/attributes.hpp>
+#include <holdfast/error.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -176,6 +178,9 @@ struct Options {
   double save_timeout_s = 1800;
   /// Longest wait of close() for saves in flight, in seconds.
   double close_timeout_s = 600;
+  /// A fault that a binding found in what it was given, such as the name of an option that does not exist: the call
+  /// throws it on all ranks.
+  std::optional<Error> problem = {};
 };
 
 /// Settings of one save, the same on every rank except for the stream.
@@ -196,6 +201,8 @@ struct SaveOptions {
   /// async_save is called. Null: the legacy default stream of each device. The program orders the work of its other
   /// streams on the tensors by itself.
   CUstream_st* stream = nullptr;
+  /// A fault that a binding found in what it was given, as in Options.
+  std::optional<Error> problem = {};
 };
 
 /// Checkpoint that the saves after a load go on from. The next save abandons those that were committed after it and are
@@ -250,6 +257,8 @@ struct LoadOptions {
   /// pinned memory. Null: the legacy default stream of each device. When load returns, every stream sees the loaded
   /// data.
   CUstream_st* stream = nullptr;
+  /// A fault that a binding found in what it was given, as in Options.
+  std::optional<Error> problem = {};
 };
 
 /// Requests to the program; the same on every rank.

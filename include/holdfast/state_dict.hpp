@@ -161,6 +161,12 @@ class HOLDFAST_API StateDict {
   requires std::constructible_from<ValueRef, T&>
   void add_per_rank(std::string name, T& value) { add_value({std::move(name), ValueRef(value), true}); }
 
+  /// Adds no entry, but a fault that the program found in one, such as an array that a binding cannot take: the next
+  /// collective call throws it on all ranks, as it does with the StateDict's own problem. The first one counts.
+  void fail(Error error) {
+    if (!problem_) problem_ = std::move(error);
+  }
+
   /// All boxes of tensors, in the order in which they were added.
   [[nodiscard]] const std::vector<Tensor>& tensors() const noexcept { return tensors_; }
   /// All values, in the order in which they were added.

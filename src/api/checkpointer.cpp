@@ -98,8 +98,9 @@ class Checkpointer::Impl final : public mpi::FinalizeListener {
     return *saver_;
   }
 
-  std::shared_ptr<save::Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
-    std::shared_ptr<save::Save> save = saver().async_save(step, state, options);
+  std::shared_ptr<save::Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                                         const SavePlanner& planner) {
+    std::shared_ptr<save::Save> save = saver().async_save(step, state, options, planner);
     watched_.push_back(save);
     if (!save->skipped()) requests_->saved();
     return save;
@@ -287,11 +288,12 @@ Checkpointer::~Checkpointer() {
   if (impl_) impl_->abandon();
 }
 
-void Checkpointer::warm_up(const StateDict& state) {
-  checked(impl_).saver().warm_up(state);
+void Checkpointer::warm_up(const StateDict& state, const SavePlanner& planner) {
+  checked(impl_).saver().warm_up(state, planner);
 }
-SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options) {
-  return SaveFuture(checked(impl_).async_save(step, state, options));
+SaveFuture Checkpointer::async_save(std::int64_t step, const StateDict& state, SaveOptions options,
+                                    const SavePlanner& planner) {
+  return SaveFuture(checked(impl_).async_save(step, state, options, planner));
 }
 LoadReport Checkpointer::load(StateDict& state, LoadOptions options, const LoadPlanner& planner) {
   return checked(impl_).load(state, options, planner);

@@ -9,7 +9,6 @@
 #include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "load/file_load.hpp"
-#include "load/renames.hpp"
 #include "plan/local.hpp"
 #include "stage/memory_spaces.hpp"
 #include "storage/directory/catalog.hpp"
@@ -20,8 +19,10 @@
 namespace holdfast::load {
 namespace {
 
-plan::LocalPlan writable_plan(const StateDict& state) {
-  plan::LocalPlan local = plan::make_local_plan(state);
+plan::LocalPlan writable_plan(const StateDict& state, const LoadPlanner& planner) {
+  const SavePlanner names{.name_in_file = planner.name_in_file};
+  plan::PlannerAnswers answers;
+  plan::LocalPlan local = plan::make_local_plan(state, answers.of(names));
   for (const StateDict::Tensor& tensor : state.tensors()) plan::check_target(tensor.name, tensor.view);
   return local;
 }
@@ -105,6 +106,23 @@ void require_replaced(const mpi::Communicator& comm, const Spoiled& spoiled, con
   });
 }
 
+/// Collective. Throws unless all ranks give each name one name in the file, and no two the same. Some ranks may have a
+/// planner and others not.
+void require_one_to_one(const mpi::Communicator& comm, const plan::LocalPlan& local, const LoadPlanner& planner) {
+  std::uint64_t any = planner.name_in_file ? 1 : 0;
+  comm.allreduce(std::span(&any, 1), MPI_MAX);
+  if (any == 0) return;
+  mpi::Grid grid(comm);
+  std::vector<plan::Rename> renames = plan::renames_of(local);
+  try {
+    plan::require_one_to_one(grid, renames, "LoadPlanner::name_in_file");
+  } catch (...) {
+    grid.free();  // collective: all ranks threw
+    throw;
+  }
+  grid.free();
+}
+
 /// Collective. Tells the program of all its names but those that were missing.
 void tell_loaded(const mpi::Communicator& comm, const LoadPlanner& planner, const plan::LocalPlan& local,
                  const LoadReport& report) {
@@ -125,10 +143,10 @@ LoadReport load(const mpi::Communicator& comm, const std::filesystem::path& dire
   std::vector<cuda::MemorySpace> spaces;
   mpi::all_or_none(comm, [&] {
     stage::check_stream(options.stream);
-    local = writable_plan(state);
+    local = writable_plan(state, planner);
     spaces = stage::find_memory_spaces(local);
   });
-  rename_items(comm, local, planner.name_in_file);
+  require_one_to_one(comm, local, planner);
   std::vector<std::string> skipped;
   std::optional<Error> newest_problem;
   bool is_spoiled = false;

@@ -7,7 +7,6 @@
 
 #include "base/error_text.hpp"
 #include "plan/conflict.hpp"
-#include "plan/rounds.hpp"
 
 namespace holdfast::plan {
 namespace {
@@ -144,7 +143,8 @@ bool has_per_rank_values(std::span<const Item> items) {
 
 }  // namespace
 
-RankPlan build_plan(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id, mpi::LocalWork& work) {
+RankPlan build_plan(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id, mpi::LocalWork& work,
+                    const HolderChoice& saved_by) {
   const mpi::Communicator& comm = grid.comm();
   work([&] { check_boxes(local.items); });
   const std::vector<HeldItem> held = meet_replicas(grid, local.items, work);
@@ -156,7 +156,7 @@ RankPlan build_plan(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t
   std::vector<Share> shares;
   Sums sums(comm.size());
   work([&] {
-    shares = shares_of(held);
+    shares = shares_of(held, saved_by);
     add_fixed_load(shares, local.items, comm.rank(), sums.load());
   });
   sums.count(Sums::failures, work.error().has_value());

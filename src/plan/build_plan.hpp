@@ -2,11 +2,12 @@
 
 #include "plan/local.hpp"
 #include "plan/plan.hpp"
+#include "plan/rounds.hpp"
 #include "wrap/mpi_grid.hpp"
 
 namespace holdfast::plan {
 
-/// Makes the global plan. Collective; the only file of plan/ that communicates. Disagreements between ranks, and what a
+/// Makes the global plan. Collective. Disagreements between ranks, and what a
 /// rank fails with before the allreduce of step 3, are thrown as the same Error on all ranks. A later failure is left
 /// in `work`, and the plan is not usable then: the caller has more to do before the plan is used, and lets all ranks
 /// agree on both. The work is spread over the ranks by hash, and what many ranks say about the same thing is united on
@@ -22,6 +23,6 @@ namespace holdfast::plan {
 ///    these.
 /// 4. Each rank gets its pieces and places them in its arena.
 [[nodiscard]] RankPlan build_plan(const mpi::Grid& grid, const LocalPlan& local, std::uint64_t plan_id,
-                                  mpi::LocalWork& work);
+                                  mpi::LocalWork& work, const HolderChoice& saved_by = {});
 
 }  // namespace holdfast::plan

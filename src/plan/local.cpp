@@ -63,11 +63,20 @@ void check_tensor(const std::string& name, const TensorView& view) {
   if (!view.address) check_address(name, view);
 }
 
-Item tensor_item(const StateDict::Tensor& tensor) {
-  const auto& [name, view] = tensor;
+/// What a planner, if there is one, makes of an item.
+Item renamed(Item item, const PlannerAnswer* answer) {
+  if (answer == nullptr || answer->name_in_file == item.name) return item;
+  if (const char* fault = fault_of_name(answer->name_in_file))
+    refuse(item.name, fmt::format("its name in the file, {}, {}", answer->name_in_file, fault));
+  item.name_in_program = std::exchange(item.name, answer->name_in_file);
+  return item;
+}
+
+Item tensor_item(const std::string& name, const TensorView& view, const PlannerAnswer* answer) {
   check_tensor(name, view);
   const DType stored = view.stored.value_or(view.dtype);
-  return {name, DatasetKind::tensor, stored, view.shard.global, {view.shard.offset, view.shard.extent}};
+  return renamed({name, DatasetKind::tensor, stored, view.shard.global, {view.shard.offset, view.shard.extent}},
+                 answer);
 }
 
 Shape value_shape(const ValueRef& ref) {
@@ -80,23 +89,43 @@ DatasetKind value_kind(const StateDict::Value& value) {
   return string ? DatasetKind::string : DatasetKind::value;
 }
 
-Item value_item(const StateDict::Value& value) {
+Item value_item(const StateDict::Value& value, const PlannerAnswer* answer) {
   const Shape shape = value_shape(value.ref);
-  return {value.name, value_kind(value), value.ref.dtype(), value.per_rank ? Shape{} : shape, whole(shape)};
+  return renamed({value.name, value_kind(value), value.ref.dtype(), value.per_rank ? Shape{} : shape, whole(shape)},
+                 answer);
 }
 
-LocalPlan plan_of_tensors(const StateDict& state) {
+/// Also covers the planner, who may see the same tensors with other eyes.
+std::uint64_t checksum_of_tensors(const StateDict& state, const PlannerAnswers* answers) {
+  if (answers == nullptr) return tensors_checksum(state);
+  const std::array chain{tensors_checksum(state), answers->version()};
+  return checksum(std::as_bytes(std::span(chain)));
+}
+
+void add_tensor(LocalPlan& plan, const StateDict::Tensor& tensor, std::uint32_t entry, PlannerAnswers* answers) {
+  TensorView view = tensor.view;
+  const PlannerAnswer* answer = nullptr;
+  if (answers != nullptr) {
+    answer = &answers->about_tensor(tensor.name, view.stored.value_or(view.dtype));
+    if (answer->is_left_out) return;
+    if (answer->stored) view.stored = answer->stored;
+  }
+  plan.items.push_back(tensor_item(tensor.name, view, answer));
+  view.address = {};
+  plan.memory.push_back(std::move(view));
+  plan.entries.push_back(entry);
+}
+
+LocalPlan plan_of_tensors(const StateDict& state, PlannerAnswers* answers) {
   LocalPlan plan;
   const std::size_t count = state.tensors().size() + state.values().size();
   plan.items.reserve(count);
   plan.memory.reserve(count);
-  for (const StateDict::Tensor& tensor : state.tensors()) {
-    plan.items.push_back(tensor_item(tensor));
-    plan.memory.push_back(tensor.view);
-    plan.memory.back().address = {};
-  }
+  plan.entries.reserve(count);
+  for (std::uint32_t i = 0; i < state.tensors().size(); ++i) add_tensor(plan, state.tensors()[i], i, answers);
   plan.tensors = plan.items.size();
-  plan.tensors_checksum = tensors_checksum(state);
+  plan.state_tensors = state.tensors().size();
+  plan.tensors_checksum = checksum_of_tensors(state, answers);
   if (plan.tensors > 0) plan.tensors_fingerprint = checksum(encode(plan.items));
   return plan;
 }
@@ -105,23 +134,35 @@ LocalPlan plan_of_tensors(const StateDict& state) {
 bool is_item_of(const Item& item, const StateDict::Value& value) {
   const std::size_t dimensions = value.ref.kind() == ValueRef::Kind::number ? 0 : 1;
   return item.kind == value_kind(value) && item.dtype == value.ref.dtype() && item.box.dimensions() == dimensions &&
-         volume(item.box.extent) * size_of(item.dtype) == value.ref.bytes().size() && item.name == value.name;
+         volume(item.box.extent) * size_of(item.dtype) == value.ref.bytes().size() && item.shown() == value.name;
 }
 
 /// True if the plan has this state's values in their present sizes.
-bool has_values(const LocalPlan& plan, const StateDict& state) {
-  return std::ranges::equal(std::span(plan.items).subspan(plan.tensors), state.values(), is_item_of);
+bool has_values(const LocalPlan& plan, const StateDict& state, PlannerAnswers* answers) {
+  std::size_t item = plan.tensors;
+  for (std::uint32_t i = 0; i < state.values().size(); ++i) {
+    const StateDict::Value& value = state.values()[i];
+    if (answers != nullptr && answers->about_value(value.name).is_left_out) continue;
+    if (item == plan.items.size() || plan.entries[item] != i || !is_item_of(plan.items[item], value)) return false;
+    ++item;
+  }
+  return item == plan.items.size();
 }
 
 /// Replaces the plan's values. Leaves out their contents, as a plan does not depend on them.
-void add_values(LocalPlan& plan, const StateDict& state) {
+void add_values(LocalPlan& plan, const StateDict& state, PlannerAnswers* answers) {
   plan.items.resize(plan.tensors);
   plan.memory.resize(plan.tensors);
+  plan.entries.resize(plan.tensors);
   Encoder encoder;
-  encoder(plan.tensors_fingerprint);
-  for (const StateDict::Value& value : state.values()) {
-    plan.items.push_back(value_item(value));
+  encoder(plan.tensors_fingerprint, answers != nullptr ? answers->version() : 0);
+  for (std::uint32_t i = 0; i < state.values().size(); ++i) {
+    const StateDict::Value& value = state.values()[i];
+    const PlannerAnswer* answer = answers != nullptr ? &answers->about_value(value.name) : nullptr;
+    if (answer != nullptr && answer->is_left_out) continue;
+    plan.items.push_back(value_item(value, answer));
     plan.memory.push_back(replicated(value.ref.bytes().data(), value.ref.dtype(), value_shape(value.ref)));
+    plan.entries.push_back(i);
     encoder(plan.items.back());
   }
   plan.fingerprint = plan.items.empty() ? 0 : checksum(encoder.take());
@@ -130,7 +171,7 @@ void add_values(LocalPlan& plan, const StateDict& state) {
 /// Asks where the tensors lie now whose memory moves.
 void ask_for_addresses(LocalPlan& plan, const StateDict& state) {
   for (std::size_t i = 0; i < plan.tensors; ++i) {
-    const auto& [name, view] = state.tensors()[i];
+    const auto& [name, view] = state.tensors()[plan.entries[i]];
     if (!view.address) continue;
     try {
       plan.memory[i].data = view.address();
@@ -144,13 +185,13 @@ void ask_for_addresses(LocalPlan& plan, const StateDict& state) {
 /// Sets where the values lie now, and the checksums of their contents.
 void look_at_values(LocalPlan& plan, const StateDict& state) {
   plan.values = 0;
-  for (std::size_t i = 0; i < state.values().size(); ++i) {
-    const StateDict::Value& value = state.values()[i];
+  for (std::size_t i = plan.tensors; i < plan.items.size(); ++i) {
+    const StateDict::Value& value = state.values()[plan.entries[i]];
     const std::span<std::byte> bytes = value.ref.bytes();
-    plan.memory[plan.tensors + i].data = bytes.data();
+    plan.memory[i].data = bytes.data();
     if (value.per_rank) continue;
-    plan.items[plan.tensors + i].content = checksum(bytes);
-    const std::array chain{plan.values, plan.items[plan.tensors + i].content};
+    plan.items[i].content = checksum(bytes);
+    const std::array chain{plan.values, plan.items[i].content};
     plan.values = checksum(std::as_bytes(std::span(chain)));
   }
 }
@@ -213,19 +254,28 @@ void check_boxes(const std::vector<Item>& items) {
   }
 }
 
-LocalPlan make_local_plan(const StateDict& state) {
+LocalPlan make_local_plan(const StateDict& state, PlannerAnswers* answers) {
   LocalPlan plan;
-  update(plan, state);
+  update(plan, state, answers);
   return plan;
 }
 
-void update(LocalPlan& plan, const StateDict& state) try {
+std::vector<Rename> renames_of(const LocalPlan& plan) {
+  std::vector<Rename> all;
+  for (const Item& item : plan.items) all.emplace_back(item.shown(), item.name);
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  return all;
+}
+
+void update(LocalPlan& plan, const StateDict& state, PlannerAnswers* answers) try {
   if (state.problem()) throw Error(*state.problem());
-  // The number of tensors is compared too, for a state that was moved from.
-  const bool same_tensors = plan.tensors_checksum == tensors_checksum(state) && plan.tensors == state.tensors().size();
-  if (!same_tensors) plan = plan_of_tensors(state);
+  // The number of entries is compared too, for a state that was moved from.
+  const bool same_tensors =
+      plan.tensors_checksum == checksum_of_tensors(state, answers) && plan.state_tensors == state.tensors().size();
+  if (!same_tensors) plan = plan_of_tensors(state, answers);
   ask_for_addresses(plan, state);
-  if (!same_tensors || !has_values(plan, state)) add_values(plan, state);
+  if (!same_tensors || !has_values(plan, state, answers)) add_values(plan, state, answers);
   look_at_values(plan, state);
 } catch (...) {
   plan = {};

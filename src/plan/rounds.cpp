@@ -1,5 +1,7 @@
 #include "plan/rounds.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace holdfast::plan {
@@ -16,6 +18,19 @@ std::uint64_t bytes_of(const Item& item) {
 bool is_first_box(const Item& item) {
   if (empty(item.box)) return volume(item.global) == 0;
   return std::ranges::all_of(item.box.offset, [](std::uint64_t offset) { return offset == 0; });
+}
+
+Holder chosen_holder(const HeldItem& held, const HolderChoice& saved_by) {
+  std::vector<int> ranks;
+  for (const Holder& holder : held.holders) ranks.push_back(holder.rank);
+  const int chosen = saved_by(held.item.name, ranks);
+  const auto found = std::ranges::find(held.holders, chosen, &Holder::rank);
+  if (found == held.holders.end())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("SavePlanner::saved_by chose rank {}, which does not hold the box {}", chosen,
+                            to_string(held.item.box)),
+                {.tensor = held.item.name});
+  return *found;
 }
 
 /// Calls function(number, item, answer) for each per-rank value.
@@ -37,10 +52,14 @@ std::vector<NameSummary> summaries_of(std::span<const Item> items, std::span<con
   return summaries;
 }
 
-std::vector<Share> shares_of(std::span<const HeldItem> held) {
+std::vector<Share> shares_of(std::span<const HeldItem> held, const HolderChoice& saved_by) {
   std::vector<Share> shares;
-  for (const auto& [item, holders] : held)
-    if (!empty(item.box)) shares.push_back({key_of(item.name), item.box, bytes_of(item), holders});
+  for (const HeldItem& one : held) {
+    if (empty(one.item.box)) continue;
+    const bool has_choice = saved_by && one.holders.size() > 1;
+    shares.push_back({key_of(one.item.name), one.item.box, bytes_of(one.item),
+                      has_choice ? std::vector{chosen_holder(one, saved_by)} : one.holders});
+  }
   return shares;
 }
 

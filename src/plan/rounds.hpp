@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/rank_message.hpp"
@@ -20,8 +22,11 @@ namespace holdfast::plan {
 /// then of the held items.
 [[nodiscard]] std::vector<NameSummary> summaries_of(std::span<const Item> items, std::span<const HeldItem> held);
 
-/// One share for each held item whose box is not empty.
-[[nodiscard]] std::vector<Share> shares_of(std::span<const HeldItem> held);
+/// SavePlanner::saved_by.
+using HolderChoice = std::function<int(const std::string& name, std::span<const int> holders)>;
+/// One share for each held item whose box is not empty. Where `saved_by` is given, a share has the holder that it
+/// chooses; throws Error(invalid_argument) for a rank that is no holder.
+[[nodiscard]] std::vector<Share> shares_of(std::span<const HeldItem> held, const HolderChoice& saved_by = {});
 
 /// Adds to `load` the bytes that each rank saves in any case, as far as this rank knows: shares with one holder, and
 /// its own per-rank values.

@@ -14,6 +14,7 @@ namespace {
 enum Field {
   erring_rank,
   helper_up,
+  no_renames,
   step,
   step_complement,
   settings,
@@ -43,6 +44,7 @@ Numbers numbers_of(const mpi::Communicator& comm, const Proposal& mine) {
   const auto content = static_cast<std::int64_t>(mine.values);
   numbers[erring_rank] = mine.error ? comm.rank() : comm.size();
   numbers[helper_up] = mine.helper_up;
+  numbers[no_renames] = !mine.renames;
   numbers[step] = mine.step;
   numbers[step_complement] = ~mine.step;
   numbers[settings] = mine.settings;
@@ -65,7 +67,10 @@ Agreement agree(const mpi::Communicator& comm, const Proposal& mine, const SaveO
     throw Error(ErrorCode::plan_conflict,
                 fmt::format("ranks disagree about the step to save: {} and {}", least[step], ~least[step_complement]));
   if (least[settings] != ~least[settings_complement]) settings::explain_difference(comm, options);
-  Agreement agreement{.plan = {}, .free = slot_flags(&least[slot_free]), .helper_up = least[helper_up] != 0};
+  Agreement agreement{.plan = {},
+                      .free = slot_flags(&least[slot_free]),
+                      .helper_up = least[helper_up] != 0,
+                      .renames = least[no_renames] == 0};
   if (least[values] != ~least[values_complement]) return agreement;
   for (std::size_t plan = kept_plans; plan-- > 0;)
     if (least[plan_known + plan] != 0) agreement.plan = plan;

@@ -27,6 +27,7 @@ struct Proposal {
   SlotFlags free{};                           ///< by slot: no save is in flight
   std::array<SlotFlags, kept_plans> holds{};  ///< by plan and slot: the arena is large enough
   bool helper_up = false;
+  bool renames = false;        ///< its planner gives names in the file
   std::optional<Error> error;  ///< why the rank cannot take part
 };
 
@@ -36,6 +37,7 @@ struct Agreement {
   SlotFlags free{};
   SlotFlags holds{};  ///< by slot: the arena is large enough for that plan
   bool helper_up = false;
+  bool renames = false;  ///< on any rank
 };
 
 /// Collective: the one small allreduce of a save in steady state. Throws the same Error on all ranks if a rank has an

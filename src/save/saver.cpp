@@ -36,6 +36,20 @@ void tell_of_binding(int stage_threads, int ranks_on_node) {
   log::write(stage_threads == 0 ? log::Level::info : log::Level::warning, words);
 }
 
+bool is_any_free(const SlotFlags& free) {
+  return std::ranges::find(free, true) != free.end();
+}
+
+/// What a planner sees of this rank's part of a plan.
+std::vector<PlannedShard> shards_of(const plan::RankPlan& plan, const plan::LocalPlan& local) {
+  std::vector<PlannedShard> shards;
+  for (const plan::Piece& piece : plan.pieces) {
+    const plan::Item& item = local.items[piece.item];
+    shards.push_back({item.name, item.dtype, piece.box.offset, piece.box.extent, piece.bytes});
+  }
+  return shards;
+}
+
 }  // namespace
 
 Saver::Saver(const mpi::Communicator& comm, Options options)
@@ -104,8 +118,8 @@ void Saver::free() {
   node_.free();
 }
 
-void Saver::warm_up(const StateDict& state) {
-  const Prepared prepared = prepare(0, state, {});
+void Saver::warm_up(const StateDict& state, const SavePlanner& planner) {
+  const Prepared prepared = prepare(0, state, {}, planner);
   const std::size_t other = 1 - *prepared.slot;
   if (plans_.front().arenas != 1 && prepared.free[other]) for_plan([&] { make_room(other, true); });
   finish_staging();
@@ -113,9 +127,10 @@ void Saver::warm_up(const StateDict& state) {
     if (slot.arena) slot.arena->prepare(*stager_, copies_of({0, local_.tensors, 0}, slot));
 }
 
-std::shared_ptr<Save> Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+std::shared_ptr<Save> Saver::async_save(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                                        const SavePlanner& planner) {
   const Stopwatch watch;
-  const Prepared prepared = prepare(step, state, options);
+  const Prepared prepared = prepare(step, state, options, planner);
   if (!prepared.slot) return make_owned<Save>(step);
   if (options_.check_replicas)
     require_equal_replicas(grid_, local_, spaces_, options.stream, Deadline(Seconds(options_.save_timeout_s)));
@@ -131,25 +146,37 @@ std::shared_ptr<Save> Saver::async_save(std::int64_t step, const StateDict& stat
 }
 
 /// Collective. Does everything before the copy. Then all ranks have a plan for this state and a free arena for it.
-Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options) {
+Saver::Prepared Saver::prepare(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                               const SavePlanner& planner) {
   const cuda::ProfilerRange range("holdfast: plan");
   const Deadline deadline{Seconds(options_.save_timeout_s)};  // for the wait for a free arena
-  Agreement agreement = agree(comm_, propose(step, state, options, deadline), options);
-  if (!agreement.helper_up) {
-    replace_helpers();
-    agreement = {.plan = {}, .free = {true, true}, .helper_up = true};
-  }
+  Agreement agreement = agree_on_plan(step, state, options, planner, deadline);
   Prepared prepared{.slot = {}, .free = agreement.free, .plan_cached = agreement.plan.has_value()};
-  if (std::ranges::find(agreement.free, true) != agreement.free.end()) {
-    choose_plan(agreement);
+  if (is_any_free(agreement.free))
     for_plan([&] { prepared.slot = choose_slot(agreement, options.when_busy, deadline); });
-  }
   if (!prepared.slot && options.when_busy != WhenBusy::skip)
     throw Error(ErrorCode::busy, "no arena is free: they hold saves that are still being written");
   if (!prepared.slot) return prepared;
   prepared.arena_made = !agreement.holds[*prepared.slot];
   if (!plans_.front().sent) for_plan([&] { mpi::all_or_none(comm_, [&] { send_plan(); }); });
   return prepared;
+}
+
+/// Collective. Looks at the state on all ranks and, if an arena is free, puts the plan for it first. If it throws, the
+/// state is looked at anew next time, and a planner is asked again.
+Agreement Saver::agree_on_plan(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                               const SavePlanner& planner, Deadline deadline) try {
+  Agreement agreement = agree(comm_, propose(step, state, options, planner, deadline), options);
+  if (!agreement.helper_up) {
+    replace_helpers();
+    agreement = {.plan = {}, .free = {true, true}, .helper_up = true, .renames = agreement.renames};
+  }
+  if (is_any_free(agreement.free)) choose_plan(agreement, planner);
+  return agreement;
+} catch (...) {
+  local_ = {};
+  answers_ = {};
+  throw;
 }
 
 /// Collective. Drops the first plan if `function` throws, since it is not known which helpers have it.
@@ -183,9 +210,16 @@ void Saver::require_new(std::int64_t step) const {
                 {.path = file.string()});
 }
 
+/// Local. Updates what is known of the state that is saved.
+void Saver::look_at(const StateDict& state, const SavePlanner& planner) {
+  plan::update(local_, state, answers_.of(planner));
+  if (cuda::present() || spaces_.size() != local_.items.size()) spaces_ = stage::find_memory_spaces(local_);
+  if (cuda::present()) require_host_conversions();
+}
+
 /// Local. Returns the state of this rank, with its error if there is one.
 Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOptions& options,
-                        Deadline deadline) noexcept {
+                        const SavePlanner& planner, Deadline deadline) noexcept {
   Proposal mine{.step = step, .error = {}};
   try {
     mine.settings = settings::fingerprint(options);
@@ -194,9 +228,8 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
     settings::check(options);
     if (!options.overwrite) require_new(step);
     stage::check_stream(options.stream);
-    plan::update(local_, state);
-    if (cuda::present() || spaces_.size() != local_.items.size()) spaces_ = stage::find_memory_spaces(local_);
-    if (cuda::present()) require_host_conversions();
+    look_at(state, planner);
+    mine.renames = planner.name_in_file != nullptr;
     mine.values = local_.values;
     mine.free = free_slots(options.when_busy, deadline);
     for (std::size_t plan = 0; plan < kept_plans; ++plan) {
@@ -213,12 +246,16 @@ Proposal Saver::propose(std::int64_t step, const StateDict& state, const SaveOpt
 // --- planning ------------------------------------------------------------------------------------------------------
 
 /// Collective. Puts the plan for this state first: the kept plan that all ranks know, or a new one.
-void Saver::choose_plan(Agreement& agreement) {
+void Saver::choose_plan(Agreement& agreement, const SavePlanner& planner) {
   if (agreement.plan) return std::swap(plans_.front(), plans_[*agreement.plan]);
+  if (agreement.renames) plan::require_one_to_one(grid_, plan::renames_of(local_), "SavePlanner::name_in_file");
   plans_.back() = std::exchange(plans_.front(), {});
   mpi::LocalWork work;
   Planned& planned = plans_.front();
-  planned.plan = plan::build_plan(grid_, local_, next_plan_++, work);
+  planned.plan = plan::build_plan(grid_, local_, next_plan_++, work, planner.saved_by);
+  work([&] {
+    if (planner.planned) planner.planned(shards_of(planned.plan, local_));
+  });
   std::array<std::int64_t, most_slots + 1> least{};
   std::ranges::transform(slots_, least.begin(), [&](const Slot& slot) { return holds(slot, planned); });
   least.back() = !work.error();

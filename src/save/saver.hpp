@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <holdfast/options.hpp>
+#include <holdfast/planner.hpp>
 #include <holdfast/state_dict.hpp>
 #include <memory>
 #include <optional>
@@ -28,9 +29,10 @@ class Saver {
   /// Starts the helpers. `comm` is borrowed.
   Saver(const mpi::Communicator& comm, Options options);
 
-  void warm_up(const StateDict& state);
+  void warm_up(const StateDict& state, const SavePlanner& planner);
   /// Returns the save that a SaveFuture points to.
-  std::shared_ptr<Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  std::shared_ptr<Save> async_save(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                                   const SavePlanner& planner);
   /// Local. Makes later saves go on from the loaded checkpoint of this sequence.
   void go_on_from(std::int64_t sequence) { succession_.loaded(sequence); }
   /// Local. Waits for saves in flight and lets the helper go. Returns the first error, if there was one.
@@ -77,7 +79,9 @@ class Saver {
 
   template <class Function>
   void for_plan(Function&& function);
-  void choose_plan(Agreement& agreement);
+  Agreement agree_on_plan(std::int64_t step, const StateDict& state, const SaveOptions& options,
+                          const SavePlanner& planner, Deadline deadline);
+  void choose_plan(Agreement& agreement, const SavePlanner& planner);
   void send_plan();
 
   /// Result of prepare(), besides local_, spaces_ and the first of plans_.
@@ -86,10 +90,12 @@ class Saver {
     SlotFlags free{};                 ///< by slot: no save was in flight
     bool plan_cached = false, arena_made = false;
   };
-  Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options);
+  Prepared prepare(std::int64_t step, const StateDict& state, const SaveOptions& options, const SavePlanner& planner);
   void require_new(std::int64_t step) const;
   void require_host_conversions() const;
-  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, Deadline deadline) noexcept;
+  void look_at(const StateDict& state, const SavePlanner& planner);
+  Proposal propose(std::int64_t step, const StateDict& state, const SaveOptions& options, const SavePlanner& planner,
+                   Deadline deadline) noexcept;
   std::shared_ptr<Save> stage(Slot& slot, const SaveOptions& options, SaveStats stats);
   bool stage_later(Save& save, Staging staging, const std::shared_ptr<stage::PendingCopy>& pending, bool beside);
   Staging begin_staging(const SaveOptions& options, const Slot& slot, transport::Staged staged);
@@ -103,6 +109,7 @@ class Saver {
   std::optional<Helpers> helpers_;
   std::shared_ptr<stage::Stager> stager_;
   std::array<Slot, most_slots> slots_;
+  plan::PlannerAnswers answers_;
   plan::LocalPlan local_;                  ///< items of the state that is saved; kept for the next save
   std::vector<cuda::MemorySpace> spaces_;  ///< memory spaces of the items of local_
   std::array<Planned, kept_plans> plans_;  ///< last used first

@@ -21,14 +21,15 @@ struct Field {
 template <class T, class Struct>
 concept SameStruct = std::same_as<std::remove_const_t<T>, Struct>;
 
-/// Calls visit(field, member, limit) for each member, in order; `limit` is one of limits.hpp. A member that is missing
-/// here is a compile error.
+/// Calls visit(field, member, limit) for each member but the problem, in order; `limit` is one of limits.hpp. A member
+/// that is missing here is a compile error.
 template <class Visit, SameStruct<Options> T>
 void for_each_field(T& options, Visit&& visit) {
   auto& [directory, keep_last, keep_every, recycle_files, file_mode, read_only, memory_limit_bytes, stage_threads,
          engine, mpi_io_component, mpi_io_hints, alignment_bytes, write_limit_bytes_per_s, check_replicas, after_commit,
          after_commit_timeout_s, launcher, transport, helper_program, ranks_per_helper, helper_cores, end_survivors,
-         preemption_signals, launch_timeout_s, helper_timeout_s, save_timeout_s, close_timeout_s] = options;
+         preemption_signals, launch_timeout_s, helper_timeout_s, save_timeout_s, close_timeout_s, problem] = options;
+  static_cast<void>(problem);
   visit(Field{"directory", "where the checkpoints are"}, directory, some_path);
   visit(Field{"keep_last", "how many of the newest checkpoints stay; 0: all"}, keep_last, not_negative);
   visit(Field{"keep_every", "steps divisible by this stay as well; 0: none"}, keep_every, not_negative);
@@ -67,23 +68,25 @@ void for_each_field(T& options, Visit&& visit) {
   visit(Field{"close_timeout_s", "longest that close() waits for saves in flight"}, close_timeout_s, timeout);
 }
 
-/// Leaves out the stream, which is each rank's own.
+/// Leaves out the stream and the problem, which are each rank's own.
 template <class Visit, SameStruct<SaveOptions> T>
 void for_each_field(T& options, Visit&& visit) {
-  auto& [when_busy, overwrite, attributes, overlap_staging, stream] = options;
+  auto& [when_busy, overwrite, attributes, overlap_staging, stream, problem] = options;
   static_cast<void>(stream);
+  static_cast<void>(problem);
   visit(Field{"when_busy", "what async_save does when no arena is free"}, when_busy, enumerator);
   visit(Field{"overwrite", "replace a checkpoint of the same step"}, overwrite, anything);
   visit(Field{"attributes", "text and numbers that describe the save"}, attributes, attribute_limit);
   visit(Field{"overlap_staging", "return before the copy is done"}, overlap_staging, anything);
 }
 
-/// Leaves out the stream, which is each rank's own.
+/// Leaves out the stream and the problem, which are each rank's own.
 template <class Visit, SameStruct<LoadOptions> T>
 void for_each_field(T& options, Visit&& visit) {
-  auto& [step, file, saves_go_on_from, strict, convert, verify, verify_first, filter_plugins, exact_per_rank, stream] =
-      options;
+  auto& [step, file, saves_go_on_from, strict, convert, verify, verify_first, filter_plugins, exact_per_rank, stream,
+         problem] = options;
   static_cast<void>(stream);
+  static_cast<void>(problem);
   visit(Field{"step", "the step to load; -1: the newest"}, step, step_or_newest);
   visit(Field{"file", "a file to load instead; a relative path begins in the directory"}, file, path_or_none);
   visit(Field{"saves_go_on_from", "what the saves after the load go on from"}, saves_go_on_from, enumerator);

@@ -41,6 +41,7 @@ std::vector<Setting> all_settings(const T& options) {
 
 template <class T>
 void check_all(const char* what, const T& options) {
+  if (options.problem) throw Error(*options.problem);
   for_each_field(options, [&](const Field& field, const auto& value, const auto& limit) {
     if (const std::string instead = limit(value); !instead.empty())
       refuse(fmt::format("{}::{} is {}; {}", what, field.name, value_in_words(field, value), instead));

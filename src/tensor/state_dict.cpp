@@ -25,18 +25,6 @@ const char* fault_of_component(std::string_view component) {
   return nullptr;
 }
 
-const char* fault_of(std::string_view name) {
-  if (name.empty()) return "is empty";
-  if (name.size() > max_name_bytes) return "is longer than 1024 bytes";
-  if (name.front() == '/') return "starts with '/'";
-  while (true) {
-    const std::size_t slash = name.find('/');
-    if (const char* fault = fault_of_component(name.substr(0, slash))) return fault;
-    if (slash == std::string_view::npos) return nullptr;
-    name.remove_prefix(slash + 1);
-  }
-}
-
 /// A name for error messages: control characters replaced, cut to the longest valid length.
 std::string printable(const std::string& name) {
   std::string text = name.substr(0, max_name_bytes);
@@ -90,6 +78,18 @@ ValueRef::ValueRef(std::vector<std::byte>& value) : ValueRef(Kind::numbers, DTyp
 ValueRef::ValueRef(std::string& value) : ValueRef(Kind::string, DType::u8, resizable(value)) {}
 ValueRef::ValueRef(std::vector<std::string>& values) : ValueRef(Kind::string, DType::u8, access_of(values)) {}
 
+const char* fault_of_name(std::string_view name) noexcept {
+  if (name.empty()) return "is empty";
+  if (name.size() > max_name_bytes) return "is longer than 1024 bytes";
+  if (name.front() == '/') return "starts with '/'";
+  while (true) {
+    const std::size_t slash = name.find('/');
+    if (const char* fault = fault_of_component(name.substr(0, slash))) return fault;
+    if (slash == std::string_view::npos) return nullptr;
+    name.remove_prefix(slash + 1);
+  }
+}
+
 std::uint64_t tensors_checksum(const StateDict& state) noexcept {
   return state.tensors_checksum_;
 }
@@ -109,7 +109,7 @@ void StateDict::add_value(Value value) {
 }
 
 bool StateDict::accept(const std::string& name, Use use) {
-  if (const char* fault = fault_of(name)) {
+  if (const char* fault = fault_of_name(name)) {
     report(std::string("the name ") + fault, name);
     return false;
   }

@@ -1,4 +1,4 @@
-// What a program decides by code of its own: names in the file, what may be missing, what follows a load.
+// What a program decides about loads by code of its own: names in the file, what may be missing, what follows a load.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using Names = std::vector<std::string>;
 
-class Planners : public testing::Test {
+class LoadPlanners : public testing::Test {
  protected:
   void SetUp() override {
     checkpointer_.emplace(MPI_COMM_WORLD, Options{.directory = directory_.path() / "ckpt"});
@@ -53,7 +53,7 @@ class Planners : public testing::Test {
   StateDict wanted_;
 };
 
-TEST_F(Planners, NamesInTheFileAreTheProgramsToSay) {
+TEST_F(LoadPlanners, NamesInTheFileAreTheProgramsToSay) {
   std::map<std::string, int> asked;
   Names told;
   const LoadReport report = checkpointer_->load(wanted_, {},
@@ -71,7 +71,7 @@ TEST_F(Planners, NamesInTheFileAreTheProgramsToSay) {
   EXPECT_EQ(told, (Names{"new/encoder/weight", "new/encoder/bias", "count"}));
 }
 
-TEST_F(Planners, ErrorsKeepToTheNamesOfTheProgram) {
+TEST_F(LoadPlanners, ErrorsKeepToTheNamesOfTheProgram) {
   double number = 0;
   StateDict state;
   state.add("mine", number);
@@ -83,14 +83,14 @@ TEST_F(Planners, ErrorsKeepToTheNamesOfTheProgram) {
                     [&] { checkpointer_->load(state, {.strict = Strict::mine}, {.name_in_file = to_nothing}); });
 }
 
-TEST_F(Planners, TwoNamesOfOneFileNameAreRefused) {
+TEST_F(LoadPlanners, TwoNamesOfOneFileNameAreRefused) {
   const auto one = [](const std::string& name) { return name == "count" ? "epoch" : std::string("encoder/bias"); };
   expect_same_error(MPI_COMM_WORLD, ErrorCode::invalid_argument,
                     {"new/encoder/weight", "new/encoder/bias", "both called encoder/bias", "name_in_file"},
                     [&] { checkpointer_->load(wanted_, {}, {.name_in_file = one}); });
 }
 
-TEST_F(Planners, RanksThatDifferAreRefused) {
+TEST_F(LoadPlanners, RanksThatDifferAreRefused) {
   if (ranks_ == 1) return;
   LoadPlanner planner;
   if (is_last()) planner.name_in_file = old_name;
@@ -98,7 +98,7 @@ TEST_F(Planners, RanksThatDifferAreRefused) {
                     [&] { checkpointer_->load(wanted_, {}, planner); });
 }
 
-TEST_F(Planners, WhatAFunctionThrowsOnOneRankIsThrownOnAll) {
+TEST_F(LoadPlanners, WhatAFunctionThrowsOnOneRankIsThrownOnAll) {
   const auto fail_on_last = [&](const std::string& name) {
     if (is_last()) throw std::runtime_error("no idea");
     return old_name(name);
@@ -120,7 +120,7 @@ TEST_F(Planners, WhatAFunctionThrowsOnOneRankIsThrownOnAll) {
   expect_loaded();
 }
 
-TEST_F(Planners, WhatMayBeMissingIsLeftAsItIs) {
+TEST_F(LoadPlanners, WhatMayBeMissingIsLeftAsItIs) {
   double momentum = 0.5;
   wanted_.add("momentum", momentum);
   const auto in_file = [](const std::string& name) { return name == "momentum" ? name : old_name(name); };
