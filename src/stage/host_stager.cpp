@@ -25,15 +25,21 @@ std::uint64_t packed_bytes(std::span<const Copy> copies) {
   return sum;
 }
 
-/// Converts by way of a buffer that stays in the processor's cache.
+/// Converts elements that lie one behind the other from where they are, others by way of a buffer. That is small enough
+/// for pack() to leave it in the processor's cache.
 void pack_converted(const StridedMemory& from, const Conversion& conversion, std::byte* to) {
-  constexpr std::uint64_t buffer_bytes = 256U << 10;
+  constexpr std::uint64_t buffer_bytes = 16U << 10;
   Bytes packed;
   for (const Slab& slab : slabs(whole(from.extent), from.element_bytes, buffer_bytes)) {
-    if (packed.size() < slab.bytes) packed.resize(slab.bytes);
-    pack(part_of(from, slab.box), packed.data());
+    const StridedMemory part = part_of(from, slab.box);
+    const std::byte* elements = part.data;
+    if (run_bytes(part) < slab.bytes) {
+      packed.resize(slab.bytes);
+      pack(part, packed.data());
+      elements = packed.data();
+    }
     const std::size_t count = slab.bytes / from.element_bytes;
-    convert(conversion.from, packed.data(), conversion.to, to, count);
+    convert(conversion.from, elements, conversion.to, to, count);
     to += count * size_of(conversion.to);
   }
 }
